@@ -1,0 +1,253 @@
+"""Every error this package raises: one tree, each class with a stable code.
+
+"They are wrong" (:class:`EvidenceInvalid`), "nothing is there" (:class:`EvidenceMissing`) and
+"it could not be asked" (:class:`SourceUnreachable`) never share a class. A code, once released,
+is never renamed; ``docs/reference/reasons.md`` gives cause and cure for each.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PipIntotoError(Exception):
+    """Base of all. Says what happened, what was expected, what was found, and what to do.
+
+    ``place`` is where in the document or file it is: ``steps[2].expected_products[0]``,
+    ``policy.toml:12``.
+    """
+
+    code: ClassVar[str] = "error"
+    #: What to do next, unless the raiser knows better.
+    advice: str = ""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        expected: str = "",
+        found: str = "",
+        advice: str = "",
+        place: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.expected = expected
+        self.found = found
+        self.place = place
+        if advice:
+            self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}" if self.place else self.message
+
+
+# --- the evidence ---------------------------------------------------------------------------
+
+
+class EvidenceError(PipIntotoError):
+    """The evidence does not carry the distribution."""
+
+
+class EvidenceMissing(EvidenceError):
+    """Every source answered, and none has a layout."""
+
+    code = "layout-missing"
+    advice = (
+        "Ask the project to publish <file>.intoto.jsonl beside the file, or name another source"
+        " for it in the policy."
+    )
+
+
+class SourceUnreachable(EvidenceError):
+    """A source could not be asked; this says nothing about the evidence."""
+
+    code = "source-unreachable"
+    advice = "Try again later; if it persists, ask whoever runs the server."
+
+
+class EvidenceInvalid(EvidenceError):
+    """Evidence is there, and fails."""
+
+
+class LayoutExpired(EvidenceInvalid):
+    """The layout's ``expires`` lies in the past."""
+
+    code = "layout-expired"
+    advice = "Ask the project owner for a renewed layout."
+
+
+class LayoutSignatureMissing(EvidenceInvalid):
+    """No layout is signed by enough of the keys that the policy names."""
+
+    code = "layout-signature-missing"
+    advice = (
+        "Check that the policy names the project owner's current keys; if it does, do not install"
+        " this file."
+    )
+
+
+class LayoutNotForProject(EvidenceInvalid):
+    """The layout's keys serve several projects, and nothing ties it to this one."""
+
+    code = "layout-not-for-project"
+    advice = (
+        "Ask the project owner to begin the pattern that consumes the file with the project's"
+        " name, or pin the layout with layout-sha256."
+    )
+
+
+class LayoutFeatureUnsupported(EvidenceInvalid):
+    """The layout asks for something this verifier does not do, and must not skip."""
+
+    code = "layout-feature-unsupported"
+    advice = "Upgrade pip-intoto, or ask the project owner for a layout without the feature."
+
+
+class LayoutRollback(EvidenceInvalid):
+    """An older layout came with a newer release."""
+
+    code = "layout-rollback"
+    advice = "Ask the project owner whether the older layout was meant to come back."
+
+
+class LinkMissing(EvidenceInvalid):
+    """A step of the layout has no link at all."""
+
+    code = "link-missing"
+    advice = "Ask the project to publish the links of every step beside the file."
+
+
+class LinkThresholdUnmet(EvidenceInvalid):
+    """A step has links, but too few of its functionaries signed."""
+
+    code = "link-threshold-unmet"
+    advice = "Ask the project who carried out this step, and with which key."
+
+
+class LinksDisagree(EvidenceInvalid):
+    """Functionaries of one step report different artifacts, and no group reaches the threshold."""
+
+    code = "links-disagree"
+    advice = "Do not install this file before the project has explained the difference."
+
+
+class RuleViolated(EvidenceInvalid):
+    """An artifact rule of a step or inspection failed."""
+
+    code = "rule-violated"
+    advice = "Do not install this file before the project has explained the artifact."
+
+
+class ArtifactNotBound(EvidenceInvalid):
+    """The chain verifies, but does not say anything about this file."""
+
+    code = "artifact-not-bound"
+    advice = "Ask the project for evidence that was made for exactly this file."
+
+
+class ArtifactDigestMismatch(EvidenceInvalid):
+    """The chain speaks of this filename, with another digest."""
+
+    code = "artifact-digest-mismatch"
+    advice = "Do not install this file: it is not the one that the project built."
+
+
+class ArchiveAmbiguous(EvidenceInvalid):
+    """Two tools could unpack different content from this archive."""
+
+    code = "archive-ambiguous"
+    advice = "Do not install this file: honest build tools do not write such archives."
+
+
+class InspectionNotAllowed(EvidenceInvalid):
+    """The layout wants a command run that the policy does not name."""
+
+    code = "inspection-not-allowed"
+    advice = "If you trust the command, add its exact words to `inspections` in the policy."
+
+
+class InspectionFailed(EvidenceInvalid):
+    """An inspection ran, and did not succeed."""
+
+    code = "inspection-failed"
+    advice = "Read the output of the command above."
+
+
+class MetadataMalformed(EvidenceInvalid):
+    """A document is not what in-toto says it must be."""
+
+    code = "metadata-malformed"
+    advice = "Ask the project to publish the document again."
+
+
+class MetadataTooLarge(EvidenceInvalid):
+    """A document, or the work it asks for, is over a limit."""
+
+    code = "metadata-too-large"
+    advice = "Ask the project for smaller evidence; the limits are in the reference documentation."
+
+
+class IndexMismatch(EvidenceInvalid):
+    """The file comes from another index than the policy binds the project to."""
+
+    code = "index-mismatch"
+    advice = "Check --index-url and --extra-index-url: this may be dependency confusion."
+
+
+class KeyRevoked(EvidenceInvalid):
+    """What would verify rests on a key that the policy revokes."""
+
+    code = "key-revoked"
+    advice = "Ask the project for evidence signed with its new keys."
+
+
+class BuildNotAllowed(EvidenceInvalid):
+    """The policy says that this project is never built from source here."""
+
+    code = "build-not-allowed"
+    advice = "Install a wheel (--only-binary), or change `build` in the policy."
+
+
+class BuildRequirementUnverified(EvidenceInvalid):
+    """A listed sdist wants a build requirement that nothing verifies."""
+
+    code = "build-requirement-unverified"
+    advice = "List the build requirement in the policy, or set `build = \"any\"` for the project."
+
+
+# --- the policy -----------------------------------------------------------------------------
+
+
+class PolicyError(PipIntotoError):
+    """The consumer's own file is at fault; nothing was verified."""
+
+
+class PolicyMissing(PolicyError):
+    """Verification is enabled, and there is no policy."""
+
+    code = "policy-missing"
+    advice = "Write one with `pip-intoto trust add`, or disarm the gate with `pip-intoto disable`."
+
+
+class PolicyInvalid(PolicyError):
+    """The policy file cannot be used as it stands."""
+
+    code = "policy-invalid"
+    advice = "Correct the policy file; `pip-intoto status` reads it again."
+
+
+# --- the command ----------------------------------------------------------------------------
+
+
+class CommandError(PipIntotoError):
+    """The command could not do its work: usage, configuration, files that cannot be read."""
+
+    code = "usage"
+
+
+class NothingVerified(PipIntotoError):
+    """There was nothing to verify, which is never success."""
+
+    code = "nothing-verified"
+    advice = "Check the targets on the command line."

@@ -1,0 +1,53 @@
+"""Every cap in one place: nothing in this package is bounded by a literal elsewhere.
+
+The figures follow from the verifier's memory limit: 16 MB of ``{}`` take 470 MB once parsed,
+so that 4 MiB a document leave ample room in 512 MiB. What people name on the command line
+themselves may be larger (:data:`LOCAL`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Sizes in bytes, times in seconds, everything else a count."""
+
+    # One document
+    document_bytes: int = 4 * 1024 * 1024
+    bundle_bytes: int = 8 * 1024 * 1024
+    bundle_lines: int = 4_096
+    json_depth: int = 64
+    json_digits: int = 19
+    # One layout
+    steps: int = 256
+    keys: int = 512
+    rules: int = 20_000
+    signatures: int = 64
+    text: int = 4_096
+    # One link
+    artifacts: int = 200_000
+    # One chain
+    sublayout_depth: int = 8
+    documents: int = 4_096
+    choices: int = 64
+    #: rules times artifacts that only a glob can decide
+    pattern_matches: int = 20_000_000
+    # One archive
+    archive_members: int = 100_000
+    archive_bytes: int = 2 * 1024 * 1024 * 1024
+    archive_ratio: int = 1_000
+    # One fetch
+    fetch_seconds: int = 30
+    fetches: int = 1_024
+    # One command that the policy allows
+    inspection_seconds: int = 60
+    inspection_output: int = 64 * 1024
+    # The policy
+    policy_bytes: int = 1024 * 1024
+
+
+DEFAULT = Limits()
+#: For files that the user names on the command line.
+LOCAL = Limits(document_bytes=256 * 1024 * 1024, bundle_bytes=256 * 1024 * 1024)
