@@ -1,0 +1,244 @@
+"""Write in-toto metadata: layouts, links, signed envelopes, and the files beside a release.
+
+Everything here is a plain JSON object until it is written, so that tests may also build what an
+honest maintainer never would.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from pip_intoto.metadata import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from pip_intoto.maintainer.signing import SigningKey
+    from pip_intoto.metadata.strict_json import JsonValue
+
+JsonObject: TypeAlias = "dict[str, JsonValue]"
+#: Artifact name to digests by algorithm.
+Artifacts: TypeAlias = "Mapping[str, Mapping[str, str]]"
+#: An artifact rule as a list of words, ``["CREATE", "demo-*"]``.
+Rule: TypeAlias = "Sequence[str]"
+
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+ROOT_LAYOUT = "root.layout"
+KEYID_PREFIX = 8
+
+
+class Envelope(Enum):
+    """The two ways of signing (ITE-5)."""
+
+    METABLOCK = "metablock"
+    DSSE = "dsse"
+
+
+class VerificationKey(Protocol):
+    """The public part of a key, as layouts list it; a signing key has one too."""
+
+    @property
+    def keyid(self) -> str:
+        """The name under which signatures refer to the key."""
+
+    @property
+    def keytype(self) -> str:
+        """``ed25519``, ``ecdsa`` or ``rsa``."""
+
+    @property
+    def scheme(self) -> str:
+        """The signature scheme."""
+
+    @property
+    def public(self) -> str:
+        """Hex digits for Ed25519, else PEM."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A signed document, and the name that it has in the directory form ("" for none)."""
+
+    content: JsonObject
+    name: str = ""
+
+
+# --- payloads -------------------------------------------------------------------------------
+
+
+def key_object(key: VerificationKey) -> JsonObject:
+    """Give the public key object that stands in a layout's ``keys``."""
+    # K1: the specification has no inner keyid; both implementations demand it.
+    return {
+        "keyid": key.keyid,
+        "keytype": key.keytype,
+        "scheme": key.scheme,
+        "keyval": {"public": key.public},
+    }
+
+
+def layout(
+    *,
+    expires: datetime,
+    keys: Iterable[VerificationKey],
+    steps: Iterable[JsonObject],
+    inspections: Iterable[JsonObject] = (),
+    readme: str = "",
+) -> JsonObject:
+    """Describe a supply chain. *expires* is an aware datetime in UTC."""
+    return {
+        "_type": "layout",
+        "expires": expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "readme": readme,
+        "keys": {key.keyid: key_object(key) for key in keys},
+        "steps": list(steps),
+        "inspect": list(inspections),
+    }
+
+
+def step(
+    name: str,
+    *,
+    functionaries: Iterable[VerificationKey],
+    threshold: int = 1,
+    expected_materials: Iterable[Rule] = (),
+    expected_products: Iterable[Rule] = (),
+    expected_command: Iterable[str] = (),
+) -> JsonObject:
+    """Describe one step, and who may carry it out."""
+    return {
+        "_type": "step",
+        "name": name,
+        "threshold": threshold,
+        "pubkeys": [key.keyid for key in functionaries],
+        "expected_materials": _rules(expected_materials),
+        "expected_products": _rules(expected_products),
+        "expected_command": list(expected_command),
+    }
+
+
+def inspection(
+    name: str,
+    *,
+    run: Iterable[str],
+    expected_materials: Iterable[Rule] = (),
+    expected_products: Iterable[Rule] = (),
+) -> JsonObject:
+    """Describe one inspection: what the consumer does with the file in hand."""
+    return {
+        "_type": "inspection",
+        "name": name,
+        "run": list(run),
+        "expected_materials": _rules(expected_materials),
+        "expected_products": _rules(expected_products),
+    }
+
+
+def link(
+    name: str,
+    *,
+    materials: Artifacts | None = None,
+    products: Artifacts | None = None,
+    command: Iterable[str] = (),
+    byproducts: JsonObject | None = None,
+    environment: JsonObject | None = None,
+) -> JsonObject:
+    """Report one step as it was carried out."""
+    return {
+        "_type": "link",
+        "name": name,
+        "command": list(command),
+        "materials": _artifacts(materials or {}),
+        "products": _artifacts(products or {}),
+        "byproducts": byproducts or {},
+        "environment": environment or {},
+    }
+
+
+# --- signing --------------------------------------------------------------------------------
+
+
+def sign(
+    payload: JsonObject, signers: Iterable[SigningKey], envelope: Envelope = Envelope.DSSE
+) -> JsonObject:
+    """Sign *payload* with every key of *signers*, in the form asked for."""
+    return _dsse(payload, signers) if envelope is Envelope.DSSE else _metablock(payload, signers)
+
+
+def _metablock(payload: JsonObject, signers: Iterable[SigningKey]) -> JsonObject:
+    # E2: the signature covers the canonical JSON of `signed`.
+    signed = canonical.encode(payload)
+    return {
+        "signed": payload,
+        "signatures": [{"keyid": key.keyid, "sig": key.sign(signed).hex()} for key in signers],
+    }
+
+
+def _dsse(payload: JsonObject, signers: Iterable[SigningKey]) -> JsonObject:
+    body = json.dumps(payload, sort_keys=True).encode("ascii")
+    signed = pre_authentication_encoding(PAYLOAD_TYPE, body)
+    return {
+        "payload": base64.b64encode(body).decode("ascii"),
+        "payloadType": PAYLOAD_TYPE,
+        "signatures": [
+            {"keyid": key.keyid, "sig": base64.b64encode(key.sign(signed)).decode("ascii")}
+            for key in signers
+        ],
+    }
+
+
+def pre_authentication_encoding(payload_type: str, body: bytes) -> bytes:
+    """Join what a DSSE signature covers."""
+    # E5: "DSSEv1" SP LEN(type) SP type SP LEN(body) SP body, lengths in bytes
+    kind = payload_type.encode("utf-8")
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(body), body)
+
+
+# --- files ----------------------------------------------------------------------------------
+
+
+def link_name(step_name: str, keyid: str) -> str:
+    """Give the file name of a link in the directory form."""
+    # N1: the specification says six bytes; everybody writes eight hex digits.
+    return f"{step_name}.{keyid[:KEYID_PREFIX]}.link"
+
+
+def bundle(documents: Iterable[Document]) -> bytes:
+    """Join documents into JSON Lines, with the name of each as an unsigned hint."""
+    lines = []
+    for document in documents:
+        content = dict(document.content)
+        if document.name:
+            content["name"] = document.name
+        lines.append(json.dumps(content, separators=(",", ":")) + "\n")
+    return "".join(lines).encode("ascii")
+
+
+def write_bundle(distribution: Path, documents: Iterable[Document]) -> Path:
+    """Write ``<distribution>.intoto.jsonl`` beside the file, and give its path."""
+    path = distribution.with_name(distribution.name + ".intoto.jsonl")
+    path.write_bytes(bundle(documents))
+    return path
+
+
+def write_directory(distribution: Path, documents: Iterable[Document]) -> Path:
+    """Write ``<distribution>.intoto/`` beside the file, one file for each named document."""
+    directory = distribution.with_name(distribution.name + ".intoto")
+    for document in documents:
+        path = directory / document.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(document.content, indent=1) + "\n", encoding="ascii")
+    return directory
+
+
+def _rules(rules: Iterable[Rule]) -> list[JsonValue]:
+    return [list(rule) for rule in rules]
+
+
+def _artifacts(artifacts: Artifacts) -> JsonObject:
+    return {name: dict(digests) for name, digests in artifacts.items()}
