@@ -34,20 +34,43 @@ class Limits:
     choices: int = 64
     #: rules times artifacts that only a glob can decide
     pattern_matches: int = 20_000_000
+    #: compiled patterns that are kept
+    pattern_cache: int = 4_096
+    #: sublayouts that are verified, all levels together
+    sublayouts: int = 256
+    #: signatures times keys that are tried
+    signature_checks: int = 100_000
+    #: documents that one trace names
+    trace_lines: int = 64
     # One archive
     archive_members: int = 100_000
     archive_bytes: int = 2 * 1024 * 1024 * 1024
     archive_ratio: int = 1_000
+    archive_record_bytes: int = 32 * 1024 * 1024
     # One fetch
     fetch_seconds: int = 30
     fetches: int = 1_024
+    #: all evidence of one distribution
+    evidence_bytes: int = 32 * 1024 * 1024
     # One command that the policy allows
     inspection_seconds: int = 60
     inspection_output: int = 64 * 1024
+    # The verifier process
+    address_space: int = 512 * 1024 * 1024
+    cpu_seconds: int = 300
+    #: one line from the gate: a bundle in base64, and room for what goes with it
+    message_bytes: int = 16 * 1024 * 1024
+    #: lines from the gate that wait while something is verified
+    backlog_bytes: int = 96 * 1024 * 1024
+    trace_entries: int = 400
     # The policy
     policy_bytes: int = 1024 * 1024
 
 
 DEFAULT = Limits()
 #: For files that the user names on the command line.
-LOCAL = Limits(document_bytes=256 * 1024 * 1024, bundle_bytes=256 * 1024 * 1024)
+LOCAL = Limits(
+    document_bytes=256 * 1024 * 1024,
+    bundle_bytes=256 * 1024 * 1024,
+    evidence_bytes=512 * 1024 * 1024,
+)

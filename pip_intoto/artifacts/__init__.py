@@ -1,0 +1,1 @@
+"""Hashing streams, reading wheels and sdists strictly, recording what lies in a directory."""
