@@ -104,6 +104,13 @@ class LayoutFeatureUnsupported(EvidenceInvalid):
     advice = "Upgrade pip-intoto, or ask the project owner for a layout without the feature."
 
 
+class UnusableKey(LayoutFeatureUnsupported):
+    """A key of a kind, size or spelling that no signature is checked with.
+
+    Raised only when the key is used, so that callers can skip it with a note.
+    """
+
+
 class LayoutRollback(EvidenceInvalid):
     """An older layout came with a newer release."""
 

@@ -20,11 +20,15 @@ class Limits:
     bundle_lines: int = 4_096
     json_depth: int = 64
     json_digits: int = 19
+    #: characters of one number that is no integer
+    json_float_text: int = 64
     # One layout
     steps: int = 256
     keys: int = 512
     rules: int = 20_000
     signatures: int = 64
+    #: tries of one signature with one key, for one document
+    signature_checks: int = 4_096
     text: int = 4_096
     # One link
     artifacts: int = 200_000

@@ -1,0 +1,75 @@
+"""Digests of artifacts: which are accepted, and when two sets of them are equal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+from pip_intoto.metadata.node import shown
+
+if TYPE_CHECKING:
+    from pip_intoto.metadata.node import Node
+
+#: Algorithm name → hex digest. Algorithms outside :data:`ACCEPTED` may be present; they are
+#: carried along, unchecked, and decide nothing.
+Digests: TypeAlias = Mapping[str, str]
+
+#: Algorithm → length of its hex digest.
+ACCEPTED: Mapping[str, int] = {
+    "sha256": 64,
+    "sha384": 96,
+    "sha512": 128,
+    "sha3_256": 64,
+    "sha3_384": 96,
+    "sha3_512": 128,
+    "blake2b": 128,
+    "blake2b-256": 64,
+}
+
+_HEX = "0123456789abcdef"
+
+
+def parse_digests(node: Node) -> Digests:
+    """One hash object: ``{"sha256": "<64 lower-case hex digits>", …}``; it may be empty.
+
+    Raises :class:`pip_intoto.errors.MetadataMalformed`.
+    """
+    digests: dict[str, str] = {}
+    for algorithm, member in node.items():
+        # H1: hex of the algorithm's own length; of algorithms that decide nothing, any text.
+        digest = member.string()
+        length = ACCEPTED.get(algorithm)
+        if length is not None and (len(digest) != length or digest.strip(_HEX)):
+            raise member.malformed(
+                f"this is no {algorithm} digest",
+                expected=f"{length} lower-case hex digits",
+                found=shown(digest),
+            )
+        digests[algorithm] = digest
+    return digests
+
+
+def agree(a: Digests, b: Digests) -> bool:
+    """Whether the two describe the same bytes, by every accepted algorithm that both name.
+
+    At least one must be shared, and none may differ: sets that cannot be compared are not equal,
+    and an empty set equals nothing, not even itself.
+    """
+    shared = False
+    for algorithm, digest in a.items():
+        if algorithm in ACCEPTED and algorithm in b:
+            if b[algorithm] != digest:
+                return False
+            shared = True
+    return shared
+
+
+def differ(a: Digests, b: Digests) -> bool:
+    """Whether the two certainly describe different bytes.
+
+    This is not the opposite of :func:`agree`: sets that cannot be compared do neither.
+    """
+    return any(
+        algorithm in ACCEPTED and algorithm in b and b[algorithm] != digest
+        for algorithm, digest in a.items()
+    )
