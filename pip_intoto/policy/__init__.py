@@ -1,0 +1,1 @@
+"""Whom to trust for which project: what the consumer wrote, checked and frozen."""

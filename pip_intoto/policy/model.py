@@ -1,0 +1,245 @@
+"""The policy as values: projects, their owners, exceptions, revoked keys.
+
+Everything here was checked when the file was read (:mod:`pip_intoto.policy.file`); nothing here
+touches the disk or the network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pip_intoto.policy import placeholders
+from pip_intoto.verification.trust import Trust
+
+if TYPE_CHECKING:
+    from pip_intoto.verification.trust import Owner
+    from collections.abc import Mapping
+    from datetime import date
+    from pathlib import Path
+    from typing import Literal, TypeAlias
+
+    from packaging.specifiers import SpecifierSet
+
+    from pip_intoto.distribution import Distribution
+    from pip_intoto.metadata.keys import PublicKey
+
+    Mode: TypeAlias = Literal["enforce", "warn"]
+    Unlisted: TypeAlias = Literal["allow", "warn", "deny"]
+    Build: TypeAlias = Literal["verified", "any", "never"]
+
+
+# --- where evidence is looked for -----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Beside the distribution itself: the bundle, then the directory form."""
+
+    @property
+    def spelled(self) -> str:
+        """As the policy spells it."""
+        return "beside"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A URL with placeholders, none of them in scheme or authority."""
+
+    url: str
+
+    @property
+    def spelled(self) -> str:
+        """As the policy spells it."""
+        return self.url
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A local directory; ``path`` is absolute."""
+
+    path: Path
+
+    @property
+    def spelled(self) -> str:
+        """As messages spell it."""
+        return str(self.path)
+
+
+if TYPE_CHECKING:
+    Source: TypeAlias = Beside | Template | Folder
+
+
+# --- the parts ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedKey:
+    """One entry of ``[keys]``. ``identity`` is the key's own, whatever its name."""
+
+    name: str
+    key: PublicKey
+    identity: str
+    principal: str
+    #: None when the PEM stands in the policy itself.
+    path: Path | None
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldLayout:
+    """A layout that the consumer holds, as it was read together with the policy."""
+
+    path: Path
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectRule:
+    """One ``[[project]]``: who must have signed what for the projects that ``name`` covers.
+
+    ``name`` is a PEP 503 name, or a prefix with one trailing ``*``. ``threshold`` counts
+    principals. ``index`` is empty where any index will do, ``binds`` where the last step binds.
+    ``shared_keys`` says that a layout key also serves another project.
+    """
+
+    name: str
+    owners: tuple[Owner, ...]
+    threshold: int
+    index: str
+    sources: tuple[Source, ...]
+    layout: HeldLayout | None
+    layout_sha256: tuple[str, ...]
+    binds: str
+    build: Build
+    parameters: Mapping[str, str]
+    inspections: tuple[tuple[str, ...], ...]
+    shared_keys: bool
+    line: int
+
+    @property
+    def is_glob(self) -> bool:
+        """Whether the name stands for every project that begins like it."""
+        return self.name.endswith("*")
+
+    def covers(self, name: str) -> bool:
+        """Whether the rule is about the project with this PEP 503 name."""
+        if self.is_glob:
+            return name.startswith(self.name[:-1])
+        return name == self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyException:
+    """One ``[[exception]]``: what is let through although it does not verify.
+
+    ``version`` is None where every version is meant. An empty ``waives`` waives the whole
+    verification; otherwise only failures with these reason codes are waived. ``expires`` is the
+    last day (UTC) on which it holds.
+    """
+
+    project: str
+    version: SpecifierSet | None
+    sha256: tuple[str, ...]
+    waives: tuple[str, ...]
+    reason: str
+    owner: str
+    expires: date
+    line: int
+
+    def covers(self, distribution: Distribution) -> bool:
+        """Whether it is about this distribution, be it expired or not.
+
+        A digest that is not known yet is in no list.
+        """
+        if distribution.name != self.project:
+            return False
+        if self.sha256 and distribution.sha256 not in self.sha256:
+            return False
+        if self.version is None:
+            return True
+        # Imported here for start-up time: most policies have no exception for the project.
+        from packaging.version import InvalidVersion, Version
+
+        try:
+            version = Version(distribution.version)
+        except InvalidVersion:
+            return False
+        return self.version.contains(version, prereleases=True)
+
+    def holds(self, today: date) -> bool:
+        """Whether it has not expired."""
+        return today <= self.expires
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revoked:
+    """One ``[[revoked]]``: a key that counts for nothing, in whatever role or spelling."""
+
+    identity: str
+    key: PublicKey
+    reason: str
+    line: int
+
+
+# --- the whole ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the consumer decided. ``sha256`` is over exactly the bytes that were read.
+
+    ``files`` are all files that it rests on, absolute: the policy, its keys, its layouts.
+    """
+
+    path: Path
+    sha256: str
+    mode: Mode
+    unlisted: Unlisted
+    keys: Mapping[str, NamedKey]
+    projects: tuple[ProjectRule, ...]
+    exceptions: tuple[PolicyException, ...]
+    revoked: tuple[Revoked, ...]
+    files: tuple[Path, ...]
+
+    def rule_for(self, name: str) -> ProjectRule | None:
+        """Find the rule for a PEP 503 name: exact beats glob, the longer glob the shorter."""
+        covering = [rule for rule in self.projects if rule.covers(name)]
+        return max(covering, key=lambda rule: (not rule.is_glob, len(rule.name)), default=None)
+
+    def exception_for(self, distribution: Distribution, today: date) -> PolicyException | None:
+        """Find the exception in force: what waives everything before what waives a part."""
+        covering = [
+            exception
+            for exception in self.exceptions
+            if exception.holds(today) and exception.covers(distribution)
+        ]
+        return min(covering, key=lambda exception: bool(exception.waives), default=None)
+
+    def expired_exception_for(
+        self, distribution: Distribution, today: date
+    ) -> PolicyException | None:
+        """Find the exception that would cover it, had it not expired: the latest of them."""
+        expired = [
+            exception
+            for exception in self.exceptions
+            if not exception.holds(today) and exception.covers(distribution)
+        ]
+        return max(expired, key=lambda exception: exception.expires, default=None)
+
+    def trust_for(self, rule: ProjectRule, distribution: Distribution) -> Trust:
+        """Say what verification must hold the distribution's evidence against."""
+        values = placeholders.values_for(distribution)
+        return Trust(
+            owners=rule.owners,
+            threshold=rule.threshold,
+            layout_sha256=rule.layout_sha256,
+            revoked=frozenset(revoked.identity for revoked in self.revoked),
+            principals={key.identity: key.principal for key in self.keys.values()},
+            parameters={
+                name: placeholders.fill(value, values) for name, value in rule.parameters.items()
+            },
+            binds=rule.binds,
+            shared_keys=rule.shared_keys,
+            allowed_commands=rule.inspections,
+        )
