@@ -112,17 +112,15 @@ def candidates(
     if home is None:
         home = _home(environ, platform)
     found = []
-    for how, directory in (
-        ("system", _system_directory(environ, platform)),
-        ("variable", None),
-        ("user", _user_directory(environ, platform, home)),
-    ):
-        if how == "variable":
-            if VARIABLE in environ:
-                found.append(Location(environ[VARIABLE], how))
-        elif directory and _is_absolute(directory, paths):
-            found.append(Location(paths.join(directory, *_BELOW), how))
-    if prefix and _is_absolute(prefix, paths):
+    system = _system_directory(environ, platform)
+    if _is_absolute(system, paths):
+        found.append(Location(paths.join(system, *_BELOW), "system"))
+    if VARIABLE in environ:
+        found.append(Location(environ[VARIABLE], "variable"))
+    user = _user_directory(environ, platform, home)
+    if _is_absolute(user, paths):
+        found.append(Location(paths.join(user, *_BELOW), "user"))
+    if _is_absolute(prefix, paths):
         found.append(Location(paths.join(prefix, _IN_PREFIX), "prefix"))
     return found
 
@@ -157,7 +155,7 @@ def others_may_write(path: str | os.PathLike[str]) -> str | None:
                 continue
             links += 1
             if links > _LINKS:
-                return "%s leads through more than %d symbolic links" % (entry, _LINKS)
+                return f"{entry} leads through more than {_LINKS} symbolic links"
             target = os.readlink(entry)
             if target.startswith("/"):
                 current = "/"
@@ -263,9 +261,10 @@ def _holds_a_file(place: Location) -> bool:
             ) from None
         return False
     except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
         raise PolicyUnusable(
             place.path,
-            "{} cannot be looked at ({})".format(origin, getattr(error, "strerror", None) or error),
+            f"{origin} cannot be looked at ({why})",
             advice="Let this user read it: nobody can tell whether a policy is there.",
         ) from None
     if not stat.S_ISREG(status.st_mode):
@@ -346,4 +345,4 @@ def _user_name(uid: int) -> str:
 
         return f"the user {pwd.getpwuid(uid).pw_name}"
     except (ImportError, KeyError):
-        return "the user with id %d" % uid
+        return f"the user with id {uid}"

@@ -1,0 +1,261 @@
+"""The conversation with the verifier: one process, JSON lines over two pipes.
+
+Three threads serve it, so that pip's own thread never blocks on a pipe: one writes, one reads
+and hands out fetches, and pip's thread only ever waits for a verdict, with a deadline. Whatever
+goes wrong ends the conversation with a :class:`Failure`, and every later question is answered
+with the same failure.
+"""
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+from pip_intoto_gate import limits
+
+PROTOCOL = 1
+
+#: What the verifier gets of the environment: what an interpreter needs to start, no more.
+_ALLOWED_VARIABLES = ("SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL", "TZ")
+
+
+class Failure(Exception):
+    """The verifier cannot be relied on. Carries a reason code and what to tell the user."""
+
+    def __init__(self, reason, summary, expected="", found="", advice=""):
+        super().__init__(summary)
+        self.reason = reason
+        self.summary = summary
+        self.expected = expected
+        self.found = found
+        self.advice = advice
+
+
+class Conversation:
+    """One verifier process, from its start to its end.
+
+    ``command`` is the verifier's; ``fetch`` is called as ``fetch(request, answer)`` for each
+    request, and must call ``answer(message)`` once, from any thread.
+    """
+
+    def __init__(self, command, seconds, version, fetch):
+        self._command = command
+        self._seconds = seconds
+        self._version = version
+        self._fetch = fetch
+        self._process = None
+        self._owner = os.getpid()
+        self._outgoing = queue.Queue()
+        self._changed = threading.Condition()
+        self._greeted = False
+        self._ready = None
+        self._verdicts = {}
+        self._failure = None
+        self._closing = False
+        self._last_sign = time.monotonic()
+
+    def start(self, policy, sha256):
+        """Start the verifier; it reads the policy while pip goes on."""
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        environment = {
+            name: os.environ[name] for name in _ALLOWED_VARIABLES if name in os.environ
+        }
+        # One arena: each further one reserves 64 MiB of the address space that is limited.
+        environment["MALLOC_ARENA_MAX"] = "1"
+        try:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                cwd=os.path.abspath(os.sep),
+                env=environment,
+                close_fds=True,
+                # A session of its own: Ctrl-C is pip's to handle, and the whole group can be
+                # killed, grandchildren that hold our pipe included.
+                start_new_session=os.name != "nt",
+            )
+        except (OSError, ValueError) as error:
+            self._fail("verifier-unavailable", "The verifier could not be started.", str(error))
+            return
+        self._last_sign = time.monotonic()
+        self.send({"type": "open", "policy": policy, "sha256": sha256})
+        for target in (self._write, self._read):
+            threading.Thread(target=target, daemon=True).start()
+
+    def send(self, message):
+        """Queue a message; never blocks."""
+        self._outgoing.put(message)
+
+    def ready(self):
+        """What the verifier said of the policy, once it has; raises :class:`Failure`."""
+        return self._wait(lambda: self._ready)
+
+    def verdict(self, number):
+        """The verdict on distribution ``number``; raises :class:`Failure`."""
+        return self._wait(lambda: self._verdicts.get(number))
+
+    def close(self):
+        """End the verifier; may be called more than once, and by nobody but its parent."""
+        process = self._process
+        if process is None or os.getpid() != self._owner:
+            # A forked child runs exit handlers too; the verifier is not its own to end.
+            return
+        with self._changed:
+            self._closing = True
+        self._outgoing.put(None)
+        try:
+            process.wait(limits.FAREWELL_SECONDS)
+        except subprocess.TimeoutExpired:
+            pass
+        self._kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(limits.FAREWELL_SECONDS)
+        self._process = None
+
+    # --- the three threads ----------------------------------------------------------------
+
+    def _wait(self, answer):
+        with self._changed:
+            while True:
+                if self._failure is not None:
+                    raise self._failure
+                found = answer()
+                if found is not None:
+                    return found
+                patience = self._last_sign + self._seconds - time.monotonic()
+                if patience <= 0:
+                    break
+                self._changed.wait(patience)
+        self._fail(
+            "verifier-unavailable",
+            "The verifier did not answer in time.",
+            f"silence for {self._seconds:g} seconds",
+        )
+        raise self._failure
+
+    def _write(self):
+        pipe = self._process.stdin
+        try:
+            for message in iter(self._outgoing.get, None):
+                pipe.write(json.dumps(message).encode("ascii") + b"\n")
+                pipe.flush()
+            pipe.close()
+        except (OSError, ValueError):
+            # A broken pipe; the reading thread sees the end too, and says why.
+            pass
+
+    def _read(self):
+        pipe = self._process.stdout
+        try:
+            while True:
+                line = pipe.readline(limits.MESSAGE_BYTES + 1)
+                if not line:
+                    break
+                if len(line) > limits.MESSAGE_BYTES or not line.endswith(b"\n"):
+                    raise ValueError(f"a line of {len(line)} bytes without an end")
+                message = json.loads(line.decode("utf-8"))
+                if not isinstance(message, dict):
+                    raise ValueError("a message that is not an object")
+                self._receive(message)
+        except Failure as failure:
+            self._set_failure(failure)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            self._fail(
+                "verifier-unavailable",
+                "The verifier answered something that is no message.",
+                f"{type(error).__name__}: {error}"[:200],
+            )
+        else:
+            if not self._closing:
+                self._fail(
+                    "verifier-unavailable",
+                    "The verifier ended before it had given its verdict.",
+                    self._last_words(),
+                )
+
+    def _receive(self, message):
+        kind = message["type"]
+        if kind == "hello":
+            if (message["protocol"], message["version"]) != (PROTOCOL, self._version):
+                raise Failure(
+                    "verifier-version-mismatch",
+                    "The gate and the verifier are of different versions.",
+                    expected=f"pip-intoto {self._version}, protocol {PROTOCOL}",
+                    found=f"pip-intoto {message['version']}, protocol {message['protocol']}",
+                    advice="Run `pip-intoto enable` again for this environment.",
+                )
+            self._greeted = True
+        elif not self._greeted:
+            raise ValueError(f"{kind!r:.40} before a greeting")
+        elif kind == "failed":
+            place = message.get("place") or ""
+            raise Failure(
+                str(message["reason"]),
+                (place + ": " if place else "") + str(message["summary"]),
+                *(str(message.get(part) or "") for part in ("expected", "found", "advice")),
+            )
+        elif kind == "fetch":
+            number = message["fetch"]
+            self._fetch(
+                message,
+                lambda answer: self._answered(dict(answer, type="fetched", fetch=number)),
+            )
+        elif kind not in ("ready", "verdict"):
+            raise ValueError(f"a message of an unknown type, {kind!r:.40}")
+        with self._changed:
+            self._last_sign = time.monotonic()
+            if kind == "ready":
+                self._ready = message
+            elif kind == "verdict":
+                self._verdicts[message["id"]] = message
+            self._changed.notify_all()
+
+    def _answered(self, message):
+        # A fetch that came back is a sign of life too: a slow server is not a dead verifier.
+        with self._changed:
+            self._last_sign = time.monotonic()
+        self.send(message)
+
+    # --- endings --------------------------------------------------------------------------
+
+    def _fail(self, reason, summary, found):
+        self._set_failure(
+            Failure(
+                reason,
+                summary,
+                expected="a verdict from " + " ".join(self._command),
+                found=found,
+                advice="Run `pip-intoto doctor`; to repair, `pip-intoto enable` again.",
+            )
+        )
+
+    def _set_failure(self, failure):
+        with self._changed:
+            if self._failure is None:
+                self._failure = failure
+            self._changed.notify_all()
+        self._kill()
+
+    def _kill(self):
+        process = self._process
+        if process is None:
+            return
+        with contextlib.suppress(OSError):
+            if os.name == "nt":
+                process.kill()
+            else:
+                os.killpg(process.pid, signal.SIGKILL)
+
+    def _last_words(self):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(limits.FAREWELL_SECONDS)
+        self._stderr.seek(0, os.SEEK_END)
+        self._stderr.seek(max(0, self._stderr.tell() - limits.STDERR_TAIL))
+        tail = self._stderr.read().decode("utf-8", "replace").strip()
+        return f"exit status {self._process.returncode}" + (f"; it said: {tail}" if tail else "")

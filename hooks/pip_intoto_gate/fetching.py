@@ -1,0 +1,254 @@
+"""Evidence requests, through sessions of the gate's own that are built as pip built its own.
+
+Proxies, certificate authorities, trusted hosts and time-outs are pip's. What differs is what an
+attacker could otherwise turn against the user, because evidence is fetched from addresses that
+an index chose: nothing ever prompts, pip's HTTP cache is left out, redirects are followed here
+and judged one by one, and credentials go only to the origin of the distribution and of the
+configured indexes.
+"""
+
+import base64
+import collections
+import copy
+import os
+import queue
+import stat
+import threading
+import time
+import urllib.parse
+import urllib.request
+
+from pip_intoto_gate import limits
+
+
+class Refused(Exception):
+    """A request or redirect that the rules do not allow."""
+
+
+class Fetcher:
+    """Carries out the verifier's requests, a few at once, and remembers hosts that failed.
+
+    ``session`` is pip's. ``allowed`` is called with (distribution number, URL) and returns the
+    URL of the distribution that the evidence belongs to; it raises :class:`Refused`.
+    """
+
+    def __init__(self, session, allowed):
+        self._session = session
+        self._allowed = allowed
+        self._requests = queue.Queue()
+        self._lock = threading.Lock()
+        self._outstanding = {}
+        self._workers = 0
+        self._idle = 0
+        self._count = 0
+        self._dead_hosts = {}
+        self._anonymous = None
+        self._credentialed = None
+
+    def submit(self, request, answer):
+        """Answer ``request`` with a message, from another thread, within its seconds."""
+        seconds = min(request["seconds"], limits.FETCH_SECONDS)
+        deadline = time.monotonic() + seconds
+        with self._lock:
+            self._count += 1
+            number = self._count
+            self._outstanding[number] = answer, deadline
+            if number == 1:
+                threading.Thread(target=self._keep_time, daemon=True).start()
+            if not self._idle and self._workers < limits.FETCHES_AT_ONCE:
+                self._workers += 1
+                threading.Thread(target=self._work, daemon=True).start()
+        if number > limits.FETCHES:
+            self._finish(number, _failed(f"more than {limits.FETCHES} requests"))
+        else:
+            self._requests.put((number, request, deadline))
+
+    def _finish(self, number, message):
+        """Give the answer, unless time ran out first."""
+        with self._lock:
+            answer, _ = self._outstanding.pop(number, (None, None))
+        if answer is not None:
+            answer(message)
+
+    def _keep_time(self):
+        # A server that drips byte by byte holds its worker in a read that no time-out ends;
+        # the verifier gets its answer from here, and other requests get another worker.
+        while True:
+            time.sleep(0.25)
+            now = time.monotonic()
+            with self._lock:
+                late = [n for n, (_, deadline) in self._outstanding.items() if deadline < now]
+                self._workers -= min(len(late), self._workers)
+            for number in late:
+                self._finish(number, _failed("no complete answer in time"))
+
+    def _work(self):
+        while True:
+            with self._lock:
+                self._idle += 1
+            number, request, deadline = self._requests.get()
+            with self._lock:
+                self._idle -= 1
+            try:
+                message = self._answer_to(request, deadline)
+            except Refused as error:
+                message = _failed(f"refused: {error}")
+            except Exception as error:
+                # Whatever pip, requests or the server do: the source could not be asked.
+                message = _failed(f"{type(error).__name__}: {error}")
+            self._finish(number, message)
+
+    def _answer_to(self, request, deadline):
+        url = request["url"]
+        beside = self._allowed(request["id"], url)
+        cap = min(request["max_bytes"], limits.FETCH_BYTES)
+        if url.lower().startswith("file:"):
+            return _read_local(url, cap)
+        for _ in range(limits.REDIRECTS + 1):
+            response = self._get(url, beside, deadline)
+            try:
+                if not response.is_redirect:
+                    return _read_response(response, cap, deadline)
+                target = urllib.parse.urljoin(url, response.headers["location"])
+            finally:
+                response.close()
+            _check_redirect(url, target)
+            url = target
+        raise Refused(f"more than {limits.REDIRECTS} redirects")
+
+    def _get(self, url, beside, deadline):
+        host = origin(url)
+        if host in self._dead_hosts:
+            raise Refused(f"{host[1]} failed before: {self._dead_hosts[host]}")
+        trusted = {origin(beside)} | {
+            origin(index) for index in getattr(self._session.auth, "index_urls", None) or ()
+        }
+        session = self._session_for(host in trusted)
+        patience = min(limits.FETCH_SILENCE_SECONDS, max(1, deadline - time.monotonic()))
+        try:
+            return session.get(
+                url,
+                stream=True,
+                allow_redirects=False,
+                timeout=patience,
+                headers={"Accept-Encoding": "identity", "Cache-Control": "no-cache"},
+            )
+        except Exception as error:
+            # Each further attempt would cost pip's whole back-off again.
+            self._dead_hosts[host] = f"{type(error).__name__}: {error}"[:300]
+            raise
+
+    def _session_for(self, trusted):
+        with self._lock:
+            if self._anonymous is None:
+                self._credentialed = _like(self._session, credentials=True)
+                self._anonymous = _like(self._session, credentials=False)
+            if trusted and self._credentialed.auth is not None:
+                # What the user has typed since, for pip, opens the door for evidence too.
+                self._credentialed.auth.passwords.update(
+                    getattr(self._session.auth, "passwords", {})
+                )
+            return self._credentialed if trusted else self._anonymous
+
+
+def origin(url):
+    """Scheme, host and port of ``url``, the port spelled out."""
+    parts = urllib.parse.urlsplit(url)
+    scheme = parts.scheme.lower()
+    port = parts.port or {"http": 80, "https": 443}.get(scheme)
+    return scheme, (parts.hostname or "").lower(), port
+
+
+def _like(session, credentials):
+    """A session that behaves as pip's does on the network, and asks and remembers nothing."""
+    clone = copy.copy(session)
+    for name, value in vars(session).items():
+        # requests copies only the attributes it knows; pip's own ones matter as much.
+        vars(clone).setdefault(name, value)
+    clone.cookies = copy.copy(session.cookies)
+    clone.cookies.clear()
+    clone.adapters = collections.OrderedDict(
+        (prefix, _without_cache(adapter))
+        for prefix, adapter in session.adapters.items()
+        if prefix.startswith(("http://", "https://"))
+    )
+    if credentials:
+        clone.auth = copy.copy(session.auth)
+        if clone.auth is not None:
+            clone.auth.prompting = False
+            clone.auth.passwords = dict(getattr(session.auth, "passwords", {}))
+    else:
+        # An `auth` that does nothing also keeps requests from asking netrc.
+        clone.auth = _no_credentials
+        clone.cert = None
+    return clone
+
+
+def _no_credentials(request):
+    request.headers.pop("Authorization", None)
+    return request
+
+
+def _without_cache(adapter):
+    """A fresh adapter of the same kind, with few retries and no HTTP cache."""
+    from pip._internal.network import session as network  # pip's, loaded long before
+
+    retries = adapter.max_retries.new(total=limits.RETRIES, raise_on_status=False)
+    options = {"max_retries": retries}
+    for option in ("ssl_context", "use_ssl_context_for_proxy"):
+        if hasattr(adapter, "_" + option):
+            options[option] = getattr(adapter, "_" + option)
+    insecure = isinstance(
+        adapter, (network.InsecureHTTPAdapter, network.InsecureCacheControlAdapter)
+    )
+    return (network.InsecureHTTPAdapter if insecure else network.HTTPAdapter)(**options)
+
+
+def _check_redirect(source, target):
+    scheme = urllib.parse.urlsplit(target).scheme.lower()
+    if scheme not in ("http", "https"):
+        raise Refused(f"a redirect to {scheme or 'nothing'}:")
+    if scheme == "http" and source.lower().startswith("https:"):
+        raise Refused("a redirect from https to http")
+
+
+def _read_response(response, cap, deadline):
+    body = bytearray()
+    if response.status_code == 200:
+        # `read1` is missing in urllib3 1.x, and `stream` waits for a whole chunk: small chunks
+        # keep the deadline honest against a server that drips.
+        for chunk in response.raw.stream(16 * 1024, decode_content=True):
+            body += chunk
+            if len(body) > cap:
+                return _too_large(cap)
+            if time.monotonic() > deadline:
+                raise TimeoutError("the answer did not end in time")
+        length = response.headers.get("Content-Length")
+        if length is not None and length.isdigit() and response.raw.tell() < int(length):
+            raise ConnectionError(f"{response.raw.tell()} of {length} bytes arrived")
+    return {"status": response.status_code, "body": base64.b64encode(body).decode("ascii")}
+
+
+def _read_local(url, cap):
+    path = urllib.request.url2pathname(urllib.parse.urlsplit(url).path)
+    try:
+        # Not a pipe, not a device: those could wait or never end.
+
+
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return {"status": 404}
+        with open(path, "rb") as file:
+            body = file.read(cap + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return {"status": 404}
+    if len(body) > cap:
+        return _too_large(cap)
+    return {"status": 200, "body": base64.b64encode(body).decode("ascii")}
+
+
+def _failed(error):
+    return {"status": None, "error": error[: limits.SENTENCE]}
+
+
+def _too_large(cap):
+    return dict(_failed(f"longer than {cap} bytes"), too_large=True)

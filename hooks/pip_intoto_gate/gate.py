@@ -1,0 +1,603 @@
+"""The gate: what is asked of the verifier when, and what is done about the answers.
+
+Two places in pip are guarded, because neither is enough alone:
+
+1. **Before any byte is unpacked and any code runs.** Source archives wait here for their
+   verdict, and so do directories and checkouts. Wheels only hand over their digest: nothing of
+   a wheel runs before it is installed, and while pip resolves and downloads, the evidence for
+   all of them is fetched.
+2. **At installation.** One sweep over everything, all or nothing: each file is hashed again,
+   each verdict is held against that digest, the metadata that pip resolved with is compared
+   with the wheel's, and nothing may overwrite the policy or the gate.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import hashlib
+import logging
+import os
+import re
+import shutil
+import sys
+import tempfile
+import urllib.parse
+from typing import TYPE_CHECKING, Any
+
+from pip_intoto_gate import children, location, settings, wheels
+from pip_intoto_gate.blocked import UNTOUCHED, Blocked, printable
+from pip_intoto_gate.conversation import Conversation, Failure
+from pip_intoto_gate.digests import FileDigests, StreamedDigests, copy_privately
+from pip_intoto_gate.fetching import Fetcher, Refused
+
+if TYPE_CHECKING:
+    from typing import Callable, Dict, Iterable, Iterator, List, Optional, Set, Tuple
+
+logger = logging.getLogger("pip.pip_intoto")
+
+#: The project that this gate belongs to; it may replace the gate when somebody asks for it.
+OWN_NAME = "pip-intoto"
+
+
+class Case:
+    """One distribution under decision."""
+
+    def __init__(self, number: int, announcement: Dict[str, Any], why: str) -> None:
+        self.number = number
+        self.announcement = announcement
+        self.why = why
+        self.sha256: Optional[str] = None
+        self.asked = False
+        self.verdict: Optional[Dict[str, Any]] = None
+
+    @property
+    def name(self) -> str:
+        """The PEP 503 name, "" while nobody knows it."""
+        return str(self.announcement["name"])
+
+    @property
+    def is_file(self) -> bool:
+        """Whether there is a file that a verdict can be about."""
+        return self.announcement["kind"] in ("wheel", "sdist")
+
+    @property
+    def title(self) -> str:
+        """How a person would call it."""
+        return str(self.announcement["filename"] or self.name or self.announcement["url"])
+
+
+class Gate:
+    """One pip process, from its first prepared requirement to its end."""
+
+    def __init__(self, site_packages: str, version: str, context: Dict[str, Any]) -> None:
+        self._site_packages = site_packages
+        self._version = version
+        self._context = context
+        self._settings = settings.read(site_packages, context)
+        self._unusable: Optional[location.PolicyUnusable] = None
+        try:
+            self._policy, self._policy_sha256 = _find_policy(context)
+        except location.PolicyUnusable as error:
+            self._policy, self._policy_sha256, self._unusable = "", None, error
+        self._streamed = StreamedDigests()
+        self._files = FileDigests()
+        self._private = ""
+        self._copies = 0
+        self._verifier: Optional[Conversation] = None
+        self._ready: Optional[Dict[str, Any]] = None
+        self._cases: Dict[Tuple[str, ...], Case] = {}
+        #: The requirements being prepared, innermost last.
+        self._preparing: List[Any] = []
+        #: What a build under way is for, innermost last: "demo 1.0" or "".
+        self._building_for: List[str] = [str(context.get("building_for") or "")]
+        #: Digests of wheels built in this run, and what each was built from.
+        self._built: Dict[str, Case] = {}
+        #: URL → the metadata that pip resolved with before it had the file.
+        self._resolved_with: Dict[str, Any] = {}
+        #: Digests that the sweep let through.
+        self._cleared: Set[str] = set()
+        self._owner = os.getpid()
+
+    # --- whether and with what ------------------------------------------------------------
+
+    @property
+    def is_dormant(self) -> bool:
+        """Nobody enabled verification here, and no policy is in force: do nothing at all."""
+        return not (self._policy or self._unusable or self._settings.enabled)
+
+    def open(self, session: Any) -> None:
+        """Start the verifier, unless one is running. ``session`` is pip's."""
+        if self._verifier is not None:
+            return
+        if self._unusable is not None:
+            raise Blocked(
+                self._unusable.code,
+                f"The policy cannot be used: {self._unusable.why}.",
+                expected=f"a policy file at {self._unusable.path}",
+                advice=self._unusable.advice,
+            )
+        if not self._policy:
+            raise Blocked(
+                "policy-missing",
+                "Verification is enabled here, and there is no policy.",
+                expected="one of " + ", ".join(place.path for place in location.candidates()),
+                advice="Write one with `pip-intoto trust add`, or run `pip-intoto disable`.",
+            )
+        fetcher = Fetcher(session, self._evidence_belongs_to)
+        self._verifier = Conversation(
+            self._settings.verifier, self._settings.seconds, self._version, fetcher.submit
+        )
+        if not self._cases:
+            atexit.register(self.close)
+        self._verifier.start(self._policy, self._policy_sha256)
+
+    def close(self) -> None:
+        """End the verifier, say what was done, and leave nothing behind."""
+        if os.getpid() != self._owner:
+            return
+        self._hang_up()
+        if not self._context:
+            self._summarise()
+        if self._private:
+            shutil.rmtree(self._private, ignore_errors=True)
+            self._private = ""
+        self._cases.clear()
+
+    def child_runner(self, runnable_pip: str) -> str:
+        """A script that runs ``runnable_pip`` with this gate in front of it."""
+        return children.write_runner(
+            self._private_directory(),
+            runnable_pip,
+            os.path.join(self._site_packages, "pip_intoto_boot.py"),
+            {
+                "policy": self._policy,
+                "sha256": self._policy_sha256,
+                "verifier": self._settings.verifier,
+                "seconds": self._settings.seconds,
+                "building_for": self._building_for[-1],
+            },
+        )
+
+    # --- gate 1: before unpacking, before code --------------------------------------------
+
+    def announce(self, req: Any) -> Case:
+        """Tell the verifier what pip has chosen, so that evidence is fetched meanwhile."""
+        link = req.link
+        if link.is_vcs:
+            kind = "vcs"
+        elif req.editable or link.is_existing_dir():
+            kind = "directory"
+        else:
+            kind = "wheel" if link.is_wheel else "sdist"
+        return self._case(req, kind, link.filename if kind in ("wheel", "sdist") else "")
+
+    @contextlib.contextmanager
+    def preparing(self, req: Any) -> Iterator[None]:
+        """What happens inside is done for ``req``; without a file, the policy decides first."""
+        case = self.announce(req)
+        if not case.is_file:
+            self._ask(case, None)
+            self._enforce(case)
+        self._preparing.append(req)
+        try:
+            yield
+        finally:
+            self._preparing.pop()
+
+    def before_unpacking(self, path: str) -> None:
+        """Hold the archive at ``path`` until its verdict is there."""
+        if not self._preparing:
+            raise Blocked(
+                "pip-unsupported",
+                f"pip wants to unpack {path} for no requirement that is known.",
+                advice="Please report this, with the version of pip.",
+            )
+        self._decide(self._preparing[-1], path)
+
+    @contextlib.contextmanager
+    def before_code(self, req: Any) -> Iterator[None]:
+        """Hold ``req`` before its build backend is called; wheels only hand over a digest."""
+        building_for = ""
+        if req.local_file_path:
+            case = self._decide(req, req.local_file_path, wait=not _is_wheel(req))
+            if not _is_wheel(req) and case.verdict and case.verdict.get("build") == "verified":
+                building_for = f"{case.name} {case.announcement['version']}"
+        self._building_for.append(building_for or self._building_for[-1])
+        try:
+            yield
+        finally:
+            self._building_for.pop()
+
+    def private_copy(self, path: str) -> str:
+        """A copy of a local file that nobody else can change; the original is not read again."""
+        self._copies += 1
+        directory = os.path.join(self._private_directory(), str(self._copies))
+        os.mkdir(directory, 0o700)
+        target = os.path.join(directory, os.path.basename(path))
+        self._files.remember(target, copy_privately(path, target))
+        return target
+
+    def watch(self, response: Any, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Hash what pip downloads while it streams."""
+        return self._streamed.watch(response, chunks)
+
+    def resolved_with(self, req: Any, distribution: Any) -> None:
+        """Remember the metadata that pip goes by before it has the file."""
+        if distribution is not None:
+            self._resolved_with[req.link.url_without_fragment] = distribution
+
+    def built(self, req: Any, path: Optional[str], source: Any) -> None:
+        """Accept the wheel that was just built from ``source``, for this run only."""
+        if path is None:
+            return
+        case = self._cases.get(self._key(source, req))
+        if case is None or case.verdict is None:
+            raise Blocked(
+                "artifact-not-bound",
+                f"{os.path.basename(path)} was built from something that was never verified.",
+                found=str(source),
+            )
+        self._built[self._files.of(path)] = case
+
+    # --- gate 2: before installing --------------------------------------------------------
+
+    def settle(self, reqs: Iterable[Any]) -> None:
+        """Collect the verdicts on wheels that are about to be used."""
+        waiting = [req for req in reqs if req.link and req.local_file_path and _is_wheel(req)]
+        for req in waiting:
+            self._decide(req, req.local_file_path, wait=False)
+        for req in waiting:
+            self._decide(req, req.local_file_path)
+
+    def sweep(self, reqs: Iterable[Any], scheme_of: Callable[[Any], Any]) -> None:
+        """Check everything that is about to be installed; all of it passes, or none."""
+        reqs = list(reqs)
+        self.settle(reqs)
+        for req in reqs:
+            if req.local_file_path and _is_wheel(req):
+                self._check_wheel(req, scheme_of(req))
+            else:
+                self._check_source(req)
+        if len(self._building_for) == 1:
+            # The verifier ends before the first file is installed, so that an install may
+            # replace anything, pip-intoto and its dependencies included. Build requirements
+            # that pip installs in its own process go elsewhere, and more questions follow.
+            self._hang_up()
+
+    def before_installing(self, name: str, path: str, scheme: Any) -> None:
+        """The last look at one wheel, with the directories that it really goes to."""
+        sha256 = self._files.of(path)
+        if sha256 not in self._cleared:
+            raise Blocked(
+                "artifact-digest-mismatch",
+                f"{os.path.basename(path)} is not the file that was verified.",
+                expected="one of the digests that passed the sweep",
+                found=f"sha256 {sha256}",
+                advice="Something changes files while pip runs; find out what before you go on.",
+                note="Files checked before this one may have been installed.",
+            )
+        self._check_destinations(name, path, scheme, trusted=self._may_replace_gate(name))
+
+    # --- questions and answers ------------------------------------------------------------
+
+    def _key(self, link: Any, req: Any) -> Tuple[str, ...]:
+        return (link.url_without_fragment, _name_of(req), self._building_for[-1])
+
+    def _case(self, req: Any, kind: str, filename: str) -> Case:
+        url = req.link.url_without_fragment
+        name = _name_of(req)
+        key = (url, name, self._building_for[-1])
+        case = self._cases.get(key)
+        if case is not None and case.announcement["filename"] == filename:
+            return case
+        parsed_name, version = _parse_filename(filename)
+        announcement = {
+            "name": name or parsed_name,
+            "version": version,
+            "filename": filename,
+            "kind": kind,
+            "url": url,
+            "index": _page(req.link.comes_from),
+            "requested": bool(req.user_supplied),
+            "building_for": self._building_for[-1],
+        }
+        case = Case(len(self._cases) + 1, announcement, _reason_to_be_here(req))
+        self._cases[key] = case
+        self._running().send(
+            {"type": "announce", "id": case.number, "distribution": announcement}
+        )
+        return case
+
+    def _decide(self, req: Any, path: str, wait: bool = True) -> Case:
+        """Ask about the file at ``path``; with ``wait``, enforce the answer."""
+        sha256 = self._streamed.of(_without_user(req.link.url_without_fragment), path)
+        if sha256 is not None:
+            self._files.remember(path, sha256)
+        sha256 = self._files.of(path)
+        built_from = self._built.get(sha256)
+        if built_from is not None:
+            return built_from
+        kind = "wheel" if _is_wheel(req) else "sdist"
+        # The name that a server gave in Content-Disposition is known only now.
+        case = self._case(req, kind, os.path.basename(path))
+        if case.sha256 not in (None, sha256):
+            raise Blocked(
+                "artifact-digest-mismatch",
+                f"{case.title} changed while pip ran.",
+                expected=f"sha256 {case.sha256}",
+                found=f"sha256 {sha256}",
+                why=case.why,
+                advice="Find out what changes files under pip before you go on.",
+            )
+        self._ask(case, path, sha256)
+        if wait:
+            self._enforce(case)
+        return case
+
+    def _ask(self, case: Case, path: Optional[str], sha256: Optional[str] = None) -> None:
+        if not case.asked:
+            case.asked = True
+            case.sha256 = sha256
+            self._running().send(
+                {"type": "decide", "id": case.number, "sha256": sha256, "path": path}
+            )
+
+    def _enforce(self, case: Case) -> None:
+        """Wait for the verdict, and stop pip when it says so."""
+        if case.verdict is not None:
+            return
+        try:
+            if self._ready is None:
+                self._ready = self._running().ready()
+            verdict = self._running().verdict(case.number)
+            if verdict.get("sha256") != case.sha256:
+                raise Failure(
+                    "verifier-unavailable", "The verifier answered for another file."
+                )
+            action = verdict["action"]
+        except Failure as failure:
+            if self._ready is None or self._ready.get("mode") != "warn":
+                raise _blocked_by(failure, case) from failure
+            verdict, action = _verdict_of(failure), "warn"
+        case.verdict = verdict
+        if action == "warn" and verdict["status"] != "unlisted":
+            logger.warning("%s", _sentence(case))
+        if action not in ("pass", "warn"):
+            raise Blocked(
+                str(verdict["reason"]),
+                str(verdict["summary"]),
+                *(str(verdict.get(part) or "") for part in ("expected", "found", "advice")),
+                why=case.why,
+                note=f"{UNTOUCHED} For the whole trace: pip-intoto explain {case.title}",
+            )
+
+    def _running(self) -> Conversation:
+        if self._verifier is None:
+            raise Blocked(
+                "verifier-unavailable",
+                "pip wants something verified after the verifier has left.",
+                advice="Please report this, with the version of pip.",
+            )
+        return self._verifier
+
+    def _hang_up(self) -> None:
+        if self._verifier is not None:
+            self._verifier.close()
+            self._verifier = None
+
+    def _evidence_belongs_to(self, number: int, url: str) -> str:
+        """The distribution's own URL, if ``url`` is derived from it or from the policy."""
+        by_number = {case.number: case for case in list(self._cases.values())}
+        case = by_number.get(number)
+        if case is None:
+            raise Refused("no such distribution")
+        base = str(case.announcement["url"]).partition("#")[0]
+        bare, _, query = base.partition("?")
+        rest = url[len(bare) :] if url.startswith(bare) else ""
+        sidecar = rest[: -len(query) - 1] if query and rest.endswith("?" + query) else rest
+        if sidecar == ".intoto.jsonl" or re.fullmatch(
+            r"\.intoto/[A-Za-z0-9._~%/-]+", sidecar.replace("%2F", "..").replace("%2f", "..")
+        ):
+            if ".." not in urllib.parse.unquote(sidecar):
+                return base
+        elif any(_fits(template, url) for template in (self._ready or {}).get("templates", ())):
+            return base
+        raise Refused("this address belongs to no evidence of the distribution")
+
+    # --- the sweep, in parts --------------------------------------------------------------
+
+    def _check_wheel(self, req: Any, scheme: Any) -> None:
+        path = req.local_file_path
+        sha256 = self._files.of(path)
+        case = self._built.get(sha256)
+        if case is None:
+            case = self._decide(req, path)
+        elif case.name != _name_of(req):
+            # What an sdist or a checkout is called is known for sure only once it is built.
+            self._check_name(req, case)
+        try:
+            resolved = self._resolved_with.get(req.link.url_without_fragment)
+            if resolved is not None:
+                for field, wheel, other in wheels.metadata_differences(path, resolved.metadata):
+                    raise Blocked(
+                        "metadata-mismatch",
+                        f"The index describes {case.title} otherwise than the file itself.",
+                        expected=f"{field}: {wheel or 'nothing'} (in the wheel)",
+                        found=f"{field}: {other or 'nothing'} (from the index)",
+                        advice="Do not install from this index before its owner explained it.",
+                        why=case.why,
+                    )
+            self._check_destinations(
+                _name_of(req), path, scheme, trusted=self._may_replace_gate(_name_of(req), req)
+            )
+        except wheels.Unreadable as error:
+            raise Blocked(
+                "archive-ambiguous",
+                f"{case.title} cannot be read as a wheel.",
+                found=str(error),
+                why=case.why,
+            ) from error
+        self._cleared.add(sha256)
+
+    def _check_source(self, req: Any) -> None:
+        """Something that pip installs without a wheel: it must have passed gate 1."""
+        case = self._cases.get(self._key(req.link, req)) if req.link else None
+        if case is None or case.verdict is None:
+            raise Blocked(
+                "artifact-not-bound",
+                f"{req} would be installed without having been looked at.",
+                advice="Please report this, with the version of pip.",
+            )
+
+    def _check_name(self, req: Any, built_from: Case) -> None:
+        announcement = dict(built_from.announcement, name=_name_of(req))
+        case = Case(len(self._cases) + 1, announcement, built_from.why)
+        self._cases[(str(announcement["url"]), case.name, "renamed")] = case
+        self._running().send(
+            {"type": "announce", "id": case.number, "distribution": announcement}
+        )
+        self._ask(case, None, built_from.sha256)
+        self._enforce(case)
+
+    def _check_destinations(self, name: str, path: str, scheme: Any, trusted: bool) -> None:
+        own = [os.path.join(self._site_packages, file) for file in settings.FILES]
+        own.append(os.path.dirname(os.path.dirname(self._settings.verifier[-1])))
+        policy = [*(self._ready or {}).get("protected", ()), *(place.path for place in location.candidates())]
+        protected = {
+            wheels.comparable(place): place for place in (policy if trusted else policy + own)
+        }
+        directories = tuple(place + os.sep for place in protected)
+        for member, destination in wheels.destinations(path, scheme):
+            landing = wheels.comparable(destination)
+            if landing in protected or landing.startswith(directories):
+                raise Blocked(
+                    "would-overwrite-gate",
+                    f"{os.path.basename(path)} would overwrite what guards this environment.",
+                    expected="a wheel that leaves policy, keys and gate alone",
+                    found=f"{member}, which would be written to {destination}",
+                    advice=f"Do not install {name}: honest packages do not write there.",
+                )
+
+    def _may_replace_gate(self, name: str, req: Any = None) -> bool:
+        """Only pip-intoto itself may, when it was verified or asked for by name."""
+        if name != OWN_NAME:
+            return False
+        return bool(req is None or req.user_supplied) or any(
+            case.name == OWN_NAME
+            and case.verdict is not None
+            and case.verdict["status"] in ("verified", "exempt")
+            for case in self._cases.values()
+        )
+
+    # --- odds and ends --------------------------------------------------------------------
+
+    def _private_directory(self) -> str:
+        if not self._private:
+            self._private = tempfile.mkdtemp(prefix="pip-intoto-")
+        return self._private
+
+    def _summarise(self) -> None:
+        counts: Dict[str, List[str]] = {}
+        for case in self._cases.values():
+            if case.verdict is not None:
+                counts.setdefault(str(case.verdict["status"]), []).append(case.title)
+        if not self._cases and self._ready is None:
+            return
+        parts = [f"{len(counts.pop('verified', ()))} verified"]
+        parts += [f"{len(titles)} {status}" for status, titles in sorted(counts.items())]
+        if logger.isEnabledFor(logging.INFO):
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.write(f"pip-intoto: {', '.join(parts)}\n")
+                sys.stderr.flush()
+
+
+def _find_policy(context: Dict[str, Any]) -> Tuple[str, Optional[str]]:
+    """The policy in force and its sha256; child pips are told both by their parent."""
+    if "policy" in context:
+        return str(context["policy"] or ""), context.get("sha256")
+    found = location.locate()
+    return (found.path, file_sha256(found.path)) if found else ("", None)
+
+
+def file_sha256(path: str) -> str:
+    """The sha256 of a small file of the user's own."""
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+def _is_wheel(req: Any) -> bool:
+    return bool(req.link.is_wheel) or str(req.local_file_path or "").endswith(".whl")
+
+
+def _name_of(req: Any) -> str:
+    """The PEP 503 name of a requirement, "" while it has none."""
+    return re.sub(r"[-_.]+", "-", req.name or "").lower()
+
+
+def _parse_filename(filename: str) -> Tuple[str, str]:
+    """Name and version, as far as the filename tells; the verifier looks closer."""
+    stem = re.sub(r"\.(whl|zip|tar|tgz|tbz|txz|tlz|tar\.\w+)$", "", filename)
+    if filename.endswith(".whl"):
+        name, _, rest = stem.partition("-")
+        version = rest.partition("-")[0]
+    else:
+        name, _, version = stem.rpartition("-")
+    return re.sub(r"[-_.]+", "-", name).lower(), version
+
+
+def _page(comes_from: Any) -> Optional[str]:
+    """The index page or `--find-links` location that listed a link, if any did."""
+    if comes_from is None:
+        return None
+    return str(getattr(comes_from, "url", comes_from))
+
+
+def _reason_to_be_here(req: Any) -> str:
+    """Why pip wants it: the requirement, and who asked for it."""
+    try:
+        return str(req.from_path() or req)
+    except Exception:  # pip's own words are a kindness, never a reason to fail
+        return str(req)
+
+
+def _without_user(url: str) -> str:
+    parts = urllib.parse.urlsplit(url)
+    return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _fits(template: str, url: str) -> bool:
+    """Whether ``url`` can come from ``template``: only what follows a placeholder is free."""
+    fixed = template.partition("{")[0]
+    return url == template if fixed == template else url.startswith(fixed)
+
+
+def _sentence(case: Case) -> str:
+    verdict = case.verdict or {}
+    parts = [f"[{verdict.get('reason')}] {case.title}: {verdict.get('summary')}"]
+    parts += [
+        f"{part}: {verdict[part]}" for part in ("expected", "found") if verdict.get(part)
+    ]
+    return printable("; ".join(parts) + " (mode is warn, so the install goes on)")
+
+
+def _verdict_of(failure: Failure) -> Dict[str, Any]:
+    return {
+        "status": "unreachable",
+        "reason": failure.reason,
+        "summary": failure.summary,
+        "expected": failure.expected,
+        "found": failure.found,
+        "advice": failure.advice,
+    }
+
+
+def _blocked_by(failure: Failure, case: Case) -> Blocked:
+    return Blocked(
+        failure.reason,
+        failure.summary,
+        failure.expected,
+        failure.found,
+        failure.advice,
+        why=case.why,
+    )

@@ -1,0 +1,105 @@
+"""What a wheel would do once installed: where its members land, and which metadata it has."""
+
+import codecs
+import email
+import os
+import unicodedata
+import zipfile
+
+from pip_intoto_gate import limits
+
+# pip 26.3 blocks imports once it installs; what the standard library loads late is loaded now.
+codecs.lookup("cp437")
+email.message_from_bytes(b"Name: x\n\n").get_all("Name")
+
+#: The fields that a resolver decides by (PEP 658 wants all of METADATA to be identical).
+_RESOLVER_FIELDS = ("Name", "Version", "Requires-Dist", "Requires-Python", "Provides-Extra")
+
+
+class Unreadable(Exception):
+    """The wheel is no zip file, or lacks what every wheel has."""
+
+
+def destinations(path, scheme):
+    """Yield (member, absolute destination) for each file that installing ``path`` writes.
+
+    ``scheme`` is pip's: an object with the directories ``purelib``, ``platlib``, ``scripts``,
+    ``headers`` and ``data``.
+    """
+    with _open(path) as archive:
+        names = archive.namelist()
+        entry_points = [
+            _text(archive, name)
+            for name in names
+            if name.lower().endswith(".dist-info/entry_points.txt")
+        ]
+    for name in names:
+        first, _, rest = name.partition("/")
+        if first.endswith(".data"):
+            key, _, rest = rest.partition("/")
+            roots = [getattr(scheme, key)] if hasattr(scheme, key) else []
+        else:
+            rest, roots = name, [scheme.purelib, scheme.platlib]
+        for root in roots:
+            yield name, os.path.join(root, *rest.split("/"))
+    for text in entry_points:
+        for script in _script_names(text):
+            yield f"the script {script}", os.path.join(scheme.scripts, script)
+
+
+def metadata_differences(path, resolved):
+    """What METADATA in the wheel at ``path`` and the metadata pip resolved with do not share.
+
+    Returns a list of (field, in the wheel, resolved with), empty when they agree.
+    """
+    with _open(path) as archive:
+        names = [
+            name
+            for name in archive.namelist()
+            if name.count("/") == 1 and name.endswith(".dist-info/METADATA")
+        ]
+        if len(names) != 1:
+            raise Unreadable(f"{len(names)} METADATA files")
+        wheel = email.message_from_string(_text(archive, names[0]))
+    differences = []
+    for field in _RESOLVER_FIELDS:
+        ours, theirs = (sorted(_values(message, field)) for message in (wheel, resolved))
+        if ours != theirs:
+            differences.append((field, "; ".join(ours), "; ".join(theirs)))
+    return differences
+
+
+def comparable(path):
+    """``path`` in a form in which two spellings of one place are equal on any file system."""
+    real = os.path.realpath(path)
+    return unicodedata.normalize("NFC", os.path.normcase(real)).casefold()
+
+
+def _values(message, field):
+    return [" ".join(str(value).split()) for value in message.get_all(field) or ()]
+
+
+def _script_names(text):
+    section = ""
+    for line in text.splitlines():
+        stripped = line.strip()
+        if stripped.startswith("["):
+            section = stripped.strip("[] ")
+        elif section in ("console_scripts", "gui_scripts") and "=" in stripped:
+            yield stripped.partition("=")[0].strip()
+
+
+def _open(path):
+    try:
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise Unreadable(str(error)) from error
+
+
+def _text(archive, name):
+    try:
+        if archive.getinfo(name).file_size > limits.METADATA_BYTES:
+            raise Unreadable(f"{name} is longer than {limits.METADATA_BYTES} bytes")
+        return archive.read(name).decode("utf-8", "surrogateescape")
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+        raise Unreadable(f"{name}: {error}") from error
