@@ -42,10 +42,8 @@ class Limits:
     pattern_cache: int = 4_096
     #: sublayouts that are verified, all levels together
     sublayouts: int = 256
-    #: signatures times keys that are tried
-    signature_checks: int = 100_000
-    #: documents that one trace names
-    trace_lines: int = 64
+    #: signatures times keys that are tried, all documents of one chain together
+    chain_signature_checks: int = 100_000
     # One archive
     archive_members: int = 100_000
     archive_bytes: int = 2 * 1024 * 1024 * 1024

@@ -47,7 +47,9 @@ def _step(step: Step, parameters: Mapping[str, str], place: str) -> Step:
     # Q1: "{NAME} in rules, expected_command, run of the root layout."
     return replace(
         step,
-        expected_materials=_rules(step.expected_materials, parameters, f"{place}.expected_materials"),
+        expected_materials=_rules(
+            step.expected_materials, parameters, f"{place}.expected_materials"
+        ),
         expected_products=_rules(step.expected_products, parameters, f"{place}.expected_products"),
         expected_command=_command(step.expected_command, parameters, f"{place}.expected_command"),
     )
@@ -66,12 +68,8 @@ def _inspection(inspection: Inspection, parameters: Mapping[str, str], place: st
     )
 
 
-def _rules(
-    rules: tuple[Rule, ...], parameters: Mapping[str, str], place: str
-) -> tuple[Rule, ...]:
-    return tuple(
-        _rule(rule, parameters, f"{place}[{index}]") for index, rule in enumerate(rules)
-    )
+def _rules(rules: tuple[Rule, ...], parameters: Mapping[str, str], place: str) -> tuple[Rule, ...]:
+    return tuple(_rule(rule, parameters, f"{place}[{index}]") for index, rule in enumerate(rules))
 
 
 def _rule(rule: Rule, parameters: Mapping[str, str], place: str) -> Rule:
@@ -91,14 +89,10 @@ def _rule(rule: Rule, parameters: Mapping[str, str], place: str) -> Rule:
     return rule if pattern == rule.pattern else replace(rule, pattern=pattern)
 
 
-def _command(
-    words: tuple[str, ...], parameters: Mapping[str, str], place: str
-) -> tuple[str, ...]:
+def _command(words: tuple[str, ...], parameters: Mapping[str, str], place: str) -> tuple[str, ...]:
     if not parameters:
         return words
-    return tuple(
-        _text(word, parameters, f"{place}[{index}]") for index, word in enumerate(words)
-    )
+    return tuple(_text(word, parameters, f"{place}[{index}]") for index, word in enumerate(words))
 
 
 def _text(text: str, parameters: Mapping[str, str], place: str, *, in_pattern: bool = False) -> str:
