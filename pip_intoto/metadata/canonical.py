@@ -1,13 +1,67 @@
-"""OLPC canonical JSON: the bytes that the signatures of a Metablock cover."""
+r"""OLPC canonical JSON: the bytes that the signatures of a Metablock cover.
+
+C1: members sorted by code point, no whitespace, integers only, and in strings nothing escaped
+but ``"`` and ``\\``. With control characters raw it is not JSON, but the standard library's
+encoder comes within a few replacements of it, at more than twice the speed of one in Python.
+"""
 
 from __future__ import annotations
 
+from itertools import chain
+from json.encoder import JSONEncoder
 from typing import TYPE_CHECKING
+
+from pip_intoto.errors import MetadataMalformed
 
 if TYPE_CHECKING:
     from pip_intoto.metadata.strict_json import JsonValue
 
+_ENCODER = JSONEncoder(
+    ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":")
+)
+#: Stands for an escaped backslash while escapes are undone: UTF-8 never holds this byte.
+_BACKSLASH = b"\xff"
+_SHORT_ESCAPES = {rb"\n": b"\n", rb"\r": b"\r", rb"\t": b"\t", rb"\b": b"\b", rb"\f": b"\f"}
+_LONG_ESCAPES = {rb"\u%04x" % code: b"%c" % code for code in range(32)}
+
 
 def encode(value: JsonValue) -> bytes:
-    """``value`` in canonical form, as UTF-8."""
-    raise NotImplementedError
+    """``value`` in canonical form, as UTF-8.
+
+    Raises :class:`pip_intoto.errors.MetadataMalformed` for what has no canonical form: floats,
+    and strings that are no text.
+    """
+    _refuse_floats(value)
+    try:
+        text = _ENCODER.encode(value).encode("utf-8")
+    except UnicodeEncodeError:
+        raise MetadataMalformed("half a surrogate pair has no canonical form") from None
+    # Most documents have their few escapes close together, in the byproducts.
+    first = text.find(b"\\")
+    if first < 0:
+        return text
+    end = text.rfind(b"\\") + len(rb"\u0000")
+    return text[:first] + _without_escapes(text[first:end]) + text[end:]
+
+
+def _without_escapes(text: bytes) -> bytes:
+    """``text`` with control characters as they are; quotes and backslashes stay escaped."""
+    text = text.replace(rb"\\", _BACKSLASH)
+    # What begins with a backslash now is an escaped quote, which stays, or a control character.
+    for escape, character in _SHORT_ESCAPES.items():
+        text = text.replace(escape, character)
+    if rb"\u" in text:
+        for escape, character in _LONG_ESCAPES.items():
+            text = text.replace(escape, character)
+    return text.replace(_BACKSLASH, rb"\\")
+
+
+def _refuse_floats(value: JsonValue) -> None:
+    level: list[JsonValue] = [value]
+    while level:
+        if float in set(map(type, level)):
+            raise MetadataMalformed("a number that is no integer has no canonical form")
+        inner: list[JsonValue] = []
+        inner += chain.from_iterable([each.values() for each in level if type(each) is dict])
+        inner += chain.from_iterable([each for each in level if type(each) is list])
+        level = inner

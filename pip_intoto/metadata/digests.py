@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
 from pip_intoto.metadata.node import shown
 
 if TYPE_CHECKING:
+    from typing import TypeGuard
+
     from pip_intoto.metadata.node import Node
+    from pip_intoto.metadata.strict_json import JsonValue
 
 #: Algorithm name → hex digest. Algorithms outside :data:`ACCEPTED` may be present; they are
 #: carried along, unchecked, and decide nothing.
@@ -47,6 +51,35 @@ def parse_digests(node: Node) -> Digests:
             )
         digests[algorithm] = digest
     return digests
+
+
+def parse_artifact_digests(node: Node) -> Mapping[str, Digests]:
+    """``{name: hash object}``, as links list their materials and products.
+
+    The same checks as :func:`parse_digests`, on all digests of one algorithm at once, since
+    there may be tens of thousands. Raises :class:`pip_intoto.errors.MetadataMalformed`.
+    """
+    artifacts = node.mapping()
+    if _all_well_formed(artifacts):
+        return artifacts
+    # One of them is not: look at each, to say which.
+    return {name: parse_digests(each) for name, each in node.items()}
+
+
+def _all_well_formed(artifacts: dict[str, JsonValue]) -> TypeGuard[dict[str, Digests]]:
+    objects = [each for each in artifacts.values() if type(each) is dict]
+    if len(objects) < len(artifacts):
+        return False
+    if not set(map(type, chain.from_iterable(map(dict.values, objects)))) <= {str}:
+        return False
+    for algorithm in ACCEPTED.keys() & set(chain.from_iterable(objects)):
+        digests = [str(each[algorithm]) for each in objects if algorithm in each]
+        if set(map(len, digests)) != {ACCEPTED[algorithm]}:
+            return False
+        text = "".join(digests)
+        if not text.isascii() or text.encode().translate(None, _HEX.encode()):
+            return False
+    return True
 
 
 def agree(a: Digests, b: Digests) -> bool:
