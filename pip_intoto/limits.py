@@ -67,6 +67,7 @@ class Limits:
     trace_entries: int = 400
     # The policy
     policy_bytes: int = 1024 * 1024
+    key_bytes: int = 64 * 1024
 
 
 DEFAULT = Limits()

@@ -9,6 +9,9 @@ Imports nothing that the interpreter has not loaded anyway (others only where th
 because every pip run pays for it.
 """
 
+# Strings, not pathlib: pathlib would be an import.
+# ruff: noqa: PTH
+
 from __future__ import annotations
 
 import os
@@ -137,7 +140,8 @@ def others_may_write(path: str | os.PathLike[str]) -> str | None:
     """
     if os.name != "posix":
         return None
-    pending = _components(os.path.abspath(os.fspath(path)))
+    # Not abspath: it would cut ".." away before the links in front of it are followed.
+    pending = _components(os.path.join(os.getcwd(), os.fspath(path)))
     current = "/"
     links = 0
     try:

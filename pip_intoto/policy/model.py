@@ -13,7 +13,6 @@ from pip_intoto.policy import placeholders
 from pip_intoto.verification.trust import Trust
 
 if TYPE_CHECKING:
-    from pip_intoto.verification.trust import Owner
     from collections.abc import Mapping
     from datetime import date
     from pathlib import Path
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from pip_intoto.distribution import Distribution
     from pip_intoto.metadata.keys import PublicKey
+    from pip_intoto.verification.trust import Owner
 
     Mode: TypeAlias = Literal["enforce", "warn"]
     Unlisted: TypeAlias = Literal["allow", "warn", "deny"]

@@ -1,0 +1,864 @@
+"""Reads the policy file: bytes in, a checked and frozen :class:`Policy` out, or an error that
+names the line.
+
+The file is read once; the digest is over exactly the bytes that were read. A policy that anybody
+else could write is refused, and so are its keys and layouts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import sys
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pip_intoto.errors import PipIntotoError, PolicyInvalid, PolicyMissing
+from pip_intoto.limits import DEFAULT
+from pip_intoto.metadata import keys as public_keys
+from pip_intoto.policy import placeholders
+from pip_intoto.policy.model import (
+    Beside,
+    Folder,
+    HeldLayout,
+    NamedKey,
+    Policy,
+    PolicyException,
+    ProjectRule,
+    Revoked,
+    Template,
+)
+from pip_intoto.policy.places import find_places
+from pip_intoto.policy.vocabulary import (
+    EXCEPTION,
+    KEY,
+    PROJECT,
+    RESERVED,
+    REVOKED,
+    TABLES,
+    TOP,
+    WAIVABLE,
+    nearest,
+)
+from pip_intoto.sources.addresses import is_web, split
+from pip_intoto.verification.trust import Owner
+from pip_intoto_gate.location import PolicyUnusable, locate, others_may_write
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from packaging.specifiers import SpecifierSet
+
+    from pip_intoto.limits import Limits
+    from pip_intoto.policy import places as toml
+    from pip_intoto.policy.model import Build, Mode, Source, Unlisted
+    from pip_intoto.policy.places import Places
+
+_NAME = re.compile(r"[A-Z0-9]([A-Z0-9._-]*[A-Z0-9])?", re.IGNORECASE)
+_GLOB = re.compile(r"([A-Z0-9][A-Z0-9._-]*)?\*", re.IGNORECASE)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_PARAMETER = re.compile(r"[A-Za-z0-9_-]+")
+_SCHEMES = ("https", "http", "file")
+_PEM = "-----BEGIN"
+_BOM = b"\xef\xbb\xbf"
+#: Without O_NONBLOCK a named pipe would hang, without O_BINARY Windows would rewrite newlines.
+_OPEN: int = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+#: Longer values are not quoted in messages.
+_SHORT = 100
+
+
+def policy_in_force() -> Path | None:
+    """Find the policy that holds here; None when there is none.
+
+    Raises PolicyMissing when ``$INTOTO_POLICY`` names nothing, PolicyInvalid when a place that
+    counts cannot be read.
+    """
+    try:
+        location = locate()
+    except PolicyUnusable as unusable:
+        error = PolicyMissing if unusable.code == PolicyMissing.code else PolicyInvalid
+        raise error(f"no policy can be read: {unusable}", advice=unusable.advice) from None
+    return None if location is None else Path(location.path)
+
+
+def load_policy(path: Path, *, sha256: str | None = None, limits: Limits = DEFAULT) -> Policy:
+    """Read and check a policy file, with the keys and layouts that it names.
+
+    ``sha256`` is the digest (lower-case hex) that the file must have, where one is known.
+
+    Raises PolicyMissing when there is no such file, PolicyInvalid for everything else.
+    """
+    path = path.absolute()
+    content = _read(path, "the policy", limits.policy_bytes, place=str(path))
+    found = hashlib.sha256(content).hexdigest()
+    if sha256 is not None and found != sha256:
+        raise PolicyInvalid(
+            "the policy changed while pip was running",
+            expected=f"sha256 {sha256}",
+            found=f"sha256 {found}",
+            advice="Run pip again.",
+            place=str(path),
+        )
+    return parse_policy(content, path, limits=limits)
+
+
+def parse_policy(content: bytes, path: Path, *, limits: Limits = DEFAULT) -> Policy:
+    """Check the bytes of a policy that lies, or will lie, at the absolute ``path``.
+
+    Reads the keys and layouts that it names. Raises PolicyInvalid.
+    """
+    values, places = _parse_toml(content, path)
+    return _Reader(path, values, places, limits).policy(hashlib.sha256(content).hexdigest())
+
+
+def canonical_name(name: str) -> str:
+    """The PEP 503 form of a project name: lower case, runs of ``-``, ``_``, ``.`` as one ``-``."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+# --- the file -------------------------------------------------------------------------------
+
+
+def _read(path: Path, what: str, at_most: int, *, place: str) -> bytes:
+    try:
+        descriptor = os.open(path, _OPEN)
+    except FileNotFoundError:
+        if place == str(path):
+            raise PolicyMissing(f"there is no policy at {path}") from None
+        raise PolicyInvalid(
+            f"{what} is not there",
+            expected=f"a file at {path}",
+            advice="Correct the path; it is relative to the policy file.",
+            place=place,
+        ) from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise PolicyInvalid(f"{what} cannot be read: {path} ({why})", place=place) from None
+    with os.fdopen(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise PolicyInvalid(f"{what} is not a file: {path}", place=place)
+        reason = others_may_write(path)
+        if reason is not None:
+            raise PolicyInvalid(
+                f"others may write {what}",
+                expected="only root and you may write the file and the directories above it",
+                found=reason,
+                advice=f"Take the right away (chmod go-w, chown), or move {path.name} elsewhere.",
+                place=place,
+            )
+        content = stream.read(at_most + 1)
+    if len(content) > at_most:
+        raise PolicyInvalid(
+            f"{what} is too large: {path}",
+            expected=f"at most {at_most} bytes",
+            found=f"{max(status.st_size, len(content))} bytes",
+            place=place,
+        )
+    return content
+
+
+def _parse_toml(content: bytes, path: Path) -> tuple[dict[str, object], Places]:
+    if content.startswith(_BOM):
+        raise PolicyInvalid(
+            "the policy begins with a byte order mark",
+            advice="Save it as UTF-8 without a byte order mark.",
+            place=f"{path}:1",
+        )
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise PolicyInvalid(
+            "the policy is not UTF-8 text", advice="Save it as UTF-8.", place=f"{path}:{line}"
+        ) from None
+    try:
+        values: dict[str, object] = tomllib.loads(text)
+        return values, find_places(text)
+    except tomllib.TOMLDecodeError as error:
+        message, line = _syntax_error(str(error), text)
+        raise PolicyInvalid(f"this is not TOML: {message}", place=f"{path}:{line}") from None
+    except RecursionError:
+        raise PolicyInvalid("the policy is nested too deeply", place=str(path)) from None
+
+
+def _syntax_error(message: str, text: str) -> tuple[str, int]:
+    """Take the line out of the parser's message."""
+    where = re.search(r" \(at line (\d+), column (\d+)\)", message)
+    if where is not None:
+        return message.replace(where[0], f" (column {where[2]})"), int(where[1])
+    return message.replace(" (at end of document)", ", at the end"), max(
+        1, len(text.rstrip().splitlines())
+    )
+
+
+# --- values ---------------------------------------------------------------------------------
+
+
+def _kind(value: object) -> str:
+    """What a value is, in the words of TOML."""
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, datetime):
+        return "a date with a time"
+    names: tuple[tuple[type, str], ...] = (
+        (str, "a string"),
+        (int, "an integer"),
+        (float, "a float"),
+        (date, "a date"),
+        (list, "an array"),
+        (dict, "a table"),
+    )
+    return next((name for kind, name in names if isinstance(value, kind)), "a time")
+
+
+def _shown(value: object) -> str:
+    """A short value as it could stand in the file; otherwise what kind it is."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, str) and len(value) <= _SHORT:
+        return f'"{value}"'
+    return _kind(value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """A value with its place in the file, for errors that name the line."""
+
+    value: object
+    at: toml.Path
+    reader: _Reader
+
+    @property
+    def line(self) -> int:
+        return self.reader.places.line_of(self.at)
+
+    @property
+    def key(self) -> str:
+        """The last key on the way to the value."""
+        return next((key for key in reversed(self.at) if isinstance(key, str)), "")
+
+    def error(
+        self, message: str, *, expected: str = "", found: str = "", advice: str = ""
+    ) -> PolicyInvalid:
+        return PolicyInvalid(
+            message,
+            expected=expected,
+            found=found,
+            advice=advice,
+            place=f"{self.reader.path}:{self.line}",
+        )
+
+    def wrong_kind(self, expected: str, advice: str = "") -> PolicyInvalid:
+        return self.error(
+            f"`{self.key}` must be {expected}",
+            expected=expected,
+            found=_shown(self.value),
+            advice=advice,
+        )
+
+    def text(self) -> str:
+        """A string that says something, on one line."""
+        if not isinstance(self.value, str):
+            raise self.wrong_kind("a string")
+        if not self.value.strip():
+            raise self.error(f"`{self.key}` is empty", advice="Fill it in, or remove the key.")
+        if not self.value.isprintable():
+            raise self.error(f"`{self.key}` has line breaks or control characters in it")
+        return self.value
+
+    def choice(self, choices: Sequence[str]) -> str:
+        expected = " | ".join(choices)
+        if not isinstance(self.value, str) or self.value not in choices:
+            near = nearest(str(self.value), choices)
+            raise self.error(
+                f"`{self.key}` cannot be {_shown(self.value)}",
+                expected=expected,
+                advice=f'Did you mean "{near}"?' if near else "",
+            )
+        return self.value
+
+    def elements(self, of: str) -> tuple[_Value, ...]:
+        """The elements of an array that has any."""
+        if not isinstance(self.value, list):
+            advice = ""
+            if isinstance(self.value, str):
+                advice = f'Write {self.key} = ["{self.value}"].'
+            raise self.wrong_kind(f"an array of {of}", advice)
+        if not self.value:
+            raise self.error(
+                f"`{self.key}` is an empty array", advice="Fill it in, or remove the key."
+            )
+        return tuple(
+            _Value(element, (*self.at, index), self.reader)
+            for index, element in enumerate(self.value)
+        )
+
+    def table(self, name: str, known: Sequence[str]) -> _Table:
+        """A table that has no other keys than the known ones."""
+        if not isinstance(self.value, dict):
+            raise self.wrong_kind("a table")
+        table = _Table(self.value, self.at, self.reader, name)
+        table.refuse_unknown(known)
+        return table
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    values: Mapping[str, object]
+    at: toml.Path
+    reader: _Reader
+    #: As messages call it: ``[[project]] demo``.
+    name: str
+
+    @property
+    def whole(self) -> _Value:
+        return _Value(self.values, self.at, self.reader)
+
+    @property
+    def line(self) -> int:
+        return self.whole.line
+
+    def get(self, key: str) -> _Value | None:
+        if key not in self.values:
+            return None
+        return _Value(self.values[key], (*self.at, key), self.reader)
+
+    def need(self, key: str, advice: str) -> _Value:
+        value = self.get(key)
+        if value is None:
+            raise self.whole.error(f"{self.name} lacks `{key}`", advice=advice)
+        return value
+
+    def text(self, key: str) -> str:
+        value = self.get(key)
+        return "" if value is None else value.text()
+
+    def refuse_unknown(self, known: Sequence[str]) -> None:
+        for key in self.values:
+            if key not in known:
+                raise self._unknown(key, known)
+
+    def _unknown(self, key: str, known: Sequence[str]) -> PolicyInvalid:
+        place = _Value(self.values[key], (*self.at, key), self.reader)
+        if key in RESERVED:
+            return place.error(
+                f"`{key}` in {self.name} is reserved for a later version of pip-intoto",
+                advice="Remove it: this version would not heed it.",
+            )
+        home = next((name for name, keys in TABLES if key in keys and keys is not known), None)
+        near = nearest(key, known)
+        if home is not None:
+            advice = f"`{key}` belongs {home}."
+        elif near:
+            advice = f"Did you mean `{near}`?"
+        else:
+            advice = "Remove it."
+        return place.error(
+            f"unknown key `{key}` in {self.name}",
+            expected=", ".join(known),
+            found=key,
+            advice=advice,
+        )
+
+
+# --- the policy -----------------------------------------------------------------------------
+
+
+class _Reader:
+    def __init__(
+        self, path: Path, values: dict[str, object], places: Places, limits: Limits
+    ) -> None:
+        self.path = path
+        self.places = places
+        self._limits = limits
+        self._top = _Table(values, (), self, "the policy")
+        self._files: dict[Path, None] = {}
+        self._rests_on(path)
+
+    def policy(self, sha256: str) -> Policy:
+        self._check_version()
+        self._top.refuse_unknown(TOP)
+        keys = self._keys()
+        return Policy(
+            path=self.path,
+            sha256=sha256,
+            mode=self._mode(),
+            unlisted=self._unlisted(),
+            keys=keys,
+            projects=self._projects(keys),
+            exceptions=tuple(
+                self._exception(value) for value in self._tables("exception", "projects")
+            ),
+            revoked=tuple(self._revoked(value) for value in self._tables("revoked", "keys")),
+            files=tuple(self._files),
+        )
+
+    def _check_version(self) -> None:
+        value = self._top.need("version", "Write `version = 1` at the top.")
+        if value.value is True or value.value != 1 or not isinstance(value.value, int):
+            is_later = isinstance(value.value, int) and value.value > 1
+            raise value.error(
+                "this policy is written for a later pip-intoto"
+                if is_later
+                else f"`version` cannot be {_shown(value.value)}",
+                expected="version = 1",
+                found=f"version = {_shown(value.value)}",
+                advice="Upgrade pip-intoto." if is_later else "Write `version = 1`.",
+            )
+
+    def _mode(self) -> Mode:
+        value = self._top.get("mode")
+        if value is None or value.choice(("enforce", "warn")) == "enforce":
+            return "enforce"
+        return "warn"
+
+    def _unlisted(self) -> Unlisted:
+        value = self._top.get("unlisted")
+        chosen = "warn" if value is None else value.choice(("allow", "warn", "deny"))
+        return "allow" if chosen == "allow" else "deny" if chosen == "deny" else "warn"
+
+    def _tables(self, key: str, of: str) -> tuple[_Value, ...]:
+        """The elements of an array of tables, which may be absent."""
+        value = self._top.get(key)
+        if value is None:
+            return ()
+        if isinstance(value.value, dict):
+            raise value.error(
+                f"`{key}` must be an array of tables",
+                advice=f"Write [[{key}]] with two brackets: there can be several {of}.",
+            )
+        if not isinstance(value.value, list):
+            raise value.wrong_kind("an array of tables", f"Write [[{key}]] on a line of its own.")
+        return () if not value.value else value.elements("tables")
+
+    # --- files ---
+
+    def _file(self, value: _Value, what: str, at_most: int) -> tuple[Path, bytes]:
+        """Read a file that the policy names, relative to the policy."""
+        path = self.path.parent / value.text()
+        content = _read(path, what, at_most, place=f"{self.path}:{value.line}")
+        self._rests_on(path)
+        return path, content
+
+    def _rests_on(self, path: Path) -> None:
+        """Remember a file, and what it is where a symbolic link leads to it."""
+        self._files[path] = None
+        self._files[Path(os.path.realpath(path))] = None
+
+    # --- keys ---
+
+    def _keys(self) -> Mapping[str, NamedKey]:
+        value = self._top.get("keys")
+        if value is None:
+            return {}
+        if not isinstance(value.value, dict):
+            raise value.wrong_kind("a table", "Write a table for each key: [keys.alice].")
+        keys: dict[str, NamedKey] = {}
+        names: dict[str, NamedKey] = {}
+        for name, entry in value.value.items():
+            place = _Value(entry, ("keys", name), self)
+            if not isinstance(entry, dict):
+                advice = f'Write [keys.{name}] and below it public = "…".'
+                if name in KEY:
+                    advice = f'Give the key a name: [keys.alice] and below it {name} = "…".'
+                raise place.wrong_kind("a table", advice)
+            key = self._key(name, place.table(f"[keys.{name}]", KEY))
+            twin = names.get(key.identity)
+            if twin is not None and twin.principal != key.principal:
+                raise place.error(
+                    f"[keys.{name}] is the same key as [keys.{twin.name}] on line {twin.line},"
+                    " with another principal",
+                    advice="Remove one of them, or give both the same principal.",
+                )
+            names[key.identity] = key
+            keys[name] = key
+        return keys
+
+    def _key(self, name: str, table: _Table) -> NamedKey:
+        if not name or not name.isprintable():
+            raise table.whole.error("a key must have a name", advice="Write [keys.alice].")
+        public = table.need("public", "Name the file of the public key, or put the PEM in.")
+        key, identity, path = self._public_key(public)
+        return NamedKey(
+            name=name,
+            key=key,
+            identity=identity,
+            principal=table.text("principal") or name,
+            path=path,
+            line=table.line,
+        )
+
+    def _public_key(self, value: _Value) -> tuple[public_keys.PublicKey, str, Path | None]:
+        path: Path | None = None
+        if isinstance(value.value, str) and value.value.lstrip().startswith(_PEM):
+            content, what = value.value.strip().encode() + b"\n", "the key"
+        else:
+            path, content = self._file(value, "the key file", self._limits.key_bytes)
+            what = str(path)
+        if b"PRIVATE KEY-----" in content:
+            raise value.error(
+                f"{what} is a private key",
+                expected="a public key",
+                advice="Take it out of here, and name the public key that belongs to it.",
+            )
+        try:
+            key = public_keys.load_pem(content)
+            return key, public_keys.identity(key), path
+        except PipIntotoError as error:
+            raise value.error(
+                f"{what} cannot be used: {error.message}",
+                expected=error.expected
+                or "a public key in PEM form: rsa of 2048 bits or more,"
+                " ed25519, ecdsa on p256, p384 or p521, ml-dsa",
+                found=error.found,
+            ) from None
+
+    # --- projects ---
+
+    def _projects(self, keys: Mapping[str, NamedKey]) -> tuple[ProjectRule, ...]:
+        tables: list[tuple[str, _Table]] = []
+        lines: dict[str, int] = {}
+        for value in self._tables("project", "projects"):
+            table = value.table("[[project]]", PROJECT)
+            name = self._project_name(table.need("name", 'Write name = "demo".'), globs=True)
+            if name in lines:
+                raise value.error(
+                    f"there is already a [[project]] {name}, on line {lines[name]}",
+                    advice="Merge the two, or remove one.",
+                )
+            lines[name] = value.line
+            tables.append((name, _Table(table.values, table.at, self, f"[[project]] {name}")))
+        owned = [(name, table, self._owners(table, keys)) for name, table in tables]
+        uses: dict[str, int] = {}
+        for _, _, owners in owned:
+            for identity in {key.identity for key in owners}:
+                uses[identity] = uses.get(identity, 0) + 1
+        return tuple(
+            self._project(
+                name,
+                table,
+                owners,
+                shared=name.endswith("*") or any(uses[key.identity] > 1 for key in owners),
+            )
+            for name, table, owners in owned
+        )
+
+    def _project_name(self, value: _Value, *, globs: bool) -> str:
+        name = value.text()
+        if "*" in name:
+            if not globs:
+                raise value.error(
+                    f'an exception is for one project, not for "{name}"',
+                    advice="Write one [[exception]] a project.",
+                )
+            if not _GLOB.fullmatch(name):
+                raise value.error(
+                    f'"{name}" is not a pattern that can be used',
+                    expected='one "*", at the end: "acme-*"',
+                )
+        elif not _NAME.fullmatch(name):
+            raise value.error(
+                f'"{name}" is not the name of a project',
+                expected="letters, digits, and - _ . between them",
+            )
+        return canonical_name(name)
+
+    def _owners(self, table: _Table, keys: Mapping[str, NamedKey]) -> tuple[NamedKey, ...]:
+        value = table.need(
+            "layout-keys", "Name the keys of [keys] that sign the project's layouts."
+        )
+        owners: dict[str, NamedKey] = {}
+        for element in value.elements("key names"):
+            name = element.text()
+            if name not in keys:
+                near = nearest(name, keys)
+                raise element.error(
+                    f"{table.name} names the key `{name}`, which [keys] does not have",
+                    expected=", ".join(keys) or "a table [keys.…] for each key",
+                    found=name,
+                    advice=f"Did you mean `{near}`?" if near else f"Add [keys.{name}].",
+                )
+            if name in owners:
+                raise element.error(f"{table.name} names the key `{name}` twice")
+            owners[name] = keys[name]
+        return tuple(owners.values())
+
+    def _project(
+        self, name: str, table: _Table, owners: tuple[NamedKey, ...], *, shared: bool
+    ) -> ProjectRule:
+        return ProjectRule(
+            name=name,
+            owners=tuple(Owner(key=key.key, principal=key.principal) for key in owners),
+            threshold=self._threshold(table, owners),
+            index=self._index(table.get("index")),
+            sources=self._sources(table.get("sources")),
+            layout=self._layout(table.get("layout")),
+            layout_sha256=self._sha256(table.get("layout-sha256")),
+            binds=table.text("binds"),
+            build=self._build(table.get("build")),
+            parameters=self._parameters(table.get("parameters")),
+            inspections=self._inspections(table.get("inspections")),
+            shared_keys=shared,
+            line=table.line,
+        )
+
+    def _threshold(self, table: _Table, owners: tuple[NamedKey, ...]) -> int:
+        principals = len({key.principal for key in owners})
+        value = table.get("threshold")
+        if value is None:
+            return principals
+        if isinstance(value.value, bool) or not isinstance(value.value, int):
+            raise value.wrong_kind("an integer")
+        if not 1 <= value.value <= principals:
+            advice = ""
+            if principals < value.value <= len(owners):
+                advice = "Keys of one principal count once."
+            raise value.error(
+                f"the threshold of {table.name} cannot be {value.value}",
+                expected="1" if principals == 1 else f"1 to {principals}, as many as principals",
+                found=str(value.value),
+                advice=advice,
+            )
+        return value.value
+
+    def _index(self, value: _Value | None) -> str:
+        if value is None:
+            return ""
+        url = value.text()
+        self._check_url(value, url)
+        address = split(url)
+        if address.userinfo:
+            raise value.error(
+                "`index` has a user name or password in it",
+                expected="the URL without credentials",
+                advice="Credentials belong in pip's configuration, netrc or a keyring.",
+            )
+        if address.query is not None or "#" in url:
+            raise value.error("`index` has a query or a fragment", expected="the URL up to there")
+        return url
+
+    def _check_url(self, value: _Value, url: str) -> None:
+        address = split(url)
+        if address.scheme not in _SCHEMES or "://" not in url:
+            raise value.error(
+                f'"{url}" is not a URL that can be used',
+                expected="https://…, http://… or file://…",
+            )
+        if address.scheme != "file" and not is_web(url):
+            raise value.error(f'"{url}" names no host')
+        if any(character.isspace() or character in '\\"<>^`|' for character in url):
+            raise value.error(
+                f'"{url}" has spaces or characters that no URL has', advice="Percent-encode them."
+            )
+        segments = address.path.lower().replace("%2e", ".").split("/")
+        if "." in segments or ".." in segments:
+            raise value.error(f'"{url}" has "." or ".." in its path')
+
+    def _sources(self, value: _Value | None) -> tuple[Source, ...]:
+        if value is None:
+            return (Beside(),)
+        sources: list[Source] = []
+        for element in value.elements('"beside", URL templates and directories'):
+            source = self._source(element)
+            if source in sources:
+                raise element.error(f"the source {element.text()} is named twice")
+            sources.append(source)
+        return tuple(sources)
+
+    def _source(self, value: _Value) -> Source:
+        text = value.text()
+        if text == "beside":
+            return Beside()
+        if "://" in text:
+            return self._template(value, text)
+        if "/" in text or os.sep in text or text in {".", ".."}:
+            return Folder(self.path.parent / text)
+        near = nearest(text, ("beside",))
+        raise value.error(
+            f'"{text}" is not a source',
+            expected='"beside", a URL with placeholders, or a directory such as "./evidence"',
+            advice='Did you mean "beside"?' if near else f'Write "./{text}" for a directory.',
+        )
+
+    def _template(self, value: _Value, text: str) -> Template:
+        before, _, rest = text.partition("://")
+        authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
+        if not {"{", "}"}.isdisjoint(before + authority):
+            raise value.error(
+                "a placeholder stands in the scheme or host of a URL",
+                expected="placeholders in the path or query only",
+                found=text,
+                advice="Otherwise the name of a project would decide who is asked.",
+            )
+        self._check_placeholders(value, text)
+        self._check_url(value, text)
+        if "#" in text:
+            raise value.error("a URL template has a fragment, which is never sent", found=text)
+        return Template(text)
+
+    def _check_placeholders(self, value: _Value, text: str) -> None:
+        for name in placeholders.names_in(text):
+            if name not in placeholders.NAMES:
+                near = nearest(name, placeholders.NAMES)
+                raise value.error(
+                    f"unknown placeholder {{{name}}}",
+                    expected=", ".join(f"{{{known}}}" for known in placeholders.NAMES),
+                    found=text,
+                    advice=f"Did you mean {{{near}}}?" if near else "",
+                )
+        if placeholders.has_lone_brace(text):
+            raise value.error("a brace stands alone", expected="{name}", found=text)
+
+    def _layout(self, value: _Value | None) -> HeldLayout | None:
+        if value is None:
+            return None
+        path, content = self._file(value, "the layout", self._limits.document_bytes)
+        return HeldLayout(path=path, content=content)
+
+    def _sha256(self, value: _Value | None) -> tuple[str, ...]:
+        if value is None:
+            return ()
+        digests = []
+        for element in value.elements("sha256 digests"):
+            digest = element.text().lower()
+            if not _SHA256.fullmatch(digest):
+                raise element.error(
+                    f'"{digest}" is not a sha256 digest',
+                    expected="64 hexadecimal digits",
+                    found=f"{len(digest)} characters",
+                )
+            digests.append(digest)
+        return tuple(digests)
+
+    def _build(self, value: _Value | None) -> Build:
+        chosen = "verified" if value is None else value.choice(("verified", "any", "never"))
+        return "any" if chosen == "any" else "never" if chosen == "never" else "verified"
+
+    def _parameters(self, value: _Value | None) -> Mapping[str, str]:
+        if value is None:
+            return {}
+        if not isinstance(value.value, dict):
+            raise value.wrong_kind("a table", 'Write parameters = { VERSION = "{version}" }.')
+        parameters: dict[str, str] = {}
+        for name, text in value.value.items():
+            parameter = _Value(text, (*value.at, name), self)
+            # Q2: "names [A-Za-z0-9_-]+, string values"
+            if not _PARAMETER.fullmatch(name):
+                raise parameter.error(
+                    f'"{name}" cannot be the name of a parameter',
+                    expected="letters, digits, _ and -",
+                )
+            if not isinstance(text, str):
+                raise parameter.wrong_kind("a string")
+            self._check_placeholders(parameter, text)
+            parameters[name] = text
+        return parameters
+
+    def _inspections(self, value: _Value | None) -> tuple[tuple[str, ...], ...]:
+        if value is None:
+            return ()
+        commands = []
+        for command in value.elements("commands, each an array of words"):
+            if isinstance(command.value, str):
+                words = ", ".join(f'"{word}"' for word in command.value.split())
+                raise command.error(
+                    "a command in `inspections` must be an array of its words",
+                    advice=f"Write [{words}]: no shell takes it apart.",
+                )
+            words_of = []
+            for word in command.elements("words"):
+                if not isinstance(word.value, str):
+                    raise word.wrong_kind("a string")
+                words_of.append(word.value)
+            if not words_of[0]:
+                raise command.error("a command in `inspections` begins with an empty word")
+            commands.append(tuple(words_of))
+        return tuple(commands)
+
+    # --- exceptions and revocations ---
+
+    def _exception(self, value: _Value) -> PolicyException:
+        table = value.table("[[exception]]", EXCEPTION)
+        project = self._project_name(
+            table.need("project", "Name the project that it is for."), globs=False
+        )
+        return PolicyException(
+            project=project,
+            version=self._version(table.get("version")),
+            sha256=self._sha256(table.get("sha256")),
+            waives=self._waives(table.get("waives")),
+            reason=table.need("reason", "Say why, for those who read it next year.").text(),
+            owner=table.need("owner", "Say who answers for it.").text(),
+            expires=self._expires(
+                table.need("expires", "Give the last day on which it holds: 2027-03-31.")
+            ),
+            line=table.line,
+        )
+
+    def _version(self, value: _Value | None) -> SpecifierSet | None:
+        if value is None:
+            return None
+        text = value.text()
+        # Imported here for start-up time: most policies have no such exception.
+        from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+        try:
+            return SpecifierSet(text)
+        except InvalidSpecifier:
+            advice = ""
+            if re.fullmatch(r"[0-9][0-9A-Za-z.+!-]*", text.strip()):
+                advice = f'Write "=={text.strip()}".'
+            raise value.error(
+                f'"{text}" is not a version specifier',
+                expected='such as "==1.4.2", "<2" or ">=1.0,<1.5"',
+                advice=advice,
+            ) from None
+
+    def _waives(self, value: _Value | None) -> tuple[str, ...]:
+        if value is None:
+            return ()
+        codes = []
+        for element in value.elements("reason codes"):
+            code = element.text()
+            if code not in WAIVABLE:
+                near = nearest(code, WAIVABLE)
+                raise element.error(
+                    f"an exception cannot waive `{code}`",
+                    expected=", ".join(WAIVABLE),
+                    found=code,
+                    advice=f"Did you mean `{near}`?" if near else "",
+                )
+            codes.append(code)
+        return tuple(codes)
+
+    def _expires(self, value: _Value) -> date:
+        if isinstance(value.value, datetime) or not isinstance(value.value, date):
+            advice = "Write a date such as 2027-03-31."
+            if isinstance(value.value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value.value):
+                advice = f"Write {value.value} without quotes."
+            raise value.wrong_kind("a date", advice)
+        return value.value
+
+    def _revoked(self, value: _Value) -> Revoked:
+        table = value.table("[[revoked]]", REVOKED)
+        key, identity, _ = self._public_key(
+            table.need("key", "Name the file of the public key, or put the PEM in.")
+        )
+        return Revoked(
+            identity=identity,
+            key=key,
+            reason=table.need("reason", "Say what happened to the key.").text(),
+            line=table.line,
+        )

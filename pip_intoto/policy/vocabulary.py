@@ -1,0 +1,79 @@
+"""The words of a policy file: which keys each table has, and what an exception can waive."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pip_intoto import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+TOP = ("version", "mode", "unlisted", "keys", "project", "exception", "revoked")
+KEY = ("public", "principal")
+PROJECT = (
+    "name",
+    "layout-keys",
+    "threshold",
+    "index",
+    "sources",
+    "layout",
+    "layout-sha256",
+    "binds",
+    "build",
+    "parameters",
+    "inspections",
+)
+EXCEPTION = ("project", "version", "sha256", "waives", "reason", "owner", "expires")
+REVOKED = ("key", "reason")
+#: These will mean something one day, and must not pass unheeded until then.
+RESERVED = ("identities", "require", "pins")
+
+#: Where a key belongs that stands in the wrong table.
+TABLES = (
+    ("at the top of the file, before the first [table]", TOP),
+    ("in a [[project]]", PROJECT),
+    ("in an [[exception]]", EXCEPTION),
+    ("in a [keys.…]", KEY),
+    ("in a [[revoked]]", REVOKED),
+)
+
+#: What an exception may waive. Never the index, the digests, or the gate's own protection.
+WAIVABLE = tuple(
+    sorted(
+        error.code
+        for error in (
+            errors.EvidenceMissing,
+            errors.SourceUnreachable,
+            errors.LayoutExpired,
+            errors.LayoutSignatureMissing,
+            errors.LayoutNotForProject,
+            errors.LayoutFeatureUnsupported,
+            errors.LayoutRollback,
+            errors.LinkMissing,
+            errors.LinkThresholdUnmet,
+            errors.LinksDisagree,
+            errors.RuleViolated,
+            errors.ArtifactNotBound,
+            errors.ArchiveAmbiguous,
+            errors.InspectionNotAllowed,
+            errors.InspectionFailed,
+            errors.MetadataMalformed,
+            errors.MetadataTooLarge,
+            errors.KeyRevoked,
+            errors.BuildNotAllowed,
+            errors.BuildRequirementUnverified,
+        )
+    )
+)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Find the known word that was most likely meant; empty when none is near."""
+    # Imported here for start-up time: it is only needed for an error.
+    import difflib
+
+    plain = {name.replace("-", "").replace("_", ""): name for name in known}
+    spelled = word.lower().replace("-", "").replace("_", "")
+    near = difflib.get_close_matches(spelled, plain, n=1, cutoff=0.6)
+    return plain[near[0]] if near else ""
