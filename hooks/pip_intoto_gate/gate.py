@@ -86,7 +86,10 @@ class Gate:
         self._copies = 0
         self._verifier: Optional[Conversation] = None
         self._ready: Optional[Dict[str, Any]] = None
-        self._cases: Dict[Tuple[str, ...], Case] = {}
+        #: Everything ever announced; a case's number is its place, counted from 1.
+        self._cases: List[Case] = []
+        #: (URL, what it is a build requirement of) → the case that counts.
+        self._current: Dict[Tuple[str, str], Case] = {}
         #: The requirements being prepared, innermost last.
         self._preparing: List[Any] = []
         #: What a build under way is for, innermost last: "demo 1.0" or "".
@@ -100,11 +103,6 @@ class Gate:
         self._owner = os.getpid()
 
     # --- whether and with what ------------------------------------------------------------
-
-    @property
-    def is_dormant(self) -> bool:
-        """Nobody enabled verification here, and no policy is in force: do nothing at all."""
-        return not (self._policy or self._unusable or self._settings.enabled)
 
     def open(self, session: Any) -> None:
         """Start the verifier, unless one is running. ``session`` is pip's."""
@@ -143,6 +141,7 @@ class Gate:
             shutil.rmtree(self._private, ignore_errors=True)
             self._private = ""
         self._cases.clear()
+        self._current.clear()
 
     def child_runner(self, runnable_pip: str) -> str:
         """A script that runs ``runnable_pip`` with this gate in front of it."""
@@ -172,18 +171,17 @@ class Gate:
             kind = "wheel" if link.is_wheel else "sdist"
         return self._case(req, kind, link.filename if kind in ("wheel", "sdist") else "")
 
-    @contextlib.contextmanager
-    def preparing(self, req: Any) -> Iterator[None]:
-        """What happens inside is done for ``req``; without a file, the policy decides first."""
+    def start_preparing(self, req: Any) -> None:
+        """What follows is done for ``req``; where there is no file, the policy decides first."""
         case = self.announce(req)
         if not case.is_file:
             self._ask(case, None)
             self._enforce(case)
         self._preparing.append(req)
-        try:
-            yield
-        finally:
-            self._preparing.pop()
+
+    def stop_preparing(self) -> None:
+        """Back to whatever was being prepared before."""
+        self._preparing.pop()
 
     def before_unpacking(self, path: str) -> None:
         """Hold the archive at ``path`` until its verdict is there."""
@@ -195,19 +193,18 @@ class Gate:
             )
         self._decide(self._preparing[-1], path)
 
-    @contextlib.contextmanager
-    def before_code(self, req: Any) -> Iterator[None]:
+    def start_running_code(self, req: Any) -> None:
         """Hold ``req`` before its build backend is called; wheels only hand over a digest."""
-        building_for = ""
+        building_for = self._building_for[-1]
         if req.local_file_path:
             case = self._decide(req, req.local_file_path, wait=not _is_wheel(req))
             if not _is_wheel(req) and case.verdict and case.verdict.get("build") == "verified":
                 building_for = f"{case.name} {case.announcement['version']}"
-        self._building_for.append(building_for or self._building_for[-1])
-        try:
-            yield
-        finally:
-            self._building_for.pop()
+        self._building_for.append(building_for)
+
+    def stop_running_code(self) -> None:
+        """The build backend has been called."""
+        self._building_for.pop()
 
     def private_copy(self, path: str) -> str:
         """A copy of a local file that nobody else can change; the original is not read again."""
@@ -231,7 +228,7 @@ class Gate:
         """Accept the wheel that was just built from ``source``, for this run only."""
         if path is None:
             return
-        case = self._cases.get(self._key(source, req))
+        case = self._current.get(self._key(source))
         if case is None or case.verdict is None:
             raise Blocked(
                 "artifact-not-bound",
@@ -281,29 +278,32 @@ class Gate:
 
     # --- questions and answers ------------------------------------------------------------
 
-    def _key(self, link: Any, req: Any) -> Tuple[str, ...]:
-        return (link.url_without_fragment, _name_of(req), self._building_for[-1])
+    def _key(self, link: Any) -> Tuple[str, str]:
+        return (link.url_without_fragment, self._building_for[-1])
 
     def _case(self, req: Any, kind: str, filename: str) -> Case:
-        url = req.link.url_without_fragment
-        name = _name_of(req)
-        key = (url, name, self._building_for[-1])
-        case = self._cases.get(key)
+        key = self._key(req.link)
+        case = self._current.get(key)
         if case is not None and case.announcement["filename"] == filename:
             return case
         parsed_name, version = _parse_filename(filename)
         announcement = {
-            "name": name or parsed_name,
+            "name": _name_of(req) or parsed_name,
             "version": version,
             "filename": filename,
             "kind": kind,
-            "url": url,
+            "url": key[0],
             "index": _page(req.link.comes_from),
             "requested": bool(req.user_supplied),
-            "building_for": self._building_for[-1],
+            "building_for": key[1],
         }
-        case = Case(len(self._cases) + 1, announcement, _reason_to_be_here(req))
-        self._cases[key] = case
+        case = self._open_case(announcement, _reason_to_be_here(req))
+        self._current[key] = case
+        return case
+
+    def _open_case(self, announcement: Dict[str, Any], why: str) -> Case:
+        case = Case(len(self._cases) + 1, announcement, why)
+        self._cases.append(case)
         self._running().send(
             {"type": "announce", "id": case.number, "distribution": announcement}
         )
@@ -388,11 +388,9 @@ class Gate:
 
     def _evidence_belongs_to(self, number: int, url: str) -> str:
         """The distribution's own URL, if ``url`` is derived from it or from the policy."""
-        by_number = {case.number: case for case in list(self._cases.values())}
-        case = by_number.get(number)
-        if case is None:
+        if not isinstance(number, int) or not 0 < number <= len(self._cases):
             raise Refused("no such distribution")
-        base = str(case.announcement["url"]).partition("#")[0]
+        base = str(self._cases[number - 1].announcement["url"])
         bare, _, query = base.partition("?")
         rest = url[len(bare) :] if url.startswith(bare) else ""
         sidecar = rest[: -len(query) - 1] if query and rest.endswith("?" + query) else rest
@@ -442,7 +440,7 @@ class Gate:
 
     def _check_source(self, req: Any) -> None:
         """Something that pip installs without a wheel: it must have passed gate 1."""
-        case = self._cases.get(self._key(req.link, req)) if req.link else None
+        case = self._current.get(self._key(req.link)) if req.link else None
         if case is None or case.verdict is None:
             raise Blocked(
                 "artifact-not-bound",
@@ -452,11 +450,7 @@ class Gate:
 
     def _check_name(self, req: Any, built_from: Case) -> None:
         announcement = dict(built_from.announcement, name=_name_of(req))
-        case = Case(len(self._cases) + 1, announcement, built_from.why)
-        self._cases[(str(announcement["url"]), case.name, "renamed")] = case
-        self._running().send(
-            {"type": "announce", "id": case.number, "distribution": announcement}
-        )
+        case = self._open_case(announcement, built_from.why)
         self._ask(case, None, built_from.sha256)
         self._enforce(case)
 
@@ -487,7 +481,7 @@ class Gate:
             case.name == OWN_NAME
             and case.verdict is not None
             and case.verdict["status"] in ("verified", "exempt")
-            for case in self._cases.values()
+            for case in self._cases
         )
 
     # --- odds and ends --------------------------------------------------------------------
@@ -499,7 +493,7 @@ class Gate:
 
     def _summarise(self) -> None:
         counts: Dict[str, List[str]] = {}
-        for case in self._cases.values():
+        for case in self._cases:
             if case.verdict is not None:
                 counts.setdefault(str(case.verdict["status"]), []).append(case.title)
         if not self._cases and self._ready is None:

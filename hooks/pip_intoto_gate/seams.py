@@ -85,8 +85,11 @@ def _prepare_init(original: Callable[..., Any], gate: Gate) -> Callable[..., Any
 
 def _prepare_linked(original: Callable[..., Any], gate: Gate) -> Callable[..., Any]:
     def _prepare_linked_requirement(self: Any, req: Any, *args: Any, **kwargs: Any) -> Any:
-        with gate.preparing(req):
+        gate.start_preparing(req)
+        try:
             return original(self, req, *args, **kwargs)
+        finally:
+            gate.stop_preparing()
 
     return _prepare_linked_requirement
 
@@ -96,9 +99,6 @@ def _prepare_linked_more(original: Callable[..., Any], gate: Gate) -> Callable[.
         self: Any, reqs: Any, *args: Any, **kwargs: Any
     ) -> None:
         reqs = list(reqs)
-        for req in reqs:
-            if req.link and req.needs_more_preparation:
-                gate.announce(req)
         original(self, reqs, *args, **kwargs)
         gate.settle(reqs)
 
@@ -107,8 +107,11 @@ def _prepare_linked_more(original: Callable[..., Any], gate: Gate) -> Callable[.
 
 def _prepare_editable(original: Callable[..., Any], gate: Gate) -> Callable[..., Any]:
     def prepare_editable_requirement(self: Any, req: Any, *args: Any, **kwargs: Any) -> Any:
-        with gate.preparing(req):
+        gate.start_preparing(req)
+        try:
             return original(self, req, *args, **kwargs)
+        finally:
+            gate.stop_preparing()
 
     return prepare_editable_requirement
 
@@ -133,8 +136,11 @@ def _save_linked(original: Callable[..., Any], gate: Gate) -> Callable[..., Any]
 
 def _get_prepared(original: Callable[..., Any], gate: Gate) -> Callable[..., Any]:
     def _get_prepared_distribution(req: Any, *args: Any, **kwargs: Any) -> Any:
-        with gate.before_code(req):
+        gate.start_running_code(req)
+        try:
             return original(req, *args, **kwargs)
+        finally:
+            gate.stop_running_code()
 
     return _get_prepared_distribution
 
@@ -331,9 +337,8 @@ class _Patcher:
     missing: List[str] = []
 
     def __init__(self, site_packages: str, context: Dict[str, Any]) -> None:
-        self._site_packages = site_packages
-        self._context = context
-        self._gate: Any = None
+        #: The one gate of this process.
+        self._gate: Any = _LateGate(site_packages, context)
         self._seams: Dict[str, List[Seam]] = {}
         for seam in (*SEAMS, *RUNNABLE_PIP):
             self._seams.setdefault(seam.module, []).append(seam)
@@ -354,19 +359,12 @@ class _Patcher:
         """Wrap every seam of a module that was just loaded."""
         for seam in self._seams[module.__name__]:
             try:
-                seam.apply(self.gate)
+                seam.apply(self._gate)
             except AttributeError:
                 if seam not in RUNNABLE_PIP:
                     self.missing.append(str(seam))
         if self.missing:
             _stop_fetching_commands(self.missing)
-
-    @property
-    def gate(self) -> Gate:
-        """The one gate of this process, made when the first seam is wrapped."""
-        if self._gate is None:
-            self._gate = _LateGate(self._site_packages, self._context)
-        return self._gate  # type: ignore[no-any-return]
 
 
 class _LateGate:
@@ -381,7 +379,29 @@ class _LateGate:
             from pip_intoto_gate.gate import Gate
 
             self._gate = Gate(*self._arguments)
-        return getattr(self._gate, name)
+        return _explaining(getattr(self._gate, name))
+
+
+def _explaining(method: Callable[..., Any]) -> Callable[..., Any]:
+    """``method``, whose unexpected errors block with a message instead of a traceback."""
+    from pip._internal.exceptions import PipError
+
+    from pip_intoto_gate.blocked import Blocked
+
+    def explaining(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(*args, **kwargs)
+        except PipError:
+            raise
+        except Exception as error:
+            raise Blocked(
+                "pip-unsupported",
+                "The gate failed, and nothing passes a gate that failed.",
+                found=f"{type(error).__name__}: {error}",
+                advice="Please report this, with the version of pip.",
+            ) from error
+
+    return explaining
 
 
 class _PatchingLoader:
