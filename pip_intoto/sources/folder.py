@@ -1,0 +1,26 @@
+"""Evidence in a directory on this machine that the policy names.
+
+It may hold, for many distributions, what would lie beside each of them; or, for one project, the
+plain directory of layout and links that the in-toto tools write.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pip_intoto.sources.beside import beside_file
+from pip_intoto.sources.finding import Place, is_plain
+from pip_intoto.sources.local import LocalDirectory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pip_intoto.limits import Limits
+
+
+def places(folder: Path, filename: str, limits: Limits) -> tuple[Place, ...]:
+    """Where to look for the evidence of ``filename``."""
+    flat = LocalDirectory(folder, limits)
+    if not is_plain(filename) or "/" in filename:
+        return (flat,)
+    return (*beside_file(folder / filename, limits), flat)

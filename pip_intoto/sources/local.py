@@ -1,0 +1,133 @@
+"""Places on this machine: a bundle, and a directory, which can be listed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pip_intoto.errors import MetadataTooLarge
+from pip_intoto.sources.addresses import printable
+from pip_intoto.sources.finding import (
+    ROOT_LAYOUT,
+    Finding,
+    fault,
+    nothing_at,
+    read_bundle,
+    read_document,
+    too_large,
+    unreachable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from pip_intoto.limits import Limits
+
+_LINK = ".link"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalBundle:
+    """A bundle in the file ``path``."""
+
+    path: Path
+    limits: Limits
+
+    async def find(self) -> Finding:
+        """Read the bundle."""
+        origin = printable(str(self.path))
+        data = _read(self.path, self.limits.bundle_bytes)
+        if isinstance(data, Finding):
+            return data
+        return read_bundle(data, origin=origin, limits=self.limits)
+
+    async def find_named(self, names: Sequence[str]) -> Finding:  # noqa: ARG002
+        """Nothing more: a bundle came as a whole."""
+        return Finding()
+
+
+@dataclass(frozen=True, slots=True)
+class LocalDirectory:
+    """The directory form in ``path``: the root layout, links, and directories of sublayouts."""
+
+    path: Path
+    limits: Limits
+
+    async def find(self) -> Finding:
+        """Read every layout and link; a directory can be listed, so no layout has to name them."""
+        found = Finding()
+        try:
+            for number, name in enumerate(self._names("", 0)):
+                if number >= self.limits.documents or found.size > self.limits.evidence_bytes:
+                    return found + fault(
+                        printable(str(self.path)),
+                        MetadataTooLarge(
+                            "too much evidence in the directory",
+                            expected=f"at most {self.limits.documents} documents and"
+                            f" {self.limits.evidence_bytes} bytes",
+                            place=printable(str(self.path)),
+                        ),
+                    )
+                found += self._document(name)
+        except OSError as error:
+            return found + unreachable(printable(str(self.path)), _reason(error))
+        return found if found.trace else nothing_at(printable(str(self.path)))
+
+    async def find_named(self, names: Sequence[str]) -> Finding:  # noqa: ARG002
+        """Nothing more: the directory was listed."""
+        return Finding()
+
+    def _document(self, name: str) -> Finding:
+        path = self.path / name
+        data = _read(path, self.limits.document_bytes)
+        if isinstance(data, Finding):
+            return data
+        origin = printable(str(path))
+        return read_document(data, origin=origin, name=name, limits=self.limits)
+
+    def _names(self, below: str, depth: int) -> Iterator[str]:
+        """Names of the documents, sorted, as the directory form spells them."""
+        try:
+            entries = sorted(os.scandir(self.path / below), key=lambda entry: entry.name)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for entry in entries:
+            if entry.name.endswith(_LINK) or (not below and entry.name == ROOT_LAYOUT):
+                if not entry.is_dir():
+                    yield below + entry.name
+            # U2: the links of a sublayout lie in `<step>.<first 8 of keyid>/`.
+            elif (
+                depth < self.limits.sublayout_depth
+                and len(entry.name) > 9
+                and entry.name[-9] == "."
+                and entry.is_dir(follow_symlinks=False)
+            ):
+                yield from self._names(f"{below}{entry.name}/", depth + 1)
+
+
+def _read(path: Path, at_most: int) -> bytes | Finding:
+    """The content of a regular file, or why there is none. A pipe or device is never waited for."""
+    origin = printable(str(path))
+    try:
+        descriptor = os.open(
+            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        )
+    except (FileNotFoundError, NotADirectoryError):
+        return nothing_at(origin)
+    except OSError as error:
+        return unreachable(origin, _reason(error))
+    try:
+        with os.fdopen(descriptor, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                return unreachable(origin, "not a regular file")
+            data = stream.read(at_most + 1)
+    except OSError as error:
+        return unreachable(origin, _reason(error))
+    return too_large(origin, at_most) if len(data) > at_most else data
+
+
+def _reason(error: OSError) -> str:
+    return printable(error.strerror or type(error).__name__)

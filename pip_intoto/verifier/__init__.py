@@ -1,0 +1,1 @@
+"""One distribution in, one verdict out; and the process that does so for the gate."""

@@ -1,0 +1,449 @@
+"""One distribution in, one verdict out.
+
+The order of questions is fixed, and each can end the matter:
+
+1. Is there a file? A directory or checkout has nothing that could be verified.
+2. Does a rule name the project, by the name that pip gives it or by the name of its file?
+3. Does it come from the index that the rule binds it to? No exception waives this.
+4. Does an exception in force waive all verification?
+5. May it be built from source at all?
+6. Is the file called what it is said to be?
+7. Does the evidence, pooled over the sources, verify, and bind this file?
+8. Is it a build requirement of something that wants those verified too?
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from pip_intoto.distribution import Kind
+from pip_intoto.errors import (
+    BuildNotAllowed,
+    BuildRequirementUnverified,
+    EvidenceError,
+    EvidenceMissing,
+    IndexMismatch,
+    LayoutExpired,
+    LinkMissing,
+    MetadataTooLarge,
+    PipIntotoError,
+    PolicyError,
+    SourceUnreachable,
+)
+from pip_intoto.limits import DEFAULT
+from pip_intoto.sources.addresses import printable, redacted, within
+from pip_intoto.verdict import Action, Outcome, Status, TraceEntry, Verdict
+from pip_intoto.verifier.attempt import Attempt, verify
+from pip_intoto.verifier.inspecting import inspector_for
+from pip_intoto.verifier.naming import normalized, parse_filename, subject_of
+from pip_intoto.verifier.search import Search, held_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from pip_intoto.distribution import Distribution
+    from pip_intoto.limits import Limits
+    from pip_intoto.policy.model import Policy, PolicyException, ProjectRule
+    from pip_intoto.verification.chain import Verified
+
+#: Before every layout's `expires`: verification at this time waives their expiry, and no more.
+_BEFORE_ALL = datetime.min.replace(tzinfo=timezone.utc)
+
+
+class Decision:
+    """What is known of a distribution only once its file has arrived; awaiting it gives that."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Distribution | None = None) -> None:
+        self.value = value
+
+    @property
+    def made(self) -> bool:
+        """Whether it is known."""
+        return self.value is not None
+
+    def make(self, value: Distribution) -> None:
+        """Say it."""
+        self.value = value
+
+    def __await__(self) -> Generator[Decision, None, Distribution]:
+        while self.value is None:
+            yield self
+        return self.value
+
+
+async def judge(
+    announced: Distribution,
+    policy: Policy,
+    *,
+    decision: Decision | None = None,
+    now: datetime | None = None,
+    limits: Limits = DEFAULT,
+) -> Verdict:
+    """Decide about one distribution.
+
+    ``decision`` gives the distribution as it is once its bytes are there; until then, evidence
+    is looked for on the strength of what was announced. Without it, ``announced`` is complete.
+    Never raises an error of this package: whatever is wrong becomes the verdict.
+    """
+    decision = decision or Decision(announced)
+    search = await _begin(announced, policy, limits)
+    distribution = await decision
+    if _identity(distribution) != _identity(announced):
+        # The server named the file otherwise: what was found belongs to another distribution.
+        search = None
+    case = _Case(distribution, policy, search, now or datetime.now(timezone.utc), limits)
+    try:
+        verdict = await case.verdict()
+    except PipIntotoError as error:
+        verdict = case.failed(error)
+    return _presentable(verdict)
+
+
+def out_of_resources(distribution: Distribution, policy: Policy, *, recursion: bool) -> Verdict:
+    """Say that the evidence was more than the verifier can bear."""
+    case = _Case(distribution, policy, None, datetime.now(timezone.utc), DEFAULT)
+    what = "deeper nested" if recursion else "larger"
+    return _presentable(
+        case.failed(MetadataTooLarge(f"the evidence is {what} than the verifier can bear"))
+    )
+
+
+async def _begin(announced: Distribution, policy: Policy, limits: Limits) -> Search | None:
+    """Look for evidence ahead of the file, where a rule names the project."""
+    rule = policy.rule_for(announced.name)
+    if rule is None or announced.kind not in {Kind.WHEEL, Kind.SDIST}:
+        return None
+    if announced.kind is Kind.SDIST and rule.build == "never":
+        return None
+    try:
+        _check_index(rule, announced)
+        search = Search(rule, announced, limits)
+        await search.begin()
+    except PipIntotoError:
+        # It will be met again, and said, when the distribution is decided about.
+        return None
+    return search
+
+
+def _identity(distribution: Distribution) -> tuple[str, str, str]:
+    return (distribution.name, distribution.version, distribution.filename)
+
+
+class _Case:
+    """A distribution on its way through the questions."""
+
+    def __init__(
+        self,
+        distribution: Distribution,
+        policy: Policy,
+        search: Search | None,
+        now: datetime,
+        limits: Limits,
+    ) -> None:
+        self._distribution = distribution
+        self._policy = policy
+        self._search = search
+        self._now = now
+        self._limits = limits
+        self._trace: list[TraceEntry] = []
+        self._exception: PolicyException | None = None
+
+    async def verdict(self) -> Verdict:
+        """Ask the questions in order. Raises the errors of this package."""
+        distribution, policy = self._distribution, self._policy
+        rule = self._rule()
+        if distribution.kind not in {Kind.WHEEL, Kind.SDIST}:
+            return self._without_file(rule)
+        if rule is not None:
+            self._note("policy", f"rule {rule.name!r}, line {rule.line}")
+            self._trace += _check_index(rule, distribution)
+        self._exception = policy.exception_for(distribution, self._now.date())
+        if self._exception is not None and not self._exception.waives:
+            return self._exempt(self._exception, "nothing of it was verified")
+        if rule is None:
+            return self._unlisted()
+        try:
+            return await self._verified(rule)
+        except EvidenceError as error:
+            if self._exception is not None and error.code in self._exception.waives:
+                self._note("exception", f"waives {error.code}: {error}")
+                return self._exempt(self._exception, f"waived: {error.message}")
+            raise
+
+    def failed(self, error: PipIntotoError) -> Verdict:
+        """Turn an error into the verdict that it amounts to."""
+        if isinstance(error, EvidenceMissing | BuildRequirementUnverified) or (
+            isinstance(error, LinkMissing) and not (self._search and self._search.gave_evidence)
+        ):
+            status = Status.MISSING
+        elif isinstance(error, SourceUnreachable):
+            status = Status.UNREACHABLE
+        else:
+            status = Status.INVALID
+        advice = error.advice
+        expired = self._policy.expired_exception_for(self._distribution, self._now.date())
+        if expired is not None:
+            advice = f"The exception for it expired on {expired.expires}. {advice}"
+        self._trace.append(TraceEntry("verdict", Outcome.FAIL, f"{error.code}: {error}"))
+        # Warn mode does not excuse a policy that cannot be used.
+        action = Action.BLOCK if isinstance(error, PolicyError) else self._refusal()
+        verdict = self._make(status, error.code, action, f"{self._title}: {error}")
+        verdict = replace(verdict, expected=error.expected, found=error.found, advice=advice)
+        return self._as_build_requirement(verdict)
+
+    # --- 1. without a file ------------------------------------------------------------------
+
+    def _without_file(self, rule: ProjectRule | None) -> Verdict:
+        distribution = self._distribution
+        what = "directory" if distribution.kind is Kind.DIRECTORY else "checkout"
+        self._exception = self._policy.exception_for(distribution, self._now.date())
+        if self._exception is not None and not self._exception.waives:
+            return self._exempt(self._exception, f"a {what} cannot be verified")
+        # What the user names is the user's own; but a name that a rule covers must not be
+        # had from a checkout just because that cannot be verified.
+        theirs = distribution.kind is Kind.DIRECTORY and distribution.requested
+        if rule is None or theirs:
+            verdict = self._make(
+                Status.UNVERIFIABLE,
+                "unverifiable",
+                self._as_unlisted(),
+                f"{self._title} is a {what}: there is no file to verify.",
+            )
+            return self._as_build_requirement(verdict)
+        wanted = "The command line names" if distribution.requested else "Some metadata names"
+        verdict = self._make(
+            Status.UNVERIFIABLE,
+            "unverifiable",
+            self._refusal(),
+            f"{distribution.name} is listed in the policy, and a {what} cannot be verified.",
+        )
+        return replace(
+            verdict,
+            expected=f"a wheel or sdist of {distribution.name}, with evidence",
+            found=f"{wanted} {redacted(distribution.url or '') or f'a {what}'}",
+            advice="Install a released file, or write an [[exception]] for it in the policy.",
+        )
+
+    # --- 2. the rule ------------------------------------------------------------------------
+
+    def _rule(self) -> ProjectRule | None:
+        distribution = self._distribution
+        rule = self._policy.rule_for(distribution.name)
+        if rule is not None or distribution.kind not in {Kind.WHEEL, Kind.SDIST}:
+            return rule
+        parts = parse_filename(distribution.filename, distribution.kind, distribution.name)
+        if parts is not None and self._policy.rule_for(normalized(parts[0])) is not None:
+            # A listed project's file under another name: `subject_of` will refuse it.
+            subject_of(replace(distribution, sha256=distribution.sha256 or "0" * 64))
+        return None
+
+    def _unlisted(self) -> Verdict:
+        verdict = self._make(
+            Status.UNLISTED,
+            "unlisted",
+            self._as_unlisted(),
+            f"{self._title}: no rule of the policy names {self._distribution.name}.",
+        )
+        if verdict.action is not Action.PASS:
+            verdict = replace(
+                verdict,
+                expected=f"a [[project]] for {self._distribution.name} in {self._policy.path}",
+                advice=f"List it with `pip-intoto trust add {self._distribution.name} --key …`.",
+            )
+        return self._as_build_requirement(verdict)
+
+    # --- 4. exceptions ----------------------------------------------------------------------
+
+    def _exempt(self, exception: PolicyException, what: str) -> Verdict:
+        return self._make(
+            Status.EXEMPT,
+            "exempt",
+            Action.PASS,
+            f"{self._title} is exempt until {exception.expires}: {exception.reason}"
+            f" ({exception.owner}); {what}.",
+        )
+
+    def _waives(self, error: EvidenceError) -> bool:
+        return self._exception is not None and error.code in self._exception.waives
+
+    # --- 5. to 7. the evidence --------------------------------------------------------------
+
+    async def _verified(self, rule: ProjectRule) -> Verdict:
+        distribution = self._distribution
+        if distribution.kind is Kind.SDIST and rule.build == "never":
+            raise BuildNotAllowed(
+                f"{distribution.name} must not be built from source here",
+                expected="a wheel",
+                found=distribution.filename,
+            )
+        subject = subject_of(distribution)
+        trust = self._policy.trust_for(rule, distribution)
+        if rule.layout is not None and not trust.layout_sha256:
+            # The consumer's own layout is the one that counts; a source cannot offer another.
+            trust = replace(trust, layout_sha256=(held_sha256(rule.layout),))
+        search = self._search or Search(rule, distribution, self._limits)
+        self._search = search
+        search.settle(distribution)
+        inspector = inspector_for(distribution, trust, limits=self._limits)
+
+        def attempt(at: datetime) -> Attempt:
+            return verify(
+                search.documents, trust, subject, inspector, now=at, limits=self._limits
+            )
+
+        async def verify_pooled(at: datetime) -> Verified:
+            """Verify with what there is; find more for as long as that fails."""
+            while True:
+                outcome = attempt(at) if search.documents else Attempt()
+                if outcome.verified is not None:
+                    return outcome.verified
+                if await search.deepen(outcome.wanted):
+                    continue
+                if not await search.widen():
+                    raise self._why(search, outcome.error)
+
+        try:
+            verified = await verify_pooled(self._now)
+        except LayoutExpired as error:
+            if not self._waives(error):
+                raise
+            # Waived is the expiry alone: all else is still verified.
+            self._note("exception", f"waives {error.code}: {error}")
+            verified = await verify_pooled(_BEFORE_ALL)
+            self._trace += verified.trace
+            exception = self._exception
+            if exception is not None:
+                return self._exempt(exception, f"apart from {error.code}, it verifies")
+        self._trace += verified.trace
+        return self._make(
+            Status.VERIFIED,
+            "verified",
+            Action.PASS,
+            f"{self._title} is verified: {_by_whom(verified)}.",
+        )
+
+    def _why(self, search: Search, error: EvidenceError | None) -> EvidenceError:
+        """Choose between invalid, unreachable and missing.
+
+        If nothing verifies: invalid when any source gave evidence, else unreachable when any
+        could not be asked, else missing.
+        """
+        faults = search.found.faults
+        if search.evidence and error is not None:
+            return error
+        if faults:
+            return faults[0]
+        if error is not None and not isinstance(error, LinkMissing):
+            # The layout that the consumer holds is itself at fault.
+            return error
+        unreachable = search.found.unreachable
+        asked = ", ".join(search.found.missing) or "nothing: no source has an address for it"
+        if unreachable:
+            return SourceUnreachable(
+                "the evidence could not be fetched",
+                expected="an answer from every source",
+                found="; ".join(unreachable),
+            )
+        if error is not None:
+            return LinkMissing(error.message, expected=error.expected, found=f"asked: {asked}")
+        return EvidenceMissing(
+            "no in-toto evidence was found",
+            expected=f"{self._distribution.filename}.intoto.jsonl beside the file, or another"
+            " source that the policy names",
+            found=f"asked: {asked}",
+        )
+
+    # --- 8. build requirements --------------------------------------------------------------
+
+    def _as_build_requirement(self, verdict: Verdict) -> Verdict:
+        """Refuse what would be built with although nothing verifies it."""
+        for_what = self._distribution.building_for
+        unverified = {Status.UNLISTED, Status.MISSING, Status.UNVERIFIABLE}
+        if not for_what or verdict.status not in unverified:
+            return verdict
+        error = BuildRequirementUnverified(
+            f"it is needed to build {for_what}, and nothing verifies it"
+        )
+        self._trace.append(TraceEntry("build requirement", Outcome.FAIL, error.message))
+        status = verdict.status
+        return replace(
+            self._make(
+                Status.MISSING if status is Status.UNLISTED else status,
+                error.code,
+                self._refusal(),
+                f"{self._title}: {error.message}.",
+            ),
+            expected=verdict.expected,
+            found=verdict.found or verdict.summary,
+            advice=error.advice,
+        )
+
+    # --- parts ------------------------------------------------------------------------------
+
+    @property
+    def _title(self) -> str:
+        distribution = self._distribution
+        return distribution.filename or distribution.name or redacted(distribution.url or "")
+
+    def _note(self, what: str, detail: str) -> None:
+        self._trace.append(TraceEntry(what, Outcome.NOTE, detail))
+
+    def _refusal(self) -> Action:
+        """Block; in warn mode, say what enforce mode would do."""
+        return Action.BLOCK if self._policy.mode == "enforce" else Action.WARN
+
+    def _as_unlisted(self) -> Action:
+        if self._policy.unlisted == "allow":
+            return Action.PASS
+        return self._refusal() if self._policy.unlisted == "deny" else Action.WARN
+
+    def _make(self, status: Status, reason: str, action: Action, summary: str) -> Verdict:
+        return Verdict(
+            distribution=self._distribution,
+            status=status,
+            reason=reason,
+            action=action,
+            summary=summary,
+            trace=(*(self._search.trace if self._search else ()), *self._trace),
+        )
+
+
+def _check_index(rule: ProjectRule, distribution: Distribution) -> list[TraceEntry]:
+    """Hold the index page that listed the file against the rule. Raises IndexMismatch."""
+    if not rule.index:
+        return []
+    if distribution.index is None and distribution.url is None:
+        # A file on this machine, named on the command line of `verify`: it came from nowhere.
+        return [TraceEntry("index", Outcome.NOTE, "where the file came from is not known")]
+    if distribution.index is not None and within(distribution.index, rule.index):
+        return [TraceEntry("index", Outcome.OK, redacted(distribution.index))]
+    found = distribution.index or distribution.url or ""
+    raise IndexMismatch(
+        f"{distribution.name} comes from another index than the policy binds it to",
+        expected=redacted(rule.index),
+        found=redacted(found),
+    )
+
+
+def _by_whom(verified: Verified) -> str:
+    names = ", ".join(dict.fromkeys(verified.functionaries))
+    return f"every step was carried out by {names}" if names else "every step was checked"
+
+
+def _presentable(verdict: Verdict) -> Verdict:
+    """Make everything printable: much of it was an attacker's to choose."""
+    return replace(
+        verdict,
+        summary=printable(verdict.summary),
+        expected=printable(verdict.expected),
+        found=printable(verdict.found),
+        advice=printable(verdict.advice),
+        trace=tuple(
+            TraceEntry(printable(entry.what, 500), entry.outcome, printable(entry.detail, 1_000))
+            for entry in verdict.trace
+        ),
+    )
