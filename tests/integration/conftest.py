@@ -1,0 +1,70 @@
+"""What every integration test can ask for: an index, an environment, a supply chain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from fixtures.supply_chain import SupplyChain
+from tests.integration import environments, interpreters, loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.integration.environments import Environment
+    from tests.integration.loopback import Index
+
+
+class MakeEnvironment(Protocol):
+    """Makes virtual environments; each call makes another one."""
+
+    def __call__(
+        self, python: str | None = None, pip: str = interpreters.NEWEST_PIP, *, armed: bool = True
+    ) -> Environment:
+        """Give an environment with this Python (the running one when None) and this pip."""
+
+
+@pytest.fixture
+def index() -> Iterator[Index]:
+    """Start an empty index."""
+    with loopback.serving() as started:
+        yield started
+
+
+@pytest.fixture
+def make_environment(tmp_path: Path) -> MakeEnvironment:
+    """Make environments below the test's own folder; skips when the machine lacks a part."""
+    count = 0
+
+    def make(
+        python: str | None = None, pip: str = interpreters.NEWEST_PIP, *, armed: bool = True
+    ) -> Environment:
+        nonlocal count
+        count += 1
+        try:
+            found = interpreters.own() if python is None else interpreters.find(python)
+            return environments.create(tmp_path / f"venv-{count}", found, pip, armed=armed)
+        except interpreters.Unavailable as reason:
+            pytest.skip(str(reason))
+
+    return make
+
+
+@pytest.fixture
+def environment(make_environment: MakeEnvironment) -> Environment:
+    """Give an armed environment with the newest pip."""
+    return make_environment()
+
+
+@pytest.fixture
+def chain() -> SupplyChain:
+    """Give the supply chain of the project demo."""
+    return SupplyChain(project="demo")
+
+
+@pytest.fixture
+def policy(chain: SupplyChain, tmp_path: Path) -> Path:
+    """Give a policy that lists demo, and nothing else, and denies what is not listed."""
+    return chain.policy(tmp_path / "policy", head='unlisted = "deny"')
