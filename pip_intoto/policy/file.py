@@ -658,7 +658,7 @@ class _Reader:
             )
         if address.scheme != "file" and not is_web(url):
             raise value.error(f'"{url}" names no host')
-        if any(character.isspace() or character in '\\"<>^`|' for character in url):
+        if not url.isascii() or any(character in ' \\"<>^`|' for character in url):
             raise value.error(
                 f'"{url}" has spaces or characters that no URL has', advice="Percent-encode them."
             )
@@ -694,7 +694,7 @@ class _Reader:
 
     def _template(self, value: _Value, text: str) -> Template:
         before, _, rest = text.partition("://")
-        authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
+        authority = rest.partition("/")[0]
         if not {"{", "}"}.isdisjoint(before + authority):
             raise value.error(
                 "a placeholder stands in the scheme or host of a URL",
@@ -703,6 +703,12 @@ class _Reader:
                 advice="Otherwise the name of a project would decide who is asked.",
             )
         self._check_placeholders(value, text)
+        if not is_web(text):
+            raise value.error(
+                f'"{text}" is not a URL that can be fetched',
+                expected="https://host/…{project}… or http://…",
+                advice="Write a directory as a path, not as a URL.",
+            )
         self._check_url(value, text)
         if "#" in text:
             raise value.error("a URL template has a fragment, which is never sent", found=text)

@@ -228,7 +228,11 @@ class Policy:
         return max(expired, key=lambda exception: exception.expires, default=None)
 
     def trust_for(self, rule: ProjectRule, distribution: Distribution) -> Trust:
-        """Say what verification must hold the distribution's evidence against."""
+        """Say what verification must hold the distribution's evidence against.
+
+        A parameter that waits for the file's digest is missing until the digest is known, so that
+        a layout which needs it does not verify before.
+        """
         values = placeholders.values_for(distribution)
         return Trust(
             owners=rule.owners,
@@ -237,7 +241,9 @@ class Policy:
             revoked=frozenset(revoked.identity for revoked in self.revoked),
             principals={key.identity: key.principal for key in self.keys.values()},
             parameters={
-                name: placeholders.fill(value, values) for name, value in rule.parameters.items()
+                name: placeholders.fill(value, values)
+                for name, value in rule.parameters.items()
+                if values.keys() >= set(placeholders.names_in(value))
             },
             binds=rule.binds,
             shared_keys=rule.shared_keys,
