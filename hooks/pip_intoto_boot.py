@@ -9,30 +9,37 @@ It waits for ``pip._internal`` and not for ``pip``, because pip's own ``__pip-ru
 finder in front of this one that answers for ``pip``.
 """
 
+from __future__ import annotations
+
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 #: What a parent pip tells the pip that it starts; empty in a pip that a person started.
-_context = {}
+_context: dict[str, Any] = {}
 
 
 class _Sentinel:
     """Notices the first import of ``pip._internal``, loads the gate, and steps aside."""
 
-    def find_spec(self, fullname, path=None, target=None):
+    def find_spec(self, fullname: str, path: Any = None, _target: Any = None) -> None:
         if fullname == "pip._internal":
             sys.meta_path.remove(self)
             _load_gate(path)
 
 
-def arm(context=None):
+def arm(context: dict[str, Any] | None = None) -> None:
     """Wait for pip. Calling it again only adds to what the gate will be told."""
     _context.update(context or {})
     if not any(isinstance(finder, _Sentinel) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Sentinel())
 
 
-def _load_gate(pip_path):
+def _load_gate(pip_path: Any) -> None:
     # Imported here for start-up time: most interpreters never come this far.
+    import importlib.machinery
     import importlib.util
     import os
 
@@ -41,14 +48,16 @@ def _load_gate(pip_path):
     here = os.path.dirname(os.path.abspath(__file__))
     directory = os.path.join(here, "pip_intoto_gate")
     try:
-        spec = importlib.util.spec_from_file_location(
-            "pip_intoto_gate",
-            os.path.join(directory, "__init__.py"),
-            submodule_search_locations=[directory],
+        loader = importlib.machinery.SourceFileLoader(
+            "pip_intoto_gate", os.path.join(directory, "__init__.py")
         )
+        spec = importlib.machinery.ModuleSpec(
+            loader.name, loader, origin=loader.path, is_package=True
+        )
+        spec.submodule_search_locations = [directory]
         package = importlib.util.module_from_spec(spec)
-        sys.modules["pip_intoto_gate"] = package
-        spec.loader.exec_module(package)
+        sys.modules[loader.name] = package
+        loader.exec_module(package)
         from pip_intoto_gate import seams
 
         seams.take_position(here, list(pip_path or ()), _context)

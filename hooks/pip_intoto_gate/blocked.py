@@ -1,5 +1,7 @@
 """The error that stops pip, in pip's own form: framed, exit status 1, visible at ``-qqq``."""
 
+from __future__ import annotations
+
 import unicodedata
 
 from pip._internal.exceptions import DiagnosticPipError, InstallationError
@@ -17,7 +19,16 @@ class Blocked(DiagnosticPipError, InstallationError):
     trying an older version.
     """
 
-    def __init__(self, reason, summary, expected="", found="", advice="", why="", note=UNTOUCHED):
+    def __init__(
+        self,
+        reason: str,
+        summary: str,
+        expected: str = "",
+        found: str = "",
+        advice: str = "",
+        why: str = "",
+        note: str = UNTOUCHED,
+    ) -> None:
         lines = [
             f"{label}: {printable(text)}"
             for label, text in (("expected", expected), ("found", found), ("wanted by", why))
@@ -33,7 +44,7 @@ class Blocked(DiagnosticPipError, InstallationError):
         )
 
 
-def printable(text):
+def printable(text: object) -> str:
     """``text`` without what could drive a terminal or reorder a line."""
     shown = str(text)[: limits.SENTENCE]
     return "".join(

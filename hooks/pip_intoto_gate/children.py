@@ -9,10 +9,7 @@ passed through the environment, where anybody in between could change it.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from typing import Dict
+from typing import Any
 
 # Works on every Python that a supported pip runs on.
 _RUNNER = """\
@@ -29,7 +26,7 @@ runpy.run_path({pip!r}, run_name="__main__")
 """
 
 
-def write_runner(directory: str, pip: str, boot: str, context: Dict[str, Any]) -> str:
+def write_runner(directory: str, pip: str, boot: str, context: dict[str, Any]) -> str:
     """Write a script into the private ``directory`` that runs ``pip`` with the gate in front.
 
     Returns its path. The script is valid as long as the directory is.

@@ -6,6 +6,8 @@ goes wrong ends the conversation with a :class:`Failure`, and every later questi
 with the same failure.
 """
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
@@ -15,8 +17,14 @@ import subprocess
 import tempfile
 import threading
 import time
+from typing import TYPE_CHECKING, Any, Callable
 
 from pip_intoto_gate import limits
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    Message = dict[str, Any]
 
 PROTOCOL = 1
 
@@ -27,7 +35,9 @@ _ALLOWED_VARIABLES = ("SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL", "
 class Failure(Exception):
     """The verifier cannot be relied on. Carries a reason code and what to tell the user."""
 
-    def __init__(self, reason, summary, expected="", found="", advice=""):
+    def __init__(
+        self, reason: str, summary: str, expected: str = "", found: str = "", advice: str = ""
+    ) -> None:
         super().__init__(summary)
         self.reason = reason
         self.summary = summary
@@ -43,28 +53,32 @@ class Conversation:
     request, and must call ``answer(message)`` once, from any thread.
     """
 
-    def __init__(self, command, seconds, version, fetch):
+    def __init__(
+        self,
+        command: list[str],
+        seconds: float,
+        version: str,
+        fetch: Callable[[Message, Callable[[Message], None]], None],
+    ) -> None:
         self._command = command
         self._seconds = seconds
         self._version = version
         self._fetch = fetch
-        self._process = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._owner = os.getpid()
-        self._outgoing = queue.Queue()
+        self._outgoing: queue.Queue[Message | None] = queue.Queue()
         self._changed = threading.Condition()
         self._greeted = False
-        self._ready = None
-        self._verdicts = {}
-        self._failure = None
+        self._ready: Message | None = None
+        self._verdicts: dict[int, Message] = {}
+        self._failure: Failure | None = None
         self._closing = False
         self._last_sign = time.monotonic()
 
-    def start(self, policy, sha256):
+    def start(self, policy: str, sha256: str | None) -> None:
         """Start the verifier; it reads the policy while pip goes on."""
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-        environment = {
-            name: os.environ[name] for name in _ALLOWED_VARIABLES if name in os.environ
-        }
+        environment = {name: os.environ[name] for name in _ALLOWED_VARIABLES if name in os.environ}
         # One arena: each further one reserves 64 MiB of the address space that is limited.
         environment["MALLOC_ARENA_MAX"] = "1"
         try:
@@ -85,22 +99,25 @@ class Conversation:
             return
         self._last_sign = time.monotonic()
         self.send({"type": "open", "policy": policy, "sha256": sha256})
-        for target in (self._write, self._read):
-            threading.Thread(target=target, daemon=True).start()
+        for work, pipe in (
+            (self._write, self._process.stdin),
+            (self._read, self._process.stdout),
+        ):
+            threading.Thread(target=work, args=(pipe,), daemon=True).start()
 
-    def send(self, message):
+    def send(self, message: Message) -> None:
         """Queue a message; never blocks."""
         self._outgoing.put(message)
 
-    def ready(self):
+    def ready(self) -> Message:
         """What the verifier said of the policy, once it has; raises :class:`Failure`."""
         return self._wait(lambda: self._ready)
 
-    def verdict(self, number):
+    def verdict(self, number: int) -> Message:
         """The verdict on distribution ``number``; raises :class:`Failure`."""
         return self._wait(lambda: self._verdicts.get(number))
 
-    def close(self):
+    def close(self) -> None:
         """End the verifier; may be called more than once, and by nobody but its parent."""
         process = self._process
         if process is None or os.getpid() != self._owner:
@@ -109,10 +126,8 @@ class Conversation:
         with self._changed:
             self._closing = True
         self._outgoing.put(None)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(limits.FAREWELL_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass
         self._kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(limits.FAREWELL_SECONDS)
@@ -120,7 +135,7 @@ class Conversation:
 
     # --- the three threads ----------------------------------------------------------------
 
-    def _wait(self, answer):
+    def _wait(self, answer: Callable[[], Message | None]) -> Message:
         with self._changed:
             while True:
                 if self._failure is not None:
@@ -132,17 +147,18 @@ class Conversation:
                 if patience <= 0:
                     break
                 self._changed.wait(patience)
-        self._fail(
+        raise self._fail(
             "verifier-unavailable",
             "The verifier did not answer in time.",
             f"silence for {self._seconds:g} seconds",
         )
-        raise self._failure
 
-    def _write(self):
-        pipe = self._process.stdin
+    def _write(self, pipe: BinaryIO) -> None:
         try:
-            for message in iter(self._outgoing.get, None):
+            while True:
+                message = self._outgoing.get()
+                if message is None:
+                    break
                 pipe.write(json.dumps(message).encode("ascii") + b"\n")
                 pipe.flush()
             pipe.close()
@@ -150,8 +166,7 @@ class Conversation:
             # A broken pipe; the reading thread sees the end too, and says why.
             pass
 
-    def _read(self):
-        pipe = self._process.stdout
+    def _read(self, pipe: BinaryIO) -> None:
         try:
             while True:
                 line = pipe.readline(limits.MESSAGE_BYTES + 1)
@@ -161,7 +176,7 @@ class Conversation:
                     raise ValueError(f"a line of {len(line)} bytes without an end")
                 message = json.loads(line.decode("utf-8"))
                 if not isinstance(message, dict):
-                    raise ValueError("a message that is not an object")
+                    raise TypeError("a message that is not an object")
                 self._receive(message)
         except Failure as failure:
             self._set_failure(failure)
@@ -179,7 +194,7 @@ class Conversation:
                     self._last_words(),
                 )
 
-    def _receive(self, message):
+    def _receive(self, message: Message) -> None:
         kind = message["type"]
         if kind == "hello":
             if (message["protocol"], message["version"]) != (PROTOCOL, self._version):
@@ -216,7 +231,7 @@ class Conversation:
                 self._verdicts[message["id"]] = message
             self._changed.notify_all()
 
-    def _answered(self, message):
+    def _answered(self, message: Message) -> None:
         # A fetch that came back is a sign of life too: a slow server is not a dead verifier.
         with self._changed:
             self._last_sign = time.monotonic()
@@ -224,25 +239,25 @@ class Conversation:
 
     # --- endings --------------------------------------------------------------------------
 
-    def _fail(self, reason, summary, found):
-        self._set_failure(
-            Failure(
-                reason,
-                summary,
-                expected="a verdict from " + " ".join(self._command),
-                found=found,
-                advice="Run `pip-intoto doctor`; to repair, `pip-intoto enable` again.",
-            )
+    def _fail(self, reason: str, summary: str, found: str) -> Failure:
+        failure = Failure(
+            reason,
+            summary,
+            expected="a verdict from " + " ".join(self._command),
+            found=found,
+            advice="Run `pip-intoto doctor`; to repair, `pip-intoto enable` again.",
         )
+        return self._set_failure(failure)
 
-    def _set_failure(self, failure):
+    def _set_failure(self, failure: Failure) -> Failure:
+        """Keep the first failure, which is the cause of the others, and return it."""
         with self._changed:
-            if self._failure is None:
-                self._failure = failure
+            first = self._failure = self._failure or failure
             self._changed.notify_all()
         self._kill()
+        return first
 
-    def _kill(self):
+    def _kill(self) -> None:
         process = self._process
         if process is None:
             return
@@ -252,10 +267,13 @@ class Conversation:
             else:
                 os.killpg(process.pid, signal.SIGKILL)
 
-    def _last_words(self):
+    def _last_words(self) -> str:
+        process = self._process
+        if process is None:
+            return ""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(limits.FAREWELL_SECONDS)
+            process.wait(limits.FAREWELL_SECONDS)
         self._stderr.seek(0, os.SEEK_END)
         self._stderr.seek(max(0, self._stderr.tell() - limits.STDERR_TAIL))
         tail = self._stderr.read().decode("utf-8", "replace").strip()
-        return f"exit status {self._process.returncode}" + (f"; it said: {tail}" if tail else "")
+        return f"exit status {process.returncode}" + (f"; it said: {tail}" if tail else "")

@@ -6,26 +6,33 @@ else is read again. Memory by file identity is kept only for files in private di
 never on Windows, where the identity of a file says too little.
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
 import queue
 import stat
 import threading
+from typing import TYPE_CHECKING, Any
 
 from pip_intoto_gate import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import BinaryIO
 
 
 class StreamedDigests:
     """Digests of responses, taken on a second thread while pip writes them to disk."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         #: URL → (sha256, size), or None when the URL was answered in a way that does not count.
-        self._seen = {}
+        self._seen: dict[str, tuple[str, int] | None] = {}
 
-    def watch(self, response, chunks):
+    def watch(self, response: Any, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Pass ``chunks`` of ``response`` on unchanged, and remember their digest."""
         url = (list(response.history) or [response])[0].request.url
-        whole = response.status_code == 200 and url not in self._seen
+        whole = response.status_code == limits.OK and url not in self._seen
         self._seen[url] = None
         if not whole:
             yield from chunks
@@ -40,25 +47,26 @@ class StreamedDigests:
             raise
         self._seen[url] = hasher.finish()
 
-    def of(self, url, path):
+    def of(self, url: str, path: str) -> str | None:
         """The digest of ``path`` if it is what ``url`` streamed, else None."""
-        sha256, size = self._seen.get(url) or (None, None)
-        if sha256 is None or os.name == "nt" or not _is_private(path):
+        seen = self._seen.get(url)
+        if seen is None or os.name == "nt" or not _is_private(path):
             return None
+        sha256, size = seen
         return sha256 if os.stat(path).st_size == size else None
 
 
 class _BackgroundHasher:
     """Hashes blocks on a thread of its own; ``hashlib`` lets go of the interpreter lock."""
 
-    def __init__(self):
-        self._blocks = queue.Queue(maxsize=limits.HASH_QUEUE)
+    def __init__(self) -> None:
+        self._blocks: queue.Queue[bytes | None] = queue.Queue(maxsize=limits.HASH_QUEUE)
         self._pending = bytearray()
         self._size = 0
         self._sha256 = hashlib.sha256()
-        self._thread = None
+        self._thread: threading.Thread | None = None
 
-    def update(self, chunk):
+    def update(self, chunk: bytes) -> None:
         self._size += len(chunk)
         self._pending += chunk
         if len(self._pending) >= limits.HASH_BLOCK:
@@ -69,31 +77,34 @@ class _BackgroundHasher:
             self._blocks.put(bytes(self._pending))
             self._pending.clear()
 
-    def finish(self):
+    def finish(self) -> tuple[str, int]:
         if self._thread is not None:
             self._blocks.put(None)
             self._thread.join()
         self._sha256.update(self._pending)
         return self._sha256.hexdigest(), self._size
 
-    def _run(self):
-        for block in iter(self._blocks.get, None):
+    def _run(self) -> None:
+        while True:
+            block = self._blocks.get()
+            if block is None:
+                return
             self._sha256.update(block)
 
 
 class FileDigests:
     """Digests of files on disk, remembered where nobody else can have changed them."""
 
-    def __init__(self):
-        self._known = {}
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, ...], str] = {}
 
-    def remember(self, path, sha256):
+    def remember(self, path: str, sha256: str) -> None:
         """Take ``sha256`` as the digest of ``path``, as it is now."""
         identity = _identity(path)
         if identity is not None:
             self._known[identity] = sha256
 
-    def of(self, path):
+    def of(self, path: str) -> str:
         """The sha256 of the bytes that ``path`` holds now; raises OSError."""
         identity = _identity(path)
         if identity is not None and identity in self._known:
@@ -106,7 +117,7 @@ class FileDigests:
         return sha256
 
 
-def copy_privately(source, target):
+def copy_privately(source: str, target: str) -> str:
     """Copy a file to ``target``, which must not exist; return the sha256 of what was written."""
     sha256 = hashlib.sha256()
     with open(source, "rb") as reader, open(target, "xb") as writer:
@@ -116,7 +127,7 @@ def copy_privately(source, target):
     return sha256.hexdigest()
 
 
-def hash_stream(file):
+def hash_stream(file: BinaryIO) -> str:
     """The sha256 of what is left in an open binary file."""
     sha256 = hashlib.sha256()
     for block in iter(lambda: file.read(limits.HASH_BLOCK), b""):
@@ -124,7 +135,7 @@ def hash_stream(file):
     return sha256.hexdigest()
 
 
-def _identity(path):
+def _identity(path: str) -> tuple[int, ...] | None:
     """What tells one state of a private file from every other, or None."""
     if os.name == "nt" or not _is_private(path):
         return None
@@ -138,7 +149,7 @@ def _identity(path):
     )
 
 
-def _is_private(path):
+def _is_private(path: str) -> bool:
     """Whether ``path`` is a real file in a directory that only this user may enter."""
     directory = os.stat(os.path.dirname(os.path.abspath(path)))
     return (

@@ -7,6 +7,8 @@ and judged one by one, and credentials go only to the origin of the distribution
 configured indexes.
 """
 
+from __future__ import annotations
+
 import base64
 import collections
 import copy
@@ -17,8 +19,13 @@ import threading
 import time
 import urllib.parse
 import urllib.request
+from typing import TYPE_CHECKING, Any, Callable
 
 from pip_intoto_gate import limits
+
+if TYPE_CHECKING:
+    Message = dict[str, Any]
+    Answer = Callable[[Message], None]
 
 
 class Refused(Exception):
@@ -32,20 +39,20 @@ class Fetcher:
     URL of the distribution that the evidence belongs to; it raises :class:`Refused`.
     """
 
-    def __init__(self, session, allowed):
+    def __init__(self, session: Any, allowed: Callable[[int, str], str]) -> None:
         self._session = session
         self._allowed = allowed
-        self._requests = queue.Queue()
+        self._requests: queue.Queue[tuple[int, Message, float]] = queue.Queue()
         self._lock = threading.Lock()
-        self._outstanding = {}
+        self._outstanding: dict[int, tuple[Answer, float]] = {}
         self._workers = 0
         self._idle = 0
         self._count = 0
-        self._dead_hosts = {}
-        self._anonymous = None
-        self._credentialed = None
+        self._dead_hosts: dict[tuple[str, str, int | None], str] = {}
+        self._anonymous: Any = None
+        self._credentialed: Any = None
 
-    def submit(self, request, answer):
+    def submit(self, request: Message, answer: Answer) -> None:
         """Answer ``request`` with a message, from another thread, within its seconds."""
         seconds = min(request["seconds"], limits.FETCH_SECONDS)
         deadline = time.monotonic() + seconds
@@ -63,14 +70,14 @@ class Fetcher:
         else:
             self._requests.put((number, request, deadline))
 
-    def _finish(self, number, message):
+    def _finish(self, number: int, message: Message) -> None:
         """Give the answer, unless time ran out first."""
         with self._lock:
             answer, _ = self._outstanding.pop(number, (None, None))
         if answer is not None:
             answer(message)
 
-    def _keep_time(self):
+    def _keep_time(self) -> None:
         # A server that drips byte by byte holds its worker in a read that no time-out ends;
         # the verifier gets its answer from here, and other requests get another worker.
         while True:
@@ -82,7 +89,7 @@ class Fetcher:
             for number in late:
                 self._finish(number, _failed("no complete answer in time"))
 
-    def _work(self):
+    def _work(self) -> None:
         while True:
             with self._lock:
                 self._idle += 1
@@ -98,7 +105,7 @@ class Fetcher:
                 message = _failed(f"{type(error).__name__}: {error}")
             self._finish(number, message)
 
-    def _answer_to(self, request, deadline):
+    def _answer_to(self, request: Message, deadline: float) -> Message:
         url = request["url"]
         beside = self._allowed(request["id"], url)
         cap = min(request["max_bytes"], limits.FETCH_BYTES)
@@ -116,14 +123,14 @@ class Fetcher:
             url = target
         raise Refused(f"more than {limits.REDIRECTS} redirects")
 
-    def _get(self, url, beside, deadline):
+    def _get(self, url: str, beside: str, deadline: float) -> Any:
         host = origin(url)
         if host in self._dead_hosts:
             raise Refused(f"{host[1]} failed before: {self._dead_hosts[host]}")
         trusted = {origin(beside)} | {
             origin(index) for index in getattr(self._session.auth, "index_urls", None) or ()
         }
-        session = self._session_for(host in trusted)
+        session = self._session_for(trusted=host in trusted)
         patience = min(limits.FETCH_SILENCE_SECONDS, max(1, deadline - time.monotonic()))
         try:
             return session.get(
@@ -138,7 +145,7 @@ class Fetcher:
             self._dead_hosts[host] = f"{type(error).__name__}: {error}"[:300]
             raise
 
-    def _session_for(self, trusted):
+    def _session_for(self, *, trusted: bool) -> Any:
         with self._lock:
             if self._anonymous is None:
                 self._credentialed = _like(self._session, credentials=True)
@@ -151,7 +158,7 @@ class Fetcher:
             return self._credentialed if trusted else self._anonymous
 
 
-def origin(url):
+def origin(url: str) -> tuple[str, str, int | None]:
     """Scheme, host and port of ``url``, the port spelled out."""
     parts = urllib.parse.urlsplit(url)
     scheme = parts.scheme.lower()
@@ -159,7 +166,7 @@ def origin(url):
     return scheme, (parts.hostname or "").lower(), port
 
 
-def _like(session, credentials):
+def _like(session: Any, *, credentials: bool) -> Any:
     """A session that behaves as pip's does on the network, and asks and remembers nothing."""
     clone = copy.copy(session)
     for name, value in vars(session).items():
@@ -184,12 +191,12 @@ def _like(session, credentials):
     return clone
 
 
-def _no_credentials(request):
+def _no_credentials(request: Any) -> Any:
     request.headers.pop("Authorization", None)
     return request
 
 
-def _without_cache(adapter):
+def _without_cache(adapter: Any) -> Any:
     """A fresh adapter of the same kind, with few retries and no HTTP cache."""
     from pip._internal.network import session as network  # pip's, loaded long before
 
@@ -204,7 +211,7 @@ def _without_cache(adapter):
     return (network.InsecureHTTPAdapter if insecure else network.HTTPAdapter)(**options)
 
 
-def _check_redirect(source, target):
+def _check_redirect(source: str, target: str) -> None:
     scheme = urllib.parse.urlsplit(target).scheme.lower()
     if scheme not in ("http", "https"):
         raise Refused(f"a redirect to {scheme or 'nothing'}:")
@@ -212,9 +219,9 @@ def _check_redirect(source, target):
         raise Refused("a redirect from https to http")
 
 
-def _read_response(response, cap, deadline):
+def _read_response(response: Any, cap: int, deadline: float) -> Message:
     body = bytearray()
-    if response.status_code == 200:
+    if response.status_code == limits.OK:
         # `read1` is missing in urllib3 1.x, and `stream` waits for a whole chunk: small chunks
         # keep the deadline honest against a server that drips.
         for chunk in response.raw.stream(16 * 1024, decode_content=True):
@@ -229,11 +236,10 @@ def _read_response(response, cap, deadline):
     return {"status": response.status_code, "body": base64.b64encode(body).decode("ascii")}
 
 
-def _read_local(url, cap):
+def _read_local(url: str, cap: int) -> Message:
     path = urllib.request.url2pathname(urllib.parse.urlsplit(url).path)
     try:
         # Not a pipe, not a device: those could wait or never end.
-
 
         if not stat.S_ISREG(os.stat(path).st_mode):
             return {"status": 404}
@@ -246,9 +252,9 @@ def _read_local(url, cap):
     return {"status": 200, "body": base64.b64encode(body).decode("ascii")}
 
 
-def _failed(error):
+def _failed(error: str) -> Message:
     return {"status": None, "error": error[: limits.SENTENCE]}
 
 
-def _too_large(cap):
+def _too_large(cap: int) -> Message:
     return dict(_failed(f"longer than {cap} bytes"), too_large=True)

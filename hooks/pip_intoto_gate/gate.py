@@ -32,7 +32,7 @@ from pip_intoto_gate.digests import FileDigests, StreamedDigests, copy_privately
 from pip_intoto_gate.fetching import Fetcher, Refused
 
 if TYPE_CHECKING:
-    from typing import Callable, Dict, Iterable, Iterator, List, Optional, Set, Tuple
+    from collections.abc import Callable, Iterable, Iterator
 
 logger = logging.getLogger("pip.pip_intoto")
 
@@ -43,13 +43,13 @@ OWN_NAME = "pip-intoto"
 class Case:
     """One distribution under decision."""
 
-    def __init__(self, number: int, announcement: Dict[str, Any], why: str) -> None:
+    def __init__(self, number: int, announcement: dict[str, Any], why: str) -> None:
         self.number = number
         self.announcement = announcement
         self.why = why
-        self.sha256: Optional[str] = None
+        self.sha256: str | None = None
         self.asked = False
-        self.verdict: Optional[Dict[str, Any]] = None
+        self.verdict: dict[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -70,12 +70,12 @@ class Case:
 class Gate:
     """One pip process, from its first prepared requirement to its end."""
 
-    def __init__(self, site_packages: str, version: str, context: Dict[str, Any]) -> None:
+    def __init__(self, site_packages: str, version: str, context: dict[str, Any]) -> None:
         self._site_packages = site_packages
         self._version = version
         self._context = context
         self._settings = settings.read(site_packages, context)
-        self._unusable: Optional[location.PolicyUnusable] = None
+        self._unusable: location.PolicyUnusable | None = None
         try:
             self._policy, self._policy_sha256 = _find_policy(context)
         except location.PolicyUnusable as error:
@@ -84,22 +84,22 @@ class Gate:
         self._files = FileDigests()
         self._private = ""
         self._copies = 0
-        self._verifier: Optional[Conversation] = None
-        self._ready: Optional[Dict[str, Any]] = None
+        self._verifier: Conversation | None = None
+        self._ready: dict[str, Any] | None = None
         #: Everything ever announced; a case's number is its place, counted from 1.
-        self._cases: List[Case] = []
+        self._cases: list[Case] = []
         #: (URL, what it is a build requirement of) → the case that counts.
-        self._current: Dict[Tuple[str, str], Case] = {}
+        self._current: dict[tuple[str, str], Case] = {}
         #: The requirements being prepared, innermost last.
-        self._preparing: List[Any] = []
+        self._preparing: list[Any] = []
         #: What a build under way is for, innermost last: "demo 1.0" or "".
-        self._building_for: List[str] = [str(context.get("building_for") or "")]
+        self._building_for: list[str] = [str(context.get("building_for") or "")]
         #: Digests of wheels built in this run, and what each was built from.
-        self._built: Dict[str, Case] = {}
+        self._built: dict[str, Case] = {}
         #: URL → the metadata that pip resolved with before it had the file.
-        self._resolved_with: Dict[str, Any] = {}
+        self._resolved_with: dict[str, Any] = {}
         #: Digests that the sweep let through.
-        self._cleared: Set[str] = set()
+        self._cleared: set[str] = set()
         self._owner = os.getpid()
 
     # --- whether and with what ------------------------------------------------------------
@@ -224,7 +224,7 @@ class Gate:
         if distribution is not None:
             self._resolved_with[req.link.url_without_fragment] = distribution
 
-    def built(self, req: Any, path: Optional[str], source: Any) -> None:
+    def built(self, path: str | None, source: Any) -> None:
         """Accept the wheel that was just built from ``source``, for this run only."""
         if path is None:
             return
@@ -278,7 +278,7 @@ class Gate:
 
     # --- questions and answers ------------------------------------------------------------
 
-    def _key(self, link: Any) -> Tuple[str, str]:
+    def _key(self, link: Any) -> tuple[str, str]:
         return (link.url_without_fragment, self._building_for[-1])
 
     def _case(self, req: Any, kind: str, filename: str) -> Case:
@@ -301,15 +301,13 @@ class Gate:
         self._current[key] = case
         return case
 
-    def _open_case(self, announcement: Dict[str, Any], why: str) -> Case:
+    def _open_case(self, announcement: dict[str, Any], why: str) -> Case:
         case = Case(len(self._cases) + 1, announcement, why)
         self._cases.append(case)
-        self._running().send(
-            {"type": "announce", "id": case.number, "distribution": announcement}
-        )
+        self._running().send({"type": "announce", "id": case.number, "distribution": announcement})
         return case
 
-    def _decide(self, req: Any, path: str, wait: bool = True) -> Case:
+    def _decide(self, req: Any, path: str, *, wait: bool = True) -> Case:
         """Ask about the file at ``path``; with ``wait``, enforce the answer."""
         sha256 = self._streamed.of(_without_user(req.link.url_without_fragment), path)
         if sha256 is not None:
@@ -335,7 +333,7 @@ class Gate:
             self._enforce(case)
         return case
 
-    def _ask(self, case: Case, path: Optional[str], sha256: Optional[str] = None) -> None:
+    def _ask(self, case: Case, path: str | None, sha256: str | None = None) -> None:
         if not case.asked:
             case.asked = True
             case.sha256 = sha256
@@ -351,15 +349,19 @@ class Gate:
             if self._ready is None:
                 self._ready = self._running().ready()
             verdict = self._running().verdict(case.number)
-            if verdict.get("sha256") != case.sha256:
-                raise Failure(
-                    "verifier-unavailable", "The verifier answered for another file."
-                )
             action = verdict["action"]
         except Failure as failure:
-            if self._ready is None or self._ready.get("mode") != "warn":
+            if not self._only_warns():
                 raise _blocked_by(failure, case) from failure
-            verdict, action = _verdict_of(failure), "warn"
+            verdict, action = dict(_verdict_of(failure), sha256=case.sha256), "warn"
+        if verdict.get("sha256") != case.sha256:
+            raise Blocked(
+                "artifact-digest-mismatch",
+                f"The verdict is about another file than {case.title}.",
+                expected=f"sha256 {case.sha256}",
+                found=f"sha256 {verdict.get('sha256')}",
+                why=case.why,
+            )
         case.verdict = verdict
         if action == "warn" and verdict["status"] != "unlisted":
             logger.warning("%s", _sentence(case))
@@ -367,10 +369,16 @@ class Gate:
             raise Blocked(
                 str(verdict["reason"]),
                 str(verdict["summary"]),
-                *(str(verdict.get(part) or "") for part in ("expected", "found", "advice")),
+                expected=str(verdict.get("expected") or ""),
+                found=str(verdict.get("found") or ""),
+                advice=str(verdict.get("advice") or ""),
                 why=case.why,
                 note=f"{UNTOUCHED} For the whole trace: pip-intoto explain {case.title}",
             )
+
+    def _only_warns(self) -> bool:
+        """Whether the policy is known, and its mode is `warn`; until then everything blocks."""
+        return self._ready is not None and self._ready.get("mode") == "warn"
 
     def _running(self) -> Conversation:
         if self._verifier is None:
@@ -415,17 +423,7 @@ class Gate:
             # What an sdist or a checkout is called is known for sure only once it is built.
             self._check_name(req, case)
         try:
-            resolved = self._resolved_with.get(req.link.url_without_fragment)
-            if resolved is not None:
-                for field, wheel, other in wheels.metadata_differences(path, resolved.metadata):
-                    raise Blocked(
-                        "metadata-mismatch",
-                        f"The index describes {case.title} otherwise than the file itself.",
-                        expected=f"{field}: {wheel or 'nothing'} (in the wheel)",
-                        found=f"{field}: {other or 'nothing'} (from the index)",
-                        advice="Do not install from this index before its owner explained it.",
-                        why=case.why,
-                    )
+            self._check_metadata(req, case, path)
             self._check_destinations(
                 _name_of(req), path, scheme, trusted=self._may_replace_gate(_name_of(req), req)
             )
@@ -437,6 +435,28 @@ class Gate:
                 why=case.why,
             ) from error
         self._cleared.add(sha256)
+
+    def _check_metadata(self, req: Any, case: Case, path: str) -> None:
+        """What pip resolved with must stand in the wheel, where the wheel is what was verified.
+
+        An index can describe a wheel apart from the wheel (PEP 658), and so make pip install
+        whatever it likes beside it.
+        """
+        resolved = self._resolved_with.get(req.link.url_without_fragment)
+        if resolved is None or (case.verdict or {}).get("status") == "unlisted":
+            return
+        for field, wheel, other in wheels.metadata_differences(path, resolved.metadata):
+            mismatch = Blocked(
+                "metadata-mismatch",
+                f"The index describes {case.title} otherwise than the file itself.",
+                expected=f"{field}: {wheel or 'nothing'} (in the wheel)",
+                found=f"{field}: {other or 'nothing'} (from the index)",
+                advice="Do not install from this index before its owner has explained it.",
+                why=case.why,
+            )
+            if not self._only_warns():
+                raise mismatch
+            logger.warning("%s", mismatch)
 
     def _check_source(self, req: Any) -> None:
         """Something that pip installs without a wheel: it must have passed gate 1."""
@@ -454,13 +474,13 @@ class Gate:
         self._ask(case, None, built_from.sha256)
         self._enforce(case)
 
-    def _check_destinations(self, name: str, path: str, scheme: Any, trusted: bool) -> None:
-        own = [os.path.join(self._site_packages, file) for file in settings.FILES]
-        own.append(os.path.dirname(os.path.dirname(self._settings.verifier[-1])))
-        policy = [*(self._ready or {}).get("protected", ()), *(place.path for place in location.candidates())]
-        protected = {
-            wheels.comparable(place): place for place in (policy if trusted else policy + own)
-        }
+    def _check_destinations(self, name: str, path: str, scheme: Any, *, trusted: bool) -> None:
+        places = [*(self._ready or {}).get("protected", ())]
+        places += [place.path for place in location.candidates()]
+        if not trusted:
+            places += [os.path.join(self._site_packages, file) for file in settings.FILES]
+            places.append(os.path.dirname(os.path.dirname(self._settings.verifier[-1])))
+        protected = {wheels.comparable(place) for place in places}
         directories = tuple(place + os.sep for place in protected)
         for member, destination in wheels.destinations(path, scheme):
             landing = wheels.comparable(destination)
@@ -477,11 +497,15 @@ class Gate:
         """Only pip-intoto itself may, when it was verified or asked for by name."""
         if name != OWN_NAME:
             return False
-        return bool(req is None or req.user_supplied) or any(
-            case.name == OWN_NAME
-            and case.verdict is not None
-            and case.verdict["status"] in ("verified", "exempt")
-            for case in self._cases
+        return (
+            req is None
+            or bool(req.user_supplied)
+            or any(
+                case.name == OWN_NAME
+                and case.verdict is not None
+                and case.verdict["status"] in ("verified", "exempt")
+                for case in self._cases
+            )
         )
 
     # --- odds and ends --------------------------------------------------------------------
@@ -492,7 +516,7 @@ class Gate:
         return self._private
 
     def _summarise(self) -> None:
-        counts: Dict[str, List[str]] = {}
+        counts: dict[str, list[str]] = {}
         for case in self._cases:
             if case.verdict is not None:
                 counts.setdefault(str(case.verdict["status"]), []).append(case.title)
@@ -506,7 +530,7 @@ class Gate:
                 sys.stderr.flush()
 
 
-def _find_policy(context: Dict[str, Any]) -> Tuple[str, Optional[str]]:
+def _find_policy(context: dict[str, Any]) -> tuple[str, str | None]:
     """The policy in force and its sha256; child pips are told both by their parent."""
     if "policy" in context:
         return str(context["policy"] or ""), context.get("sha256")
@@ -529,7 +553,7 @@ def _name_of(req: Any) -> str:
     return re.sub(r"[-_.]+", "-", req.name or "").lower()
 
 
-def _parse_filename(filename: str) -> Tuple[str, str]:
+def _parse_filename(filename: str) -> tuple[str, str]:
     """Name and version, as far as the filename tells; the verifier looks closer."""
     stem = re.sub(r"\.(whl|zip|tar|tgz|tbz|txz|tlz|tar\.\w+)$", "", filename)
     if filename.endswith(".whl"):
@@ -540,7 +564,7 @@ def _parse_filename(filename: str) -> Tuple[str, str]:
     return re.sub(r"[-_.]+", "-", name).lower(), version
 
 
-def _page(comes_from: Any) -> Optional[str]:
+def _page(comes_from: Any) -> str | None:
     """The index page or `--find-links` location that listed a link, if any did."""
     if comes_from is None:
         return None
@@ -569,13 +593,11 @@ def _fits(template: str, url: str) -> bool:
 def _sentence(case: Case) -> str:
     verdict = case.verdict or {}
     parts = [f"[{verdict.get('reason')}] {case.title}: {verdict.get('summary')}"]
-    parts += [
-        f"{part}: {verdict[part]}" for part in ("expected", "found") if verdict.get(part)
-    ]
+    parts += [f"{part}: {verdict[part]}" for part in ("expected", "found") if verdict.get(part)]
     return printable("; ".join(parts) + " (mode is warn, so the install goes on)")
 
 
-def _verdict_of(failure: Failure) -> Dict[str, Any]:
+def _verdict_of(failure: Failure) -> dict[str, Any]:
     return {
         "status": "unreachable",
         "reason": failure.reason,

@@ -12,6 +12,9 @@ FAREWELL_SECONDS = 2
 #: How much of the verifier's last words an error quotes.
 STDERR_TAIL = 2_000
 
+#: The one HTTP status that brings a whole file.
+OK = 200
+
 #: Evidence requests at once. At 16, pip's connection pool overflows.
 FETCHES_AT_ONCE = 8
 #: All requests of one pip run.

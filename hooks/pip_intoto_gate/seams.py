@@ -19,7 +19,7 @@ from pip_intoto_gate import VERSION, limits
 
 if TYPE_CHECKING:
     import types
-    from typing import Callable, Dict, List, Tuple
+    from collections.abc import Callable
 
     from pip_intoto_gate.gate import Gate
 
@@ -44,15 +44,23 @@ class Seam:
     def __str__(self) -> str:
         return f"{self.module}.{self.name}"
 
-    def _owner(self) -> Tuple[Any, str]:
+    def _owner(self) -> tuple[Any, str]:
         owner = sys.modules[self.module]
         *path, name = self.name.split(".")
         for part in path:
             owner = getattr(owner, part)
         return owner, name
 
+    def is_there(self) -> bool:
+        """Whether this pip has the function."""
+        try:
+            owner, name = self._owner()
+        except AttributeError:
+            return False
+        return hasattr(owner, name)
+
     def apply(self, gate: Gate) -> None:
-        """Wrap the function. Raises AttributeError when it is not there."""
+        """Wrap the function."""
         owner, name = self._owner()
         original = getattr(owner, name)
         replacement = self.wrapper(original, gate)
@@ -75,12 +83,12 @@ class Seam:
 
 
 def _prepare_init(original: Callable[..., Any], gate: Gate) -> Callable[..., Any]:
-    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
         check_seams()
         gate.open(self._session)
 
-    return __init__
+    return init
 
 
 def _prepare_linked(original: Callable[..., Any], gate: Gate) -> Callable[..., Any]:
@@ -95,9 +103,7 @@ def _prepare_linked(original: Callable[..., Any], gate: Gate) -> Callable[..., A
 
 
 def _prepare_linked_more(original: Callable[..., Any], gate: Gate) -> Callable[..., Any]:
-    def prepare_linked_requirements_more(
-        self: Any, reqs: Any, *args: Any, **kwargs: Any
-    ) -> None:
+    def prepare_linked_requirements_more(self: Any, reqs: Any, *args: Any, **kwargs: Any) -> None:
         reqs = list(reqs)
         original(self, reqs, *args, **kwargs)
         gate.settle(reqs)
@@ -169,7 +175,7 @@ def _response_chunks(original: Callable[..., Any], gate: Gate) -> Callable[..., 
     return response_chunks
 
 
-def _get_cache_entry(original: Callable[..., Any], gate: Gate) -> Callable[..., Any]:
+def _get_cache_entry(_original: Callable[..., Any], _gate: Gate) -> Callable[..., Any]:
     def get_cache_entry(*args: Any, **kwargs: Any) -> None:
         """No wheel that was built in an earlier run: no verdict covers it."""
 
@@ -180,7 +186,7 @@ def _build_one(original: Callable[..., Any], gate: Gate) -> Callable[..., Any]:
     def _build_one(req: Any, *args: Any, **kwargs: Any) -> Any:
         source = req.link
         path = original(req, *args, **kwargs)
-        gate.built(req, path, source)
+        gate.built(path, source)
         return path
 
     return _build_one
@@ -212,9 +218,7 @@ def _install_given_reqs(original: Callable[..., Any], gate: Gate) -> Callable[..
 
 
 def _install_wheel(original: Callable[..., Any], gate: Gate) -> Callable[..., Any]:
-    def install_wheel(
-        name: str, wheel_path: str, scheme: Any, *args: Any, **kwargs: Any
-    ) -> Any:
+    def install_wheel(name: str, wheel_path: str, scheme: Any, *args: Any, **kwargs: Any) -> Any:
         gate.before_installing(name, wheel_path, scheme)
         return original(name, wheel_path, scheme, *args, **kwargs)
 
@@ -231,7 +235,7 @@ def _get_runnable_pip(original: Callable[..., Any], gate: Gate) -> Callable[...,
 _PREPARE = "pip._internal.operations.prepare"
 _PREPARER = "RequirementPreparer."
 
-SEAMS: List[Seam] = [
+SEAMS: list[Seam] = [
     Seam(_PREPARE, _PREPARER + "__init__", _prepare_init),
     Seam(_PREPARE, _PREPARER + "_prepare_linked_requirement", _prepare_linked),
     Seam(_PREPARE, _PREPARER + "prepare_linked_requirements_more", _prepare_linked_more),
@@ -258,7 +262,7 @@ RUNNABLE_PIP = (
 # --- taking position ------------------------------------------------------------------------
 
 
-def take_position(site_packages: str, pip_path: List[str], context: Dict[str, Any]) -> None:
+def take_position(site_packages: str, pip_path: list[str], context: dict[str, Any]) -> None:
     """Called at the first import of ``pip._internal``: put the gate in place, or stay dormant.
 
     ``pip_path`` is where pip's package lies.
@@ -278,7 +282,7 @@ def take_position(site_packages: str, pip_path: List[str], context: Dict[str, An
 
 def check_seams() -> None:
     """Stop pip unless every seam is held. Imports what pip has not imported yet."""
-    missing = list(_Patcher.missing)
+    missing = list(_missing)
     for seam in SEAMS:
         try:
             importlib.import_module(seam.module)
@@ -297,7 +301,7 @@ def check_seams() -> None:
         raise Blocked("pip-unsupported", *_unsupported(missing))
 
 
-def _unsupported(missing: List[str]) -> Tuple[str, str, str, str]:
+def _unsupported(missing: list[str]) -> tuple[str, str, str, str]:
     return (
         "This pip cannot be guarded.",
         "the functions that the gate enters pip by (pip 22.3 to 26.3 are known to have them)",
@@ -306,7 +310,7 @@ def _unsupported(missing: List[str]) -> Tuple[str, str, str, str]:
     )
 
 
-def _check_version(pip_path: List[str]) -> None:
+def _check_version(pip_path: list[str]) -> None:
     """A pip whose modules have other names would never reach :func:`check_seams`."""
     import pip
 
@@ -314,7 +318,7 @@ def _check_version(pip_path: List[str]) -> None:
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     missing = [] if numbers >= limits.OLDEST_PIP else [f"support for pip {version}"]
     for module in sorted({seam.module for seam in SEAMS}):
-        *packages, name = module.split(".")[1:]
+        packages = module.split(".")[1:-1]
         directories = [os.path.join(path, *packages) for path in pip_path]
         if importlib.machinery.PathFinder.find_spec(module, directories) is None:
             missing.append(module)
@@ -322,7 +326,7 @@ def _check_version(pip_path: List[str]) -> None:
         _stop_fetching_commands(missing)
 
 
-def _stop_fetching_commands(missing: List[str]) -> None:
+def _stop_fetching_commands(missing: list[str]) -> None:
     if _FETCHING_COMMANDS.intersection(sys.argv):
         summary, expected, found, advice = _unsupported(missing)
         raise SystemExit(
@@ -331,26 +335,28 @@ def _stop_fetching_commands(missing: List[str]) -> None:
         )
 
 
+#: Seams that were not there when their module was loaded.
+_missing: list[str] = []
+
+
 class _Patcher:
     """A finder that lets pip's modules load as ever, and wraps their functions right after."""
 
-    missing: List[str] = []
-
-    def __init__(self, site_packages: str, context: Dict[str, Any]) -> None:
+    def __init__(self, site_packages: str, context: dict[str, Any]) -> None:
         #: The one gate of this process.
         self._gate: Any = _LateGate(site_packages, context)
-        self._seams: Dict[str, List[Seam]] = {}
+        self._seams: dict[str, list[Seam]] = {}
         for seam in (*SEAMS, *RUNNABLE_PIP):
             self._seams.setdefault(seam.module, []).append(seam)
 
     @classmethod
-    def install(cls, site_packages: str, context: Dict[str, Any]) -> None:
+    def install(cls, site_packages: str, context: dict[str, Any]) -> None:
         sys.meta_path.insert(0, cls(site_packages, context))
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
         if fullname not in self._seams:
             return None
-        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        spec: Any = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
             spec.loader = _PatchingLoader(spec.loader, self)
         return spec
@@ -358,19 +364,18 @@ class _Patcher:
     def patch(self, module: types.ModuleType) -> None:
         """Wrap every seam of a module that was just loaded."""
         for seam in self._seams[module.__name__]:
-            try:
+            if seam.is_there():
                 seam.apply(self._gate)
-            except AttributeError:
-                if seam not in RUNNABLE_PIP:
-                    self.missing.append(str(seam))
-        if self.missing:
-            _stop_fetching_commands(self.missing)
+            elif seam not in RUNNABLE_PIP:
+                _missing.append(str(seam))
+        if _missing:
+            _stop_fetching_commands(_missing)
 
 
 class _LateGate:
     """Stands for the gate until it is needed; pip's own errors must be loaded before it."""
 
-    def __init__(self, site_packages: str, context: Dict[str, Any]) -> None:
+    def __init__(self, site_packages: str, context: dict[str, Any]) -> None:
         self._arguments = site_packages, VERSION, context
         self._gate: Any = None
 

@@ -3,9 +3,12 @@
 Nothing here comes from the environment or the working directory.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import sys
+from typing import Any
 
 from pip_intoto_gate import limits
 
@@ -19,21 +22,21 @@ FILES = (*ARMING_FILES, "pip_intoto_boot.py", "pip_intoto_gate", MARKER)
 class Settings:
     """``enabled``, ``verifier`` (a command) and ``seconds`` of patience with it."""
 
-    def __init__(self, enabled, verifier, seconds):
+    def __init__(self, *, enabled: bool, verifier: list[str], seconds: float) -> None:
         self.enabled = enabled
         self.verifier = verifier
         self.seconds = seconds
 
 
-def marker_exists(site_packages):
+def marker_exists(site_packages: str) -> bool:
     """Whether somebody ran ``pip-intoto enable`` here."""
     return os.path.lexists(os.path.join(site_packages, MARKER))
 
 
-def read(site_packages, context):
+def read(site_packages: str, context: dict[str, Any]) -> Settings:
     """The settings in ``site_packages``; a parent pip's ``context`` wins. Raises ValueError."""
     marker = os.path.join(site_packages, MARKER)
-    baked = {}
+    baked: Any = {}
     enabled = marker_exists(site_packages)
     if enabled:
         try:
@@ -49,10 +52,10 @@ def read(site_packages, context):
         raise ValueError(f"{marker}: `verifier` must be a list of words")
     if not isinstance(seconds, (int, float)) or seconds <= 0:
         raise ValueError(f"{marker}: `seconds` must be a positive number")
-    return Settings(enabled, verifier, seconds)
+    return Settings(enabled=enabled, verifier=verifier, seconds=seconds)
 
 
-def _beside(site_packages):
+def _beside(site_packages: str) -> list[str]:
     """The verifier of the package that was installed together with this gate."""
     entry = os.path.join("pip_intoto", "verifier", "__main__.py")
     root = site_packages

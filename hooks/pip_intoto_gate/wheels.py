@@ -1,12 +1,19 @@
 """What a wheel would do once installed: where its members land, and which metadata it has."""
 
+from __future__ import annotations
+
 import codecs
 import email
 import os
 import unicodedata
 import zipfile
+from typing import TYPE_CHECKING, Any
 
 from pip_intoto_gate import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from email.message import Message
 
 # pip 26.3 blocks imports once it installs; what the standard library loads late is loaded now.
 codecs.lookup("cp437")
@@ -20,7 +27,7 @@ class Unreadable(Exception):
     """The wheel is no zip file, or lacks what every wheel has."""
 
 
-def destinations(path, scheme):
+def destinations(path: str, scheme: Any) -> Iterator[tuple[str, str]]:
     """Yield (member, absolute destination) for each file that installing ``path`` writes.
 
     ``scheme`` is pip's: an object with the directories ``purelib``, ``platlib``, ``scripts``,
@@ -47,7 +54,7 @@ def destinations(path, scheme):
             yield f"the script {script}", os.path.join(scheme.scripts, script)
 
 
-def metadata_differences(path, resolved):
+def metadata_differences(path: str, resolved: Message) -> list[tuple[str, str, str]]:
     """What METADATA in the wheel at ``path`` and the metadata pip resolved with do not share.
 
     Returns a list of (field, in the wheel, resolved with), empty when they agree.
@@ -69,17 +76,17 @@ def metadata_differences(path, resolved):
     return differences
 
 
-def comparable(path):
+def comparable(path: str) -> str:
     """``path`` in a form in which two spellings of one place are equal on any file system."""
     real = os.path.realpath(path)
     return unicodedata.normalize("NFC", os.path.normcase(real)).casefold()
 
 
-def _values(message, field):
+def _values(message: Message, field: str) -> list[str]:
     return [" ".join(str(value).split()) for value in message.get_all(field) or ()]
 
 
-def _script_names(text):
+def _script_names(text: str) -> Iterator[str]:
     section = ""
     for line in text.splitlines():
         stripped = line.strip()
@@ -89,14 +96,14 @@ def _script_names(text):
             yield stripped.partition("=")[0].strip()
 
 
-def _open(path):
+def _open(path: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise Unreadable(str(error)) from error
 
 
-def _text(archive, name):
+def _text(archive: zipfile.ZipFile, name: str) -> str:
     try:
         if archive.getinfo(name).file_size > limits.METADATA_BYTES:
             raise Unreadable(f"{name} is longer than {limits.METADATA_BYTES} bytes")
