@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import binascii
+import hashlib
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+from pip_intoto.errors import MetadataMalformed, MetadataTooLarge
+from pip_intoto.metadata import canonical, strict_json
+from pip_intoto.metadata.layout import parse_layout
+from pip_intoto.metadata.link import parse_link
+from pip_intoto.metadata.node import Node, shown
 
 if TYPE_CHECKING:
     from pip_intoto.limits import Limits
@@ -13,6 +22,10 @@ if TYPE_CHECKING:
 
 #: E4: the only payload type that carries layouts and links.
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
+
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]*|[A-Za-z0-9_-]*)(={0,2})")
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
+_STANDARD_ALPHABET = str.maketrans("-_", "+/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +60,128 @@ def parse_envelope(data: bytes, *, limits: Limits) -> Envelope:
     Raises :class:`pip_intoto.errors.MetadataMalformed` or
     :class:`pip_intoto.errors.MetadataTooLarge`.
     """
-    raise NotImplementedError
+    return read_envelope(
+        Node(strict_json.parse(data, limits=limits)),
+        sha256=hashlib.sha256(data).hexdigest(),
+        limits=limits,
+    )
+
+
+def read_envelope(node: Node, *, sha256: str, limits: Limits) -> Envelope:
+    """The envelope in ``node``, parsed from a document with the digest ``sha256``.
+
+    Raises as :func:`parse_envelope` does.
+    """
+    # E1: a payload makes it DSSE, and one that is bad is never passed over for "signed".
+    if node.optional("payload") is not None:
+        return _dsse(node, sha256, limits)
+    if node.optional("signed") is not None:
+        return _metablock(node, sha256, limits)
+    raise node.malformed(
+        "this is no in-toto envelope",
+        expected='an object with the member "payload" (DSSE) or "signed" (Metablock)',
+        found=shown(node.value),
+    )
+
+
+def _dsse(node: Node, sha256: str, limits: Limits) -> Envelope:
+    payload_type = node.member("payloadType")
+    # E4
+    if payload_type.string() != PAYLOAD_TYPE:
+        raise payload_type.malformed(
+            "this envelope carries neither a layout nor a link",
+            expected=PAYLOAD_TYPE,
+            found=shown(payload_type.value),
+        )
+    encoded = node.member("payload")
+    payload = _from_base64(encoded.string())
+    if payload is None:
+        raise encoded.malformed("this is not base64")
+    signatures, notes = _signatures(node.member("signatures"), limits, is_dsse=True)
+    return Envelope(
+        kind="dsse",
+        payload_type=PAYLOAD_TYPE,
+        signatures=signatures,
+        # E5: "PAE(type, body)"; both lengths count bytes.
+        signed=b"DSSEv1 %d %s %d %s"
+        % (len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(payload), payload),
+        sha256=sha256,
+        notes=notes,
+        _payload=payload,
+    )
+
+
+def _metablock(node: Node, sha256: str, limits: Limits) -> Envelope:
+    signed = node.member("signed").mapping()
+    signatures, notes = _signatures(node.member("signatures"), limits, is_dsse=False)
+    return Envelope(
+        kind="metablock",
+        payload_type="",
+        signatures=signatures,
+        # E2: over what was received, not over what was understood of it.
+        signed=canonical.encode(signed),
+        sha256=sha256,
+        notes=notes,
+        _payload=signed,
+    )
+
+
+def _signatures(
+    node: Node, limits: Limits, *, is_dsse: bool
+) -> tuple[tuple[Signature, ...], tuple[str, ...]]:
+    """Signatures that can be checked, and a note for each that cannot (V4)."""
+    count = len(node.sequence())
+    if count > limits.signatures:
+        raise MetadataTooLarge(
+            "this document has too many signatures",
+            expected=f"at most {limits.signatures}",
+            found=str(count),
+            place=node.place,
+        )
+    signatures: list[Signature] = []
+    notes: list[str] = []
+    for element in node.elements():
+        try:
+            signatures.append(_signature(element, limits, is_dsse=is_dsse))
+        except MetadataMalformed as error:  # noqa: PERF203 - each is judged by itself
+            notes.append(str(error))
+    return tuple(signatures), tuple(notes)
+
+
+def _signature(node: Node, limits: Limits, *, is_dsse: bool) -> Signature:
+    if node.optional("other_headers") is not None:
+        # K6: OpenPGP signatures also cover headers of their own.
+        raise node.malformed("this is an OpenPGP signature, which is not supported")
+    sig = node.member("sig")
+    text = sig.string()
+    value = _from_base64(text) if is_dsse else _from_hex(text)
+    if not value:
+        raise sig.malformed(
+            "this is no signature",
+            expected="base64" if is_dsse else "hex digits",
+            found=shown(text),
+        )
+    # E7: the keyid is a hint, which may be missing.
+    keyid = node.optional("keyid")
+    is_hint = keyid is not None and isinstance(keyid.value, str) and len(keyid.value) <= limits.text
+    return Signature(keyid=keyid.string() if keyid is not None and is_hint else "", value=value)
+
+
+def _from_hex(text: str) -> bytes | None:
+    return bytes.fromhex(text) if _HEX.fullmatch(text) else None
+
+
+def _from_base64(text: str) -> bytes | None:
+    """What ``text`` encodes; None when it is no base64."""
+    # E3: "either standard or URL-safe encoding is allowed"; the padding may be left out.
+    matched = _BASE64.fullmatch(text)
+    if matched is None:
+        return None
+    padding = len(matched[1])
+    digits = len(text) - padding
+    if digits % 4 == 1 or (padding and (digits + padding) % 4):
+        return None
+    return binascii.a2b_base64(text[:digits].translate(_STANDARD_ALPHABET) + "=" * (-digits % 4))
 
 
 def read_payload(envelope: Envelope, *, limits: Limits) -> Layout | Link:
@@ -57,4 +191,18 @@ def read_payload(envelope: Envelope, *, limits: Limits) -> Layout | Link:
     :class:`pip_intoto.errors.MetadataTooLarge` or
     :class:`pip_intoto.errors.LayoutFeatureUnsupported`.
     """
-    raise NotImplementedError
+    if isinstance(envelope._payload, bytes):  # noqa: SLF001 - ours, kept from everyone else
+        node = Node(strict_json.parse(envelope._payload, limits=limits))  # noqa: SLF001
+    else:
+        node = Node(envelope._payload, "signed")  # noqa: SLF001
+    kind = node.member("_type")
+    if kind.string() == "layout":
+        return parse_layout(node, limits)
+    if kind.string() == "link":
+        return parse_link(node, limits)
+    # L1
+    raise kind.malformed(
+        "this is neither a layout nor a link",
+        expected='"layout" or "link"',
+        found=shown(kind.value),
+    )

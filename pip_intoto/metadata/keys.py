@@ -1,12 +1,58 @@
-"""Public keys, and when two of them are one."""
+"""Public keys, and when two of them are one (specification, section 4.2.1)."""
 
 from __future__ import annotations
 
+import base64
+import functools
+import hashlib
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
+
+from pip_intoto.errors import UnusableKey
+from pip_intoto.metadata import canonical
+from pip_intoto.metadata.node import shown
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.mldsa import (
+        MLDSA44PublicKey,
+        MLDSA65PublicKey,
+        MLDSA87PublicKey,
+    )
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
     from pip_intoto.metadata.node import Node
+
+    #: A key that signatures can be checked with.
+    Material: TypeAlias = (
+        RSAPublicKey
+        | Ed25519PublicKey
+        | EllipticCurvePublicKey
+        | MLDSA44PublicKey
+        | MLDSA65PublicKey
+        | MLDSA87PublicKey
+    )
+
+#: K2: "RSA keys … at least 2048 bits".
+RSA_MINIMUM_BITS = 2048
+#: What checking a signature costs grows with the square of this.
+_RSA_MAXIMUM_BITS = 16_384
+
+_CURVES = {
+    "secp256r1": "ecdsa-sha2-nistp256",
+    "secp384r1": "ecdsa-sha2-nistp384",
+    "secp521r1": "ecdsa-sha2-nistp521",
+}
+_KEYTYPES = frozenset({"rsa", "ed25519", "ecdsa", "ml-dsa", *_CURVES.values()})
+_ED25519_HEX = re.compile(r"[0-9a-fA-F]{64}")
+_KEYID = re.compile(r"[0-9a-fA-F]{8,128}")
+#: An ed25519 key whose algorithm has the NULL parameters that RFC 8410 forbids, as older
+#: libraries write it; some rebuilders of Linux distributions have such keys.
+_ED25519_WITH_NULL = bytes.fromhex("302c300706032b65700500032100")
+_PEM = re.compile(r"-----BEGIN ((?:RSA )?PUBLIC KEY)-----([A-Za-z0-9+/=\s]*)-----END \1-----")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +74,39 @@ def parse_key(node: Node, keyid: str) -> PublicKey:
 
     Raises :class:`pip_intoto.errors.MetadataMalformed`.
     """
-    raise NotImplementedError
+    if not _KEYID.fullmatch(keyid):
+        raise node.malformed("this is no keyid", expected="8 to 128 hex digits", found=shown(keyid))
+    inner = node.optional("keyid")
+    # K5: the specification has no inner keyid, but two names for one key help nobody.
+    if inner is not None and inner.string() != keyid:
+        raise inner.malformed(
+            "the key has another keyid than the one it is listed under",
+            expected=shown(keyid),
+            found=shown(inner.value),
+        )
+    keytype = node.optional("keytype")
+    if keytype is None or keytype.string() not in _KEYTYPES:
+        # K3: whether this matters is seen when the key is used. OpenPGP keys (K6) come here too.
+        return PublicKey(
+            keyid=keyid,
+            keytype=_text(keytype if keytype is not None else node.optional("type")),
+            scheme=_text(node.optional("scheme") or node.optional("method")),
+            public="",
+        )
+    scheme = node.member("scheme").string()
+    public = node.member("keyval").member("public")
+    # An OpenPGP key says "rsa" as well, and has numbers instead of PEM.
+    is_pgp = isinstance(public.value, dict)
+    return PublicKey(
+        keyid=keyid,
+        keytype=keytype.string(),
+        scheme=scheme,
+        public="" if is_pgp else public.string(),
+    )
+
+
+def _text(node: Node | None) -> str:
+    return node.value if node is not None and isinstance(node.value, str) else ""
 
 
 def load_pem(data: bytes, keyid: str | None = None, *, scheme: str | None = None) -> PublicKey:
@@ -38,7 +116,20 @@ def load_pem(data: bytes, keyid: str | None = None, *, scheme: str | None = None
     that it signs with. Raises :class:`pip_intoto.errors.UnusableKey` for anything but one public
     key of a supported kind and size.
     """
-    raise NotImplementedError
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    loaded, keytype, default = _from_pem(data.decode("utf-8", "replace"))
+    if keytype == "ed25519":
+        public = loaded.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+    else:
+        public = loaded.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    scheme = scheme or default
+    if keyid is None:
+        # K4: "KEYID = hex SHA-256 of the canonical JSON of the public key".
+        keyid = hashlib.sha256(
+            canonical.encode({"keytype": keytype, "scheme": scheme, "keyval": {"public": public}})
+        ).hexdigest()
+    return PublicKey(keyid=keyid, keytype=keytype, scheme=scheme, public=public)
 
 
 def identity(key: PublicKey) -> str:
@@ -47,4 +138,108 @@ def identity(key: PublicKey) -> str:
     Equal key material is one identity, whatever the keyid, scheme or spelling (K4, T3). Raises
     :class:`pip_intoto.errors.UnusableKey` when the key cannot be read.
     """
-    raise NotImplementedError
+    return _identity(key.keytype, key.public)
+
+
+def material(key: PublicKey) -> Material:
+    """``key`` as the cryptography library has it.
+
+    Raises :class:`pip_intoto.errors.UnusableKey` when it is of an unknown kind, cannot be read,
+    is not of the kind that it says, or too small.
+    """
+    return _material(key.keytype, key.public)
+
+
+@functools.lru_cache(maxsize=1024)
+def _identity(keytype: str, public: str) -> str:
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    # Serialised afresh, so that it does not matter how the key was spelled.
+    der = _material(keytype, public).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(der).hexdigest()
+
+
+@functools.lru_cache(maxsize=1024)
+def _material(keytype: str, public: str) -> Material:
+    if keytype not in _KEYTYPES or not public:
+        raise UnusableKey(
+            "keys of this kind are not supported",
+            expected="rsa, ed25519, ecdsa or ml-dsa",
+            found=shown(keytype) if keytype not in _KEYTYPES else "an OpenPGP key",
+        )
+    if keytype == "ed25519" and _ED25519_HEX.fullmatch(public):
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+        return Ed25519PublicKey.from_public_bytes(bytes.fromhex(public))
+    loaded, actual, scheme = _from_pem(public)
+    # Older metadata writes the scheme of an ECDSA key where its type belongs.
+    if keytype not in {actual, scheme}:
+        raise UnusableKey(
+            "this key is not of the kind that it says", expected=keytype, found=actual
+        )
+    return loaded
+
+
+def _from_pem(text: str) -> tuple[Material, str, str]:
+    """A key with its keytype and the scheme that it signs with by default."""
+    # cryptography takes its time to import: only who looks into a key pays.
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    blocks = _PEM.findall(text)
+    if len(blocks) != 1 or text.count("-----BEGIN") != 1:
+        raise UnusableKey(
+            "this is not one public key in PEM form",
+            expected="-----BEGIN PUBLIC KEY-----, base64, -----END PUBLIC KEY-----",
+            found=f"{len(blocks)} public keys" if blocks else shown(text[:40]),
+        )
+    try:
+        der = base64.b64decode(blocks[0][1])
+        if der.startswith(_ED25519_WITH_NULL):
+            raw = der[len(_ED25519_WITH_NULL) :]
+            return Ed25519PublicKey.from_public_bytes(raw), "ed25519", "ed25519"
+        loaded = load_der_public_key(der)
+    except (ValueError, TypeError, UnsupportedAlgorithm):  # binascii.Error is a ValueError
+        raise UnusableKey("this public key cannot be read") from None
+    if isinstance(loaded, RSAPublicKey):
+        if not RSA_MINIMUM_BITS <= loaded.key_size <= _RSA_MAXIMUM_BITS:
+            # K2: "at least 2048 bits"
+            raise UnusableKey(
+                "this RSA key is too weak"
+                if loaded.key_size < RSA_MINIMUM_BITS
+                else "this RSA key is too long",
+                expected=f"{RSA_MINIMUM_BITS} to {_RSA_MAXIMUM_BITS} bits",
+                found=f"{loaded.key_size} bits",
+            )
+        return loaded, "rsa", "rsassa-pss-sha256"
+    if isinstance(loaded, Ed25519PublicKey):
+        return loaded, "ed25519", "ed25519"
+    if isinstance(loaded, EllipticCurvePublicKey) and loaded.curve.name in _CURVES:
+        return loaded, "ecdsa", _CURVES[loaded.curve.name]
+    return _ml_dsa(loaded)
+
+
+def _ml_dsa(loaded: PublicKeyTypes) -> tuple[Material, str, str]:
+    try:
+        from cryptography.hazmat.primitives.asymmetric.mldsa import (
+            MLDSA44PublicKey,
+            MLDSA65PublicKey,
+            MLDSA87PublicKey,
+        )
+    except ImportError:  # cryptography < 48
+        pass
+    else:
+        if isinstance(loaded, MLDSA44PublicKey):
+            return loaded, "ml-dsa", "ml-dsa-44/1"
+        if isinstance(loaded, MLDSA65PublicKey):
+            return loaded, "ml-dsa", "ml-dsa-65/1"
+        if isinstance(loaded, MLDSA87PublicKey):
+            return loaded, "ml-dsa", "ml-dsa-87/1"
+    raise UnusableKey(
+        "keys of this kind are not supported",
+        expected="rsa, ed25519, ecdsa (P-256, P-384, P-521) or ml-dsa",
+        found=type(loaded).__name__,
+    )

@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
+
+from pip_intoto.errors import LayoutFeatureUnsupported, MetadataTooLarge
+from pip_intoto.metadata.keys import parse_key
+from pip_intoto.metadata.names import check_step_name
+from pip_intoto.metadata.node import shown
+from pip_intoto.metadata.rules import parse_rule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.keys import PublicKey
     from pip_intoto.metadata.node import Node
     from pip_intoto.metadata.rules import Rule
+
+
+_EXPIRES = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z")
+#: X, ITE-7, 10, 11: members that restrict or widen what the layout accepts. To ignore one would
+#: be to verify another layout than the one that was signed.
+_EXTENSIONS_OF_LAYOUTS = (
+    "rootcas",
+    "rootCas",
+    "intermediatecas",
+    "intermediateCas",
+    "trustBundles",
+    "trust_bundles",
+    "functionaries",
+    "subjects",
+)
+_EXTENSIONS_OF_STEPS = (
+    "cert_constraints",
+    "certConstraints",
+    "expected_predicates",
+    "expectedPredicates",
+    "expected_attributes",
+    "expectedAttributes",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +84,136 @@ def parse_layout(node: Node, limits: Limits) -> Layout:
 
     Raises :class:`pip_intoto.errors.MetadataMalformed`,
     :class:`pip_intoto.errors.MetadataTooLarge`, or
-    :class:`pip_intoto.errors.LayoutFeatureUnsupported` for members of known extensions.
+    :class:`pip_intoto.errors.LayoutFeatureUnsupported` for members of known extensions. Other
+    unknown members are ignored (L8, A3).
     """
-    raise NotImplementedError
+    _check_type(node, "layout")  # L1
+    _refuse_extensions(node, _EXTENSIONS_OF_LAYOUTS)
+    _check_size(node, limits)
+    readme = node.optional("readme")
+    layout = Layout(
+        expires=_expires(node.member("expires")),
+        readme="" if readme is None or readme.value is None else readme.string(),
+        keys={keyid: parse_key(key, keyid) for keyid, key in node.member("keys").items()},
+        steps=tuple(_step(step, limits) for step in node.member("steps").elements()),
+        inspections=tuple(_inspection(each, limits) for each in node.member("inspect").elements()),
+    )
+    if not layout.steps:
+        raise node.member("steps").malformed(
+            "a layout without steps verifies nothing", expected="at least one step"
+        )
+    _check_names(node)
+    return layout
+
+
+def _check_type(node: Node, expected: str) -> None:
+    kind = node.member("_type")
+    if kind.string() != expected:
+        raise kind.malformed(
+            f"this is no {expected}", expected=f'"{expected}"', found=shown(kind.value)
+        )
+
+
+def _refuse_extensions(node: Node, names: tuple[str, ...]) -> None:
+    for name in names:
+        member = node.optional(name)
+        # An empty one asks for nothing: some tools write all members, used or not.
+        if member is not None and member.value not in (None, [], {}):
+            raise LayoutFeatureUnsupported(
+                f"the layout uses {name!r}, which is not supported", place=member.place
+            )
+
+
+def _check_size(node: Node, limits: Limits) -> None:
+    steps = node.member("steps").sequence()
+    inspections = node.member("inspect").sequence()
+    rules = sum(
+        len(side.sequence())
+        for name in ("steps", "inspect")
+        for each in node.member(name).elements()
+        for side in (each.optional("expected_materials"), each.optional("expected_products"))
+        if side is not None
+    )
+    for what, count, most in (
+        ("steps and inspections", len(steps) + len(inspections), limits.steps),
+        ("keys", len(node.member("keys").mapping()), limits.keys),
+        ("rules", rules, limits.rules),
+    ):
+        if count > most:
+            raise MetadataTooLarge(
+                f"this layout has too many {what}",
+                expected=f"at most {most}",
+                found=str(count),
+                place=node.place,
+            )
+
+
+def _expires(node: Node) -> datetime:
+    # L3, H2: "YYYY-MM-DDTHH:MM:SSZ", in UTC.
+    text = node.string()
+    matched = _EXPIRES.fullmatch(text)
+    if matched is not None:
+        year, month, day, hour, minute, second = map(int, matched.groups())
+        with contextlib.suppress(ValueError):  # the 30th of February
+            return datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
+    raise node.malformed(
+        "this is no date in UTC", expected="YYYY-MM-DDTHH:MM:SSZ", found=shown(text)
+    )
+
+
+def _step(node: Node, limits: Limits) -> Step:
+    _check_type(node, "step")  # S1
+    _refuse_extensions(node, _EXTENSIONS_OF_STEPS)
+    threshold = node.optional("threshold")
+    # S3: "MUST be an integer"; what some writers leave out is 1.
+    if threshold is not None and threshold.integer() < 1:
+        raise threshold.malformed(
+            "a threshold below 1 asks for nobody",
+            expected="1 or more",
+            found=shown(threshold.value),
+        )
+    pubkeys = node.optional("pubkeys")
+    command = node.optional("expected_command")
+    return Step(
+        name=check_step_name(node.member("name")),
+        threshold=1 if threshold is None else threshold.integer(),
+        expected_materials=_rules(node.optional("expected_materials"), limits),
+        expected_products=_rules(node.optional("expected_products"), limits),
+        # T2: a functionary who is named twice is still one.
+        pubkeys=() if pubkeys is None else tuple(dict.fromkeys(pubkeys.strings())),
+        expected_command=() if command is None else command.strings(),
+    )
+
+
+def _inspection(node: Node, limits: Limits) -> Inspection:
+    _check_type(node, "inspection")  # I1
+    _refuse_extensions(node, _EXTENSIONS_OF_STEPS)
+    run = node.member("run")
+    # I3
+    if not run.sequence():
+        raise run.malformed("an inspection must say what to run", expected="at least one word")
+    return Inspection(
+        name=check_step_name(node.member("name")),
+        expected_materials=_rules(node.optional("expected_materials"), limits),
+        expected_products=_rules(node.optional("expected_products"), limits),
+        run=run.strings(),
+    )
+
+
+def _rules(node: Node | None, limits: Limits) -> tuple[Rule, ...]:
+    if node is None:
+        return ()
+    return tuple(parse_rule(rule, limits) for rule in node.elements())
+
+
+def _check_names(node: Node) -> None:
+    # S2, I2: "MUST be unique", across steps and inspections alike.
+    seen: set[str] = set()
+    for members in ("steps", "inspect"):
+        for each in node.member(members).elements():
+            name = each.member("name")
+            if name.string() in seen:
+                raise name.malformed(
+                    "two steps or inspections have the same name", found=shown(name.value)
+                )
+            seen.add(name.string())

@@ -105,6 +105,4 @@ class Node:
         return f"{self.place}.{name}" if self.place else name
 
     def _wanted(self, what: str) -> MetadataMalformed:
-        return self.malformed(
-            f"this must be {what}", expected=what, found=shown(self.value)
-        )
+        return self.malformed(f"this must be {what}", expected=what, found=shown(self.value))

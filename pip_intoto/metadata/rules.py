@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
+from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata.node import shown
 
 if TYPE_CHECKING:
+    from pip_intoto.limits import Limits
     from pip_intoto.metadata.node import Node
 
 _Side: TypeAlias = Literal["materials", "products"]
@@ -116,9 +118,7 @@ class Match:
 
 Rule: TypeAlias = Create | Delete | Modify | Allow | Disallow | Require | Match
 
-_OF_TWO_WORDS = {
-    rule.KEYWORD: rule for rule in (Create, Delete, Modify, Allow, Disallow, Require)
-}
+_OF_TWO_WORDS = {rule.KEYWORD: rule for rule in (Create, Delete, Modify, Allow, Disallow, Require)}
 _SIDES: dict[str, _Side] = {"MATERIALS": "materials", "PRODUCTS": "products"}
 #: R12: the forms of MATCH, told apart by their number of words; lower case stands for a value.
 _MATCH_FORMS = (
@@ -129,12 +129,13 @@ _MATCH_FORMS = (
 )
 
 
-def parse_rule(node: Node) -> Rule:
+def parse_rule(node: Node, limits: Limits = DEFAULT) -> Rule:
     """One rule in its list form; keywords may be in any case.
 
-    Raises :class:`pip_intoto.errors.MetadataMalformed` for anything outside the grammar.
+    Raises :class:`pip_intoto.errors.MetadataMalformed` for anything outside the grammar, and
+    for words of more than ``limits.text`` characters.
     """
-    words = node.strings()
+    words = node.strings(longest=limits.text)
     keyword = words[0].upper() if words else ""
     # R12: "{MATERIALS|PRODUCTS}", each form of exactly so many words.
     if keyword in _OF_TWO_WORDS and len(words) == 2:  # noqa: PLR2004 - keyword and value

@@ -130,7 +130,8 @@ def _decoder(max_digits: int, max_float_text: int) -> JSONDecoder:
             return -0.0
         if len(text) - text.startswith("-") > max_digits:
             raise MetadataTooLarge(
-                "this number is too long", expected=f"at most {max_digits} digits",
+                "this number is too long",
+                expected=f"at most {max_digits} digits",
                 found=shown(text),
             )
         return int(text)
@@ -138,7 +139,8 @@ def _decoder(max_digits: int, max_float_text: int) -> JSONDecoder:
     def number(text: str) -> float:
         if len(text) > max_float_text:
             raise MetadataTooLarge(
-                "this number is too long", expected=f"at most {max_float_text} characters",
+                "this number is too long",
+                expected=f"at most {max_float_text} characters",
                 found=shown(text),
             )
         value = float(text)
