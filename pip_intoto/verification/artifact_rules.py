@@ -1,0 +1,369 @@
+"""Artifact rules (specification, section 4.3.3).
+
+    "if an artifact is successfully consumed by a rule, it is removed from the queue and cannot
+    be consumed by subsequent rules"
+
+The queue of a side begins with all its artifacts. Rules are processed one after the other (R7);
+CREATE, DELETE, MODIFY, ALLOW and MATCH consume, DISALLOW and REQUIRE fail. What is left at the
+end is allowed (R8): a layout that wants otherwise ends with DISALLOW *.
+
+The work is linear in the artifacts for rules that name one artifact or all of them. Only rules
+with a real pattern look at the whole queue, and a :class:`Budget` bounds how often.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pip_intoto.errors import MetadataTooLarge, RuleViolated
+from pip_intoto.metadata.digests import agree, differ
+from pip_intoto.metadata.layout import Inspection
+from pip_intoto.metadata.node import shown
+from pip_intoto.metadata.rules import Allow, Create, Delete, Disallow, Match, Modify, Require
+from pip_intoto.verification.patterns import compile_pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Set as AbstractSet
+
+    from pip_intoto.limits import Limits
+    from pip_intoto.metadata.digests import Digests
+    from pip_intoto.metadata.layout import Step
+    from pip_intoto.metadata.rules import Rule
+    from pip_intoto.verification.patterns import Pattern
+    from pip_intoto.verification.record import Record, Side
+
+#: How many artifacts a message names before it counts.
+_NAMED = 3
+
+
+class Budget:
+    """How many comparisons of a name with a pattern are left."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._allowed = limits.pattern_matches
+        self._left = limits.pattern_matches
+
+    def spend(self, comparisons: int) -> None:
+        """Take ``comparisons`` away; raises :class:`MetadataTooLarge` when there are none left."""
+        self._left -= comparisons
+        if self._left < 0:
+            raise MetadataTooLarge(
+                "The rules of the layout are too much work for so many artifacts",
+                expected=f"at most {self._allowed} comparisons of a name with a pattern",
+            )
+
+
+class _Changes:
+    """What an item created, deleted and modified; each worked out when first asked for."""
+
+    def __init__(self, record: Record) -> None:
+        self.materials = record.materials
+        self.products = record.products
+        self._created: frozenset[str] | None = None
+        self._deleted: frozenset[str] | None = None
+        self._modified: frozenset[str] | None = None
+
+    @property
+    def created(self) -> frozenset[str]:
+        if self._created is None:
+            self._created = frozenset(self.products.keys() - self.materials.keys())
+        return self._created
+
+    @property
+    def deleted(self) -> frozenset[str]:
+        if self._deleted is None:
+            self._deleted = frozenset(self.materials.keys() - self.products.keys())
+        return self._deleted
+
+    @property
+    def modified(self) -> frozenset[str]:
+        if self._modified is None:
+            self._modified = frozenset(
+                name
+                for name, digests in self.materials.items()
+                if name in self.products and differ(digests, self.products[name])
+            )
+        return self._modified
+
+    def has(self, rule: Create | Delete | Modify, name: str) -> bool:
+        """Tell whether one artifact changed as ``rule`` says, without looking at the others."""
+        before, after = self.materials.get(name), self.products.get(name)
+        if isinstance(rule, Create):
+            return before is None and after is not None
+        if isinstance(rule, Delete):
+            return before is not None and after is None
+        return before is not None and after is not None and differ(before, after)
+
+    def all(self, rule: Create | Delete | Modify) -> frozenset[str]:
+        """Return all artifacts that changed as ``rule`` says."""
+        if isinstance(rule, Create):
+            return self.created
+        return self.deleted if isinstance(rule, Delete) else self.modified
+
+
+def check_item(item: Step | Inspection, records: Mapping[str, Record], budget: Budget) -> None:
+    """Process the rules of one step or inspection, materials first.
+
+    ``records`` holds what was reported, by name, of the item and of all that its MATCH rules may
+    refer to. Raises :class:`RuleViolated` and :class:`MetadataTooLarge`.
+    """
+    changes = _Changes(records[item.name])
+    for side in _SIDES:
+        _Run(item, side, records, changes, budget).process()
+
+
+def consumers(
+    item: Step | Inspection,
+    side: Side,
+    names: frozenset[str],
+    records: Mapping[str, Record],
+    budget: Budget,
+) -> Mapping[str, Rule]:
+    """Return which rule consumed each of ``names``; what no rule consumed is absent.
+
+    The implicit ALLOW * at the end (R8) consumes nothing here. Raises as :func:`check_item`.
+    """
+    return _Run(item, side, records, _Changes(records[item.name]), budget).process(names)
+
+
+_SIDES: tuple[Side, Side] = ("materials", "products")
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One pass over the rules of one side of an item."""
+
+    item: Step | Inspection
+    side: Side
+    records: Mapping[str, Record]
+    changes: _Changes
+    budget: Budget
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        if self.side == "materials":
+            return self.item.expected_materials
+        return self.item.expected_products
+
+    @property
+    def artifacts(self) -> Mapping[str, Digests]:
+        return self.records[self.item.name].side(self.side)
+
+    def process(self, watched: frozenset[str] = frozenset()) -> Mapping[str, Rule]:
+        consumed_by: dict[str, Rule] = {}
+        queue = set(self.artifacts)
+        # R7: rules "are applied sequentially on a queue of "materials" or "products"".
+        for index, rule in enumerate(self.rules):
+            if isinstance(rule, Require):
+                # R6: "REQUIRE: indicates that a pattern must appear as a material or product of
+                # this step"; it is a name, which must still be queued, and it consumes nothing.
+                if rule.name not in queue:
+                    raise self._not_there(index, rule)
+            elif isinstance(rule, Disallow):
+                # R5: "If a disallow rule pattern finds any remaining files in the artifact queue
+                # it means that no prior rule has successfully consumed those artifacts".
+                hits = self._hits(compile_pattern(rule.pattern), queue)
+                if hits:
+                    raise self._left_over(index, rule, hits)
+            else:
+                taken = self._consume(rule, queue)
+                for name in watched.intersection(taken):
+                    consumed_by[name] = rule
+                if taken is queue:
+                    queue = set()
+                else:
+                    queue.difference_update(taken)
+        # R8: "There is an implicit "ALLOW *" at the end of each rule list."
+        return consumed_by
+
+    def _hits(self, pattern: Pattern, names: AbstractSet[str]) -> Collection[str]:
+        if pattern.literal is not None:
+            return (pattern.literal,) if pattern.literal in names else ()
+        if pattern.everything:
+            return names
+        self.budget.spend(len(names))
+        matches = pattern.matches
+        return [name for name in names if matches(name)]
+
+    def _consume(
+        self, rule: Create | Delete | Modify | Allow | Match, queue: AbstractSet[str]
+    ) -> Collection[str]:
+        if isinstance(rule, Match):
+            return self._consume_match(rule, queue)
+        pattern = compile_pattern(rule.pattern)
+        if isinstance(rule, Allow):
+            # R4: "artifacts matched by the pattern are allowed as materials or products".
+            return self._hits(pattern, queue)
+        # R1: CREATE, "products matched by the pattern must not appear as materials of this step";
+        # R2: DELETE, "materials matched by the pattern must not appear as products"; R3: MODIFY,
+        # "products matched by this pattern must appear as materials of this step, and their
+        # hashes must not be the same". On the other side, CREATE and DELETE find nothing.
+        if pattern.literal is not None:
+            name = pattern.literal
+            return (name,) if name in queue and self.changes.has(rule, name) else ()
+        changed = self.changes.all(rule)
+        self.budget.spend(min(len(changed), len(queue)))
+        return self._hits(pattern, changed & queue)
+
+    def _consume_match(self, rule: Match, queue: AbstractSet[str]) -> Collection[str]:
+        # R9: "Only if source and destination artifact match, will we mark it as consumed": the
+        # name without its prefix matches the pattern, is there at the destination, below the
+        # prefix given for it, and has the same digests.
+        source = self.records.get(rule.step)
+        if source is None:
+            # R11: an unknown step consumes nothing.
+            return ()
+        theirs = source.side(rule.destination)
+        ours = self.artifacts
+        # R10: the prefix ends at a slash, and there is no globbing inside it.
+        source_prefix = _as_folder(rule.source_prefix)
+        destination_prefix = _as_folder(rule.destination_prefix)
+        pattern = compile_pattern(rule.pattern)
+        if pattern.literal is not None:
+            name = source_prefix + pattern.literal
+            queued: Iterable[str] = (name,) if name in queue else ()
+        else:
+            self.budget.spend(len(queue))
+            queued = queue
+            if source_prefix:
+                queued = [name for name in queue if name.startswith(source_prefix)]
+            if not pattern.everything:
+                matches, start = pattern.matches, len(source_prefix)
+                queued = [name for name in queued if matches(name[start:])]
+        taken = []
+        for name in queued:
+            counterpart = theirs.get(destination_prefix + name[len(source_prefix) :])
+            if counterpart is not None and agree(ours[name], counterpart):
+                taken.append(name)
+        return taken if len(taken) <= _NAMED else frozenset(taken)
+
+    # --- what went wrong --------------------------------------------------------------------
+
+    def _error(self, index: int, message: str, expected: str, found: str) -> RuleViolated:
+        kind = "inspection" if isinstance(self.item, Inspection) else "step"
+        return RuleViolated(
+            message,
+            expected=expected,
+            found=found,
+            place=f"{kind} {self.item.name}, expected_{self.side}[{index}]",
+        )
+
+    def _left_over(self, index: int, rule: Disallow, hits: Collection[str]) -> RuleViolated:
+        # The smallest name is found without sorting ten thousand.
+        name = min(hits)
+        more = len(hits) - 1
+        others = f" and {more} other artifact{'s' if more > 1 else ''}" if more else ""
+        return self._error(
+            index,
+            f"`{shown_rule(rule)}` finds {shown(name)}{others}, which no rule before it"
+            " accounts for",
+            self._nearest(name, self.rules[:index]),
+            self._as_found(name),
+        )
+
+    def _not_there(self, index: int, rule: Require) -> RuleViolated:
+        if rule.name in self.artifacts:
+            by = self._consumer(rule.name, index)
+            found = f"{self._as_found(rule.name)}, already consumed by {by}"
+        else:
+            segment = rule.name.rpartition("/")[2]
+            near = [name for name in self.artifacts if name.rpartition("/")[2] == segment]
+            found = f"{len(self.artifacts)} {self.side}, without it"
+            if near:
+                found += f", but with {', '.join(shown(name) for name in sorted(near)[:_NAMED])}"
+            found += self._origin()
+        return self._error(
+            index,
+            f"`{shown_rule(rule)}` does not find its artifact",
+            f"{shown(rule.name)} among the {self.side}, not yet consumed by another rule",
+            found,
+        )
+
+    def _consumer(self, name: str, index: int) -> str:
+        """Name the rule that consumed ``name`` before the one at ``index``."""
+        for earlier, rule in enumerate(self.rules[:index]):
+            if not isinstance(rule, (Require, Disallow)) and name in self._consume(rule, {name}):
+                return f"`{shown_rule(rule)}` (expected_{self.side}[{earlier}])"
+        return "an earlier rule"
+
+    def _origin(self) -> str:
+        origin = self.records[self.item.name].origin
+        return f" ({origin})" if origin else ""
+
+    def _as_found(self, name: str) -> str:
+        return f"{shown(name)}, {_shown_digests(self.artifacts[name])}{self._origin()}"
+
+    def _nearest(self, name: str, rules: tuple[Rule, ...]) -> str:
+        """Say which earlier rule came nearest to consuming ``name``, and why it did not."""
+        best = ""
+        best_rank = 0
+        for index, rule in enumerate(rules):
+            rank, reason = self._almost(name, rule)
+            if rank > best_rank:
+                best_rank = rank
+                best = f"`{shown_rule(rule)}` (expected_{self.side}[{index}]) {reason}"
+        if best:
+            return best
+        return f"a rule that accounts for it; no pattern of the {len(rules)} before it matches"
+
+    def _almost(self, name: str, rule: Rule) -> tuple[int, str]:
+        """Return how near ``rule`` came, 0 for not at all, and what was missing."""
+        if isinstance(rule, (Require, Disallow, Allow)):
+            return 0, ""
+        if isinstance(rule, Match):
+            return self._almost_match(name, rule)
+        if not compile_pattern(rule.pattern).matches(name):
+            return 0, ""
+        here = "the other side has it too"
+        if isinstance(rule, Modify):
+            other = self.records[self.item.name].side(
+                "products" if self.side == "materials" else "materials"
+            )
+            if name not in other:
+                return 1, "wants it among materials and products both"
+            return 3, f"wants it changed, and it is not: {_shown_digests(other[name])}"
+        if isinstance(rule, Create) and self.side == "materials":
+            here = "it consumes products only"
+        if isinstance(rule, Delete) and self.side == "products":
+            here = "it consumes materials only"
+        return 2, f"would, but {here}"
+
+    def _almost_match(self, name: str, rule: Match) -> tuple[int, str]:
+        prefix = _as_folder(rule.source_prefix)
+        if not name.startswith(prefix):
+            return 0, ""
+        rest = name[len(prefix) :]
+        if not compile_pattern(rule.pattern).matches(rest):
+            return 0, ""
+        source = self.records.get(rule.step)
+        if source is None:
+            return 3, f"would, but there is no step {shown(rule.step)} to match with"
+        destination = _as_folder(rule.destination_prefix) + rest
+        theirs = source.side(rule.destination)
+        origin = f" ({source.origin})" if source.origin else ""
+        if destination not in theirs:
+            return 4, f"would, but {shown(destination)} is not there{origin}"
+        return 5, f"wants {_shown_digests(theirs[destination])}{origin}"
+
+
+def _as_folder(prefix: str) -> str:
+    return prefix if not prefix or prefix.endswith("/") else prefix + "/"
+
+
+def shown_rule(rule: Rule) -> str:
+    """Return the rule for a message, on one line."""
+    # Without quotes where it is plain, as people write it in a layout.
+    text = str(rule)
+    return text if text.isprintable() and len(text) <= _LONGEST_RULE else shown(text)
+
+
+_LONGEST_RULE = 120
+
+
+def _shown_digests(digests: Digests) -> str:
+    if not digests:
+        return "without a digest"
+    algorithm = "sha256" if "sha256" in digests else min(digests)
+    return f"{shown(algorithm)[1:-1]} {shown(digests[algorithm])[1:-1]}"
