@@ -22,6 +22,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Any, Callable
 
 from pip_intoto_gate import limits
+from pip_intoto_gate.addresses import origin
 
 if TYPE_CHECKING:
     Message = dict[str, Any]
@@ -156,14 +157,6 @@ class Fetcher:
                     getattr(self._session.auth, "passwords", {})
                 )
             return self._credentialed if trusted else self._anonymous
-
-
-def origin(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port of ``url``, the port spelled out."""
-    parts = urllib.parse.urlsplit(url)
-    scheme = parts.scheme.lower()
-    port = parts.port or {"http": 80, "https": 443}.get(scheme)
-    return scheme, (parts.hostname or "").lower(), port
 
 
 def _like(session: Any, *, credentials: bool) -> Any:

@@ -22,10 +22,9 @@ import re
 import shutil
 import sys
 import tempfile
-import urllib.parse
 from typing import TYPE_CHECKING, Any
 
-from pip_intoto_gate import children, location, settings, wheels
+from pip_intoto_gate import addresses, children, location, settings, wheels
 from pip_intoto_gate.blocked import UNTOUCHED, Blocked, printable
 from pip_intoto_gate.conversation import Conversation, Failure
 from pip_intoto_gate.digests import FileDigests, StreamedDigests, copy_privately
@@ -309,7 +308,7 @@ class Gate:
 
     def _decide(self, req: Any, path: str, *, wait: bool = True) -> Case:
         """Ask about the file at ``path``; with ``wait``, enforce the answer."""
-        sha256 = self._streamed.of(_without_user(req.link.url_without_fragment), path)
+        sha256 = self._streamed.of(addresses.without_user(req.link.url_without_fragment), path)
         if sha256 is not None:
             self._files.remember(path, sha256)
         sha256 = self._files.of(path)
@@ -346,8 +345,8 @@ class Gate:
         if case.verdict is not None:
             return
         try:
-            if self._ready is None:
-                self._ready = self._running().ready()
+            ready = self._running().ready()
+            self._ready = ready
             verdict = self._running().verdict(case.number)
             action = verdict["action"]
         except Failure as failure:
@@ -398,17 +397,10 @@ class Gate:
         """The distribution's own URL, if ``url`` is derived from it or from the policy."""
         if not isinstance(number, int) or not 0 < number <= len(self._cases):
             raise Refused("no such distribution")
-        base = str(self._cases[number - 1].announcement["url"])
-        bare, _, query = base.partition("?")
-        rest = url[len(bare) :] if url.startswith(bare) else ""
-        sidecar = rest[: -len(query) - 1] if query and rest.endswith("?" + query) else rest
-        if sidecar == ".intoto.jsonl" or re.fullmatch(
-            r"\.intoto/[A-Za-z0-9._~%/-]+", sidecar.replace("%2F", "..").replace("%2f", "..")
-        ):
-            if ".." not in urllib.parse.unquote(sidecar):
-                return base
-        elif any(_fits(template, url) for template in (self._ready or {}).get("templates", ())):
-            return base
+        own = str(self._cases[number - 1].announcement["url"])
+        templates = (self._ready or {}).get("templates", ())
+        if addresses.is_beside(own, url) or addresses.fits_any(templates, url):
+            return own
         raise Refused("this address belongs to no evidence of the distribution")
 
     # --- the sweep, in parts --------------------------------------------------------------
@@ -577,17 +569,6 @@ def _reason_to_be_here(req: Any) -> str:
         return str(req.from_path() or req)
     except Exception:  # pip's own words are a kindness, never a reason to fail
         return str(req)
-
-
-def _without_user(url: str) -> str:
-    parts = urllib.parse.urlsplit(url)
-    return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def _fits(template: str, url: str) -> bool:
-    """Whether ``url`` can come from ``template``: only what follows a placeholder is free."""
-    fixed = template.partition("{")[0]
-    return url == template if fixed == template else url.startswith(fixed)
 
 
 def _sentence(case: Case) -> str:

@@ -226,6 +226,7 @@ class Service:
 
     def _tell(self, number: int, verdict: Verdict) -> None:
         del self._cases[number]
+        rule = self._ready.rule_for(verdict.distribution.name)
         self._wire.send(
             {
                 "type": "verdict",
@@ -238,6 +239,7 @@ class Service:
                 "found": verdict.found,
                 "advice": verdict.advice,
                 "sha256": verdict.distribution.sha256,
+                "build": "any" if rule is None else rule.build,
                 "trace": [
                     [entry.what, entry.outcome.value, entry.detail]
                     for entry in verdict.trace[: self._limits.trace_entries]

@@ -1,0 +1,64 @@
+"""Which addresses belong together: origins, and evidence beside its distribution."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+")
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port of ``url``, the port spelled out. Raises ValueError."""
+    parts = urllib.parse.urlsplit(url)
+    scheme = parts.scheme.lower()
+    port = parts.port or {"http": 80, "https": 443}.get(scheme)
+    return scheme, (parts.hostname or "").lower(), port
+
+
+def without_user(url: str) -> str:
+    """``url`` without user name and password."""
+    parts = urllib.parse.urlsplit(url)
+    return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def is_beside(distribution: str, url: str) -> bool:
+    """Whether ``url`` is where evidence of ``distribution`` may lie beside it.
+
+    That is the bundle ``<url>.intoto.jsonl``, or a file below the directory ``<url>.intoto/``;
+    the distribution's own query may follow (presigned URLs).
+    """
+    path, _, query = distribution.partition("?")
+    if not url.startswith(path):
+        return False
+    suffix = url[len(path) :]
+    if query and suffix.endswith("?" + query):
+        suffix = suffix[: -len(query) - 1]
+    if suffix == ".intoto.jsonl":
+        return True
+    below = suffix[len(".intoto/") :]
+    return suffix.startswith(".intoto/") and all(map(_is_plain, below.split("/")))
+
+
+def fits_any(templates: Iterable[str], url: str) -> bool:
+    """Whether ``url`` can come from one of the policy's templates.
+
+    What stands before the first placeholder, scheme and authority included, is fixed.
+    """
+    for template in templates:
+        fixed, placeholder, _ = template.partition("{")
+        if url == template or (placeholder and url.startswith(fixed)):
+            return True
+    return False
+
+
+def _is_plain(segment: str) -> bool:
+    """Whether no server could read another directory into a segment of a path."""
+    if not _SEGMENT.fullmatch(segment):
+        return False
+    decoded = urllib.parse.unquote(segment)
+    return decoded not in (".", "..") and "/" not in decoded and "\\" not in decoded
