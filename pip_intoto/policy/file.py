@@ -111,13 +111,21 @@ def load_policy(path: Path, *, sha256: str | None = None, limits: Limits = DEFAU
     return parse_policy(content, path, limits=limits)
 
 
-def parse_policy(content: bytes, path: Path, *, limits: Limits = DEFAULT) -> Policy:
+def parse_policy(
+    content: bytes,
+    path: Path,
+    *,
+    unwritten: Mapping[Path, bytes] | None = None,
+    limits: Limits = DEFAULT,
+) -> Policy:
     """Check the bytes of a policy that lies, or will lie, at the absolute ``path``.
 
-    Reads the keys and layouts that it names. Raises PolicyInvalid.
+    Reads the keys and layouts that it names, except those in ``unwritten``, which are taken from
+    there. Raises PolicyInvalid.
     """
     values, places = _parse_toml(content, path)
-    return _Reader(path, values, places, limits).policy(hashlib.sha256(content).hexdigest())
+    reader = _Reader(path, values, places, unwritten or {}, limits)
+    return reader.policy(hashlib.sha256(content).hexdigest())
 
 
 def canonical_name(name: str) -> str:
@@ -378,10 +386,16 @@ class _Table:
 
 class _Reader:
     def __init__(
-        self, path: Path, values: dict[str, object], places: Places, limits: Limits
+        self,
+        path: Path,
+        values: dict[str, object],
+        places: Places,
+        unwritten: Mapping[Path, bytes],
+        limits: Limits,
     ) -> None:
         self.path = path
         self.places = places
+        self._unwritten = unwritten
         self._limits = limits
         self._top = _Table(values, (), self, "the policy")
         self._files: dict[Path, None] = {}
@@ -448,7 +462,9 @@ class _Reader:
     def _file(self, value: _Value, what: str, at_most: int) -> tuple[Path, bytes]:
         """Read a file that the policy names, relative to the policy."""
         path = self.path.parent / value.text()
-        content = _read(path, what, at_most, place=f"{self.path}:{value.line}")
+        content = self._unwritten.get(path)
+        if content is None:
+            content = _read(path, what, at_most, place=f"{self.path}:{value.line}")
         self._rests_on(path)
         return path, content
 

@@ -1,0 +1,492 @@
+"""Changes a policy file as text, so that comments and order stay as their writer left them.
+
+A :class:`Draft` is a policy as it would be. Every change is read back and checked before anything
+is written; :meth:`Draft.write` then adds the key files and replaces the policy in one step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pip_intoto.errors import CommandError, PipIntotoError, PolicyInvalid
+from pip_intoto.limits import DEFAULT
+from pip_intoto.metadata import keys as public_keys
+from pip_intoto.policy.file import canonical_name, load_policy, parse_policy
+from pip_intoto.policy.places import find_places
+from pip_intoto_gate.location import others_may_write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pip_intoto.policy.model import NamedKey, Policy, ProjectRule
+    from pip_intoto.policy.places import Path as Way
+    from pip_intoto.policy.places import Places, Statement
+
+#: What a policy begins as. It blocks nothing and warns about every project.
+STARTING_POLICY = """\
+# Whose keys must stand behind which project. `pip-intoto trust add` adds a project;
+# `pip-intoto status` says whether this file is in force.
+version = 1
+mode = "enforce"     # enforce | warn: what happens when a project below does not verify
+unlisted = "warn"    # allow | warn | deny: projects that this file does not name
+"""
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]+-----[A-Za-z0-9+/=\s]*-----END [A-Z0-9 ]+-----")
+#: Directory in which keys lie, beside the policy.
+_KEYS = "keys"
+_FILE_MODE = 0o644
+_DIRECTORY_MODE = 0o755
+_CREATE: int = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedKey:
+    """A public key that somebody wants in the policy.
+
+    ``known`` is its entry in the policy, if it is there already, under whatever name.
+    """
+
+    name: str
+    identity: str
+    keytype: str
+    content: bytes
+    path: Path | None
+    known: NamedKey | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A policy as it is going to be: its text, and the key files that have to be written with it.
+
+    ``original`` are the bytes on the disk, None where there is no file yet. ``policy`` is the
+    draft, read and checked.
+    """
+
+    path: Path
+    text: str
+    policy: Policy
+    original: bytes | None
+    unwritten: Mapping[Path, bytes] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to write."""
+        return self.text.encode() != self.original
+
+    # --- changes ---
+
+    def offered_key(self, argument: str) -> OfferedKey:
+        """Read a key as the command line names it: ``FILE``, ``NAME=FILE``, or a known name.
+
+        Raises CommandError.
+        """
+        name, equals, rest = argument.partition("=")
+        is_named = bool(equals and _BARE.fullmatch(name)) and not Path(argument).exists()
+        path = Path(rest if is_named else argument).absolute()
+        if not is_named and argument in self.policy.keys and not path.exists():
+            known = self.policy.keys[argument]
+            return OfferedKey(
+                name=argument,
+                identity=known.identity,
+                keytype=known.key.keytype,
+                content=_read_key(known.path) if known.path else b"",
+                path=known.path,
+                known=known,
+            )
+        content = _read_key(path)
+        try:
+            key = public_keys.load_pem(content)
+            identity = public_keys.identity(key)
+        except PipIntotoError as error:
+            raise CommandError(
+                f"{path} cannot be used: {error.message}",
+                expected=error.expected,
+                found="a private key" if b"PRIVATE KEY-----" in content else error.found,
+                advice="Name the file of the public key.",
+            ) from None
+        return OfferedKey(
+            name=name if is_named else _name_of(path),
+            identity=identity,
+            keytype=key.keytype,
+            content=content,
+            path=path,
+            known=next(
+                (key for key in self.policy.keys.values() if key.identity == identity), None
+            ),
+        )
+
+    def with_key(self, offered: OfferedKey, *, inline: bool = False) -> Draft:
+        """Add a key to ``[keys]``, unless it is there.
+
+        Raises CommandError when its name stands for another key, or its file for another.
+        """
+        if offered.known is not None:
+            return self
+        other = self.policy.keys.get(offered.name)
+        if other is not None:
+            raise CommandError(
+                f"the policy already has another key named {offered.name}",
+                expected=f"sha256:{other.identity} (line {other.line})",
+                found=f"sha256:{offered.identity}",
+                advice=f"Give this one a name of its own: --key NAME={offered.path}.",
+            )
+        public, unwritten = self._public(offered, offered.name, inline=inline)
+        block = f"[keys.{_key(offered.name)}]\npublic = {public}\n"
+        return self._with_block(block, ("keys",), unwritten)
+
+    def with_project(
+        self,
+        name: str,
+        keys: Sequence[str],
+        *,
+        threshold: int | None = None,
+        index: str | None = None,
+        sources: Sequence[str] = (),
+    ) -> Draft:
+        """Add a ``[[project]]``; ``keys`` are names out of ``[keys]``.
+
+        Raises CommandError when there is one of that name, PolicyInvalid when the rule cannot be.
+        """
+        rule = self.rule_named(name)
+        if rule is not None:
+            raise CommandError(
+                f"the policy already has a [[project]] {rule.name}, on line {rule.line}",
+                advice=f"Edit {self.path}, or run `pip-intoto trust remove {rule.name}` first.",
+            )
+        lines = [
+            "[[project]]",
+            f"name = {_string(name)}",
+            f"layout-keys = {_array(keys)}",
+        ]
+        if threshold is not None:
+            lines.append(f"threshold = {threshold}")
+        if index:
+            lines.append(f"index = {_string(index)}")
+        if sources:
+            lines.append(f"sources = {_array(sources)}")
+        return self._with_block("\n".join(lines) + "\n", ("project",), {})
+
+    def without_project(self, name: str) -> Draft:
+        """Take the ``[[project]]`` of that name out, and the comment right above it.
+
+        Raises CommandError when there is none, or when it is not a table of its own.
+        """
+        rule = self.rule_named(name)
+        if rule is None:
+            listed = ", ".join(rule.name for rule in self.policy.projects)
+            raise CommandError(
+                f"the policy has no [[project]] {name}",
+                expected=listed or "it has none at all",
+                advice=f"`pip-intoto trust list` shows what {self.path} says.",
+            )
+        position = self.policy.projects.index(rule)
+        places = find_places(self.text)
+        text = _without(self.text, places, ("project", position))
+        if text == self.text:
+            raise CommandError(
+                f"[[project]] {rule.name} is written in a way that cannot be edited here",
+                advice=f"Remove it by hand: {self.path}:{rule.line}.",
+            )
+        return self._checked(text, {})
+
+    def with_revoked(self, offered: OfferedKey, reason: str, *, inline: bool = False) -> Draft:
+        """Add a ``[[revoked]]``.
+
+        Raises CommandError when the key is revoked already.
+        """
+        for revoked in self.policy.revoked:
+            if revoked.identity == offered.identity:
+                raise CommandError(
+                    f"the key is already revoked, on line {revoked.line}: {revoked.reason}"
+                )
+        unwritten: dict[Path, bytes] = {}
+        if offered.known is not None and offered.known.path is not None:
+            public = _string(self._relative(offered.known.path))
+        elif offered.content:
+            public, unwritten = self._public(
+                offered, f"revoked-{offered.identity[:16]}", inline=inline
+            )
+        else:
+            raise CommandError(
+                f"the key {offered.name} stands in the policy itself",
+                advice="Name its file, so that [[revoked]] can hold a copy.",
+            )
+        block = f"[[revoked]]\nkey = {public}\nreason = {_string(reason)}\n"
+        return self._with_block(block, ("revoked",), unwritten)
+
+    def rule_named(self, name: str) -> ProjectRule | None:
+        """Find the rule with exactly this name or pattern."""
+        wanted = canonical_name(name)
+        return next((rule for rule in self.policy.projects if rule.name == wanted), None)
+
+    # --- the disk ---
+
+    def write(self) -> None:
+        """Write new key files, then replace the policy in one step.
+
+        Nothing stays behind when that fails. Raises CommandError when the file changed since it
+        was read, when others may write the directory, or when the disk says no.
+        """
+        with _explained(self.path):
+            if _content(self.path) != self.original:
+                raise CommandError(
+                    f"{self.path} changed in the meantime", advice="Run the command again."
+                )
+            for directory in (self.path.parent, *(path.parent for path in self.unwritten)):
+                _prepare(directory)
+            written: list[Path] = []
+            try:
+                for path, content in self.unwritten.items():
+                    _write_new(path, content)
+                    written.append(path)
+                _replace(self.path, self.text.encode(), exists=self.original is not None)
+            except BaseException:
+                for path in written:
+                    with contextlib.suppress(OSError):
+                        path.unlink()
+                raise
+            # What was written is what will be read, modes and links included.
+            load_policy(self.path)
+
+    # --- inside ---
+
+    def _public(
+        self, offered: OfferedKey, name: str, *, inline: bool
+    ) -> tuple[str, dict[Path, bytes]]:
+        """Spell the value of `public`, and say what has to be written for it."""
+        directory = self.path.parent
+        if inline:
+            pem = _PEM.search(offered.content.decode("utf-8", "replace"))
+            if pem is None:
+                raise CommandError(f"{offered.path} holds no PEM")
+            text = pem[0].replace("\r\n", "\n")
+            return f'"""\n{text}\n"""', {}
+        if offered.path is not None and offered.path.is_relative_to(directory):
+            return _string(self._relative(offered.path)), {}
+        path = directory / _KEYS / f"{name}.pub"
+        there = _content(path)
+        if there is None:
+            return _string(self._relative(path)), {path: offered.content}
+        if there != offered.content:
+            raise CommandError(
+                f"{path} is there, and holds something else",
+                advice=f"Give this key a name of its own: NAME={offered.path}.",
+            )
+        return _string(self._relative(path)), {}
+
+    def _relative(self, path: Path) -> str:
+        if path.is_relative_to(self.path.parent):
+            return path.relative_to(self.path.parent).as_posix()
+        return str(path)
+
+    def _with_block(self, block: str, after: Way, unwritten: Mapping[Path, bytes]) -> Draft:
+        """Put a block behind the last one of its kind, or at the end."""
+        places = find_places(self.text)
+        ends = [
+            statement.end
+            for statement in places.statements
+            if statement.path[: len(after)] == after and len(statement.path) > len(after)
+        ]
+        end = max(ends, default=len(self.text))
+        # Keys that follow would fall into the new table.
+        following = next((other for other in places.statements if other.start >= end), None)
+        if following is not None and not following.is_header:
+            end = len(self.text)
+        before, behind = self.text[:end], self.text[end:]
+        newline = "\r\n" if "\r\n" in self.text else "\n"
+        if before and not before.endswith("\n"):
+            before += newline
+        gap = newline if before and not before.endswith(newline * 2) else ""
+        tail = newline if behind and not behind.startswith(("\n", "\r")) else ""
+        text = before + gap + block.replace("\n", newline) + tail + behind
+        return self._checked(text, unwritten, by_hand=block)
+
+    def _checked(self, text: str, unwritten: Mapping[Path, bytes], *, by_hand: str = "") -> Draft:
+        files = {**self.unwritten, **unwritten}
+        try:
+            policy = parse_policy(text.encode(), self.path, unwritten=files)
+        except PolicyInvalid as error:
+            if "not TOML" not in error.message:
+                raise
+            raise CommandError(
+                f"{self.path} is written in a way that cannot be edited here ({error.message})",
+                advice="Add this by hand:\n" + by_hand if by_hand else "Edit it by hand.",
+            ) from None
+        return replace(self, text=text, policy=policy, unwritten=files)
+
+
+def open_draft(path: Path) -> Draft:
+    """Read the policy at ``path``, or begin a new one there.
+
+    Raises PolicyInvalid when there is one that cannot be used.
+    """
+    path = path.absolute()
+    content = _content(path)
+    if not content or not content.strip():
+        policy = parse_policy(STARTING_POLICY.encode(), path)
+        return Draft(path=path, text=STARTING_POLICY, policy=policy, original=content)
+    policy = load_policy(path)
+    return Draft(path=path, text=content.decode(), policy=policy, original=content)
+
+
+# --- text -----------------------------------------------------------------------------------
+
+
+def _string(text: str) -> str:
+    """A TOML string. JSON's escapes are TOML's, as long as nothing else than text is in it."""
+    if not text.isprintable():
+        raise CommandError(f"{text!r} has line breaks or control characters in it")
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _key(name: str) -> str:
+    return name if _BARE.fullmatch(name) else _string(name)
+
+
+def _array(texts: Sequence[str]) -> str:
+    return "[" + ", ".join(_string(text) for text in texts) + "]"
+
+
+def _name_of(path: Path) -> str:
+    """A name for a key out of its file's name: ``keys/alice.pub`` is ``alice``."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.name.removesuffix(".pub").removesuffix(".pem"))
+    return name.strip("-") or "key"
+
+
+def _without(text: str, places: Places, way: Way) -> str:
+    """Cut a table out: its lines, its sub-tables, and the comment that stands right above it."""
+    own = [statement for statement in places.statements if statement.path[: len(way)] == way]
+    if not any(statement.is_header and statement.path == way for statement in own):
+        return text
+    for first, last in reversed(_runs(own, places.statements)):
+        start, end = _with_comment(text, first.start), last.end
+        before, behind = text[:start], text[end:]
+        # One gap is enough where two met.
+        if not before.strip() or before.endswith(("\n\n", "\n\r\n")):
+            behind = behind.lstrip("\r\n")
+        text = before + behind
+    return text.rstrip() + ("\r\n" if "\r\n" in text else "\n")
+
+
+def _runs(
+    own: Sequence[Statement], every: Sequence[Statement]
+) -> list[tuple[Statement, Statement]]:
+    """The first and last statements of each stretch without others in between."""
+    runs: list[tuple[Statement, Statement]] = []
+    mine = set(own)
+    previous_is_mine = False
+    for statement in every:
+        if statement in mine:
+            runs = (
+                [*runs[:-1], (runs[-1][0], statement)]
+                if previous_is_mine
+                else [
+                    *runs,
+                    (statement, statement),
+                ]
+            )
+        previous_is_mine = statement in mine
+    return runs
+
+
+def _with_comment(text: str, start: int) -> int:
+    """Where the comment begins that ends right above ``start``.
+
+    A comment at the very top is about the whole file.
+    """
+    at = start
+    while at > 0:
+        previous = text.rfind("\n", 0, at - 1) + 1
+        if not text[previous:at].lstrip().startswith("#"):
+            return at
+        at = previous
+    return start
+
+
+# --- the disk -------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CommandError(
+            f"{error.filename or path} cannot be written: {error.strerror or error}",
+            advice="Choose another place with --policy, or write as a user who may.",
+        ) from None
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(DEFAULT.policy_bytes + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def _read_key(path: Path) -> bytes:
+    content = _content(path)
+    if content is None:
+        raise CommandError(f"there is no key file {path}")
+    if len(content) > DEFAULT.key_bytes:
+        raise CommandError(
+            f"{path} is too large for a key", expected=f"at most {DEFAULT.key_bytes} bytes"
+        )
+    return content
+
+
+def _prepare(directory: Path) -> None:
+    """Make a directory, and refuse it when others could replace what will lie in it."""
+    _make_directories(directory)
+    reason = others_may_write(directory)
+    if reason is not None:
+        raise CommandError(
+            f"others may write {directory}",
+            expected="only root and you may write the directories above a policy and its keys",
+            found=reason,
+            advice="Take the right away (chmod go-w), or choose another place (--policy).",
+        )
+
+
+def _make_directories(directory: Path) -> None:
+    """Make what is missing, closed to others whatever the umask says."""
+    if directory.is_dir():
+        return
+    _make_directories(directory.parent)
+    directory.mkdir(_DIRECTORY_MODE, exist_ok=True)
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    with os.fdopen(os.open(path, _CREATE, _FILE_MODE), "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _replace(path: Path, content: bytes, *, exists: bool) -> None:
+    """Put the new policy in the old one's place in one step, through a link if it is one."""
+    target = Path(os.path.realpath(path))
+    mode = target.stat().st_mode & 0o7777 if exists else _FILE_MODE
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).chmod(mode)
+        Path(name).replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
