@@ -12,7 +12,7 @@ from pip_intoto_gate import limits
 UNTOUCHED = "Nothing was installed."
 
 
-class Blocked(DiagnosticPipError, InstallationError):  # type: ignore[misc]
+class Blocked(DiagnosticPipError, InstallationError):
     """This install does not go on.
 
     Never a ``MetadataInvalid`` or ``MetadataInconsistent``: the resolver would answer those by

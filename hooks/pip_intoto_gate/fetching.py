@@ -40,7 +40,7 @@ class Fetcher:
     URL of the distribution that the evidence belongs to; it raises :class:`Refused`.
     """
 
-    def __init__(self, session: Any, allowed: Callable[[int, str], str]) -> None:
+    def __init__(self, session: Any, allowed: Callable[[object, str], str]) -> None:
         self._session = session
         self._allowed = allowed
         self._requests: queue.Queue[tuple[int, Message, float]] = queue.Queue()

@@ -393,7 +393,7 @@ class Gate:
             self._verifier.close()
             self._verifier = None
 
-    def _evidence_belongs_to(self, number: int, url: str) -> str:
+    def _evidence_belongs_to(self, number: object, url: str) -> str:
         """The distribution's own URL, if ``url`` is derived from it or from the policy."""
         if not isinstance(number, int) or not 0 < number <= len(self._cases):
             raise Refused("no such distribution")
