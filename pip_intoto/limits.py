@@ -52,8 +52,17 @@ class Limits:
     # One fetch
     fetch_seconds: int = 30
     fetches: int = 1_024
+    fetches_at_once: int = 8
+    redirects: int = 5
+    retries: int = 2
+    #: seconds without a byte before a connection counts as dead
+    silence_seconds: int = 15
     #: all evidence of one distribution
     evidence_bytes: int = 32 * 1024 * 1024
+    # One distribution from an index, for the command line
+    page_bytes: int = 32 * 1024 * 1024
+    download_bytes: int = 4 * 1024 * 1024 * 1024
+    download_seconds: int = 900
     # One command that the policy allows
     inspection_seconds: int = 60
     inspection_output: int = 64 * 1024

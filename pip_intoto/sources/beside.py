@@ -7,18 +7,18 @@ with the query.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pip_intoto.sources.addresses import is_web, split
-from pip_intoto.sources.finding import BUNDLE_SUFFIX, DIRECTORY_SUFFIX, Place
+from pip_intoto.sources.finding import BUNDLE_SUFFIX, DIRECTORY_SUFFIX
 from pip_intoto.sources.local import LocalBundle, LocalDirectory
 from pip_intoto.sources.remote import RemoteBundle, RemoteDirectory
 
 if TYPE_CHECKING:
     from pip_intoto.distribution import Distribution
     from pip_intoto.limits import Limits
+    from pip_intoto.sources.finding import Place
 
 
 def places(distribution: Distribution, limits: Limits) -> tuple[Place, ...]:
@@ -53,7 +53,8 @@ def local_path(url: str) -> Path | None:
     # Imported here for start-up time: most distributions come over the network.
     from urllib.request import url2pathname
 
-    path = url2pathname(address.path)
-    if "\0" in path or path.startswith(("//", "\\\\")):
+    text = url2pathname(address.path)
+    if "\0" in text or text.startswith(("//", "\\\\")):
         return None
-    return Path(path) if os.path.isabs(path) else None
+    path = Path(text)
+    return path if path.is_absolute() else None

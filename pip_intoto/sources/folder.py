@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pip_intoto.sources.beside import beside_file
-from pip_intoto.sources.finding import Place, is_plain
+from pip_intoto.sources.finding import is_plain
 from pip_intoto.sources.local import LocalDirectory
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pip_intoto.limits import Limits
+    from pip_intoto.sources.finding import Place
 
 
 def places(folder: Path, filename: str, limits: Limits) -> tuple[Place, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pip_intoto.limits import Limits
 
 _LINK = ".link"
+_SUBLAYOUT = re.compile(r".+\.[0-9a-fA-F]{8}", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +103,7 @@ class LocalDirectory:
             # U2: the links of a sublayout lie in `<step>.<first 8 of keyid>/`.
             elif (
                 depth < self.limits.sublayout_depth
-                and len(entry.name) > 9
-                and entry.name[-9] == "."
+                and _SUBLAYOUT.fullmatch(entry.name)
                 and entry.is_dir(follow_symlinks=False)
             ):
                 yield from self._names(f"{below}{entry.name}/", depth + 1)

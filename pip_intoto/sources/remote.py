@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from pip_intoto.errors import MetadataTooLarge
 from pip_intoto.sources.addresses import redacted
-from pip_intoto.sources.fetching import Fetch, Fetches, Response
+from pip_intoto.sources.fetching import Fetch, Fetches
 from pip_intoto.sources.finding import (
     ROOT_LAYOUT,
     Finding,
@@ -25,8 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pip_intoto.limits import Limits
+    from pip_intoto.sources.fetching import Response
 
-_REFUSED = (401, 403)
+# The standard library's names for these cost an import of `http`.
+_OK = 200
+_UNAUTHORIZED = 401
+_FORBIDDEN = 403
 _ABSENT = (404, 410)
 
 
@@ -43,7 +47,7 @@ class RemoteBundle:
         cap = self.limits.bundle_bytes
         (response,) = await _get((self.url,), self.query, cap, self.limits)
         origin = redacted(self.url)
-        if response.status == 200 and not response.too_large:
+        if response.status == _OK and not response.too_large:
             return read_bundle(response.body, origin=origin, limits=self.limits)
         return _without_body(response, origin, cap)
 
@@ -84,10 +88,8 @@ class RemoteDirectory:
         responses = await _get(urls, self.query, cap, self.limits)
         for name, url, response in zip(names, urls, responses, strict=True):
             origin = redacted(url)
-            if response.status == 200 and not response.too_large:
-                found += read_document(
-                    response.body, origin=origin, name=name, limits=self.limits
-                )
+            if response.status == _OK and not response.too_large:
+                found += read_document(response.body, origin=origin, name=name, limits=self.limits)
             else:
                 found += _without_body(response, origin, cap)
         return found
@@ -110,7 +112,7 @@ async def _get(
     again = [
         position
         for position, response in enumerate(responses)
-        if query and response.status in _REFUSED
+        if query and response.status in (_UNAUTHORIZED, _FORBIDDEN)
     ]
     if again:
         retried = await Fetches(tuple(fetch(f"{urls[position]}?{query}") for position in again))
@@ -131,9 +133,9 @@ def _without_body(response: Response, origin: str, cap: int) -> Finding:
 def _why(response: Response) -> str:
     if response.status is None:
         return response.error or "no answer"
-    if response.status == 401:
+    if response.status == _UNAUTHORIZED:
         return "the server answered 401: it wants credentials that were not given or not accepted"
-    if response.status == 403:
+    if response.status == _FORBIDDEN:
         return (
             "the server answered 403: access refused (object stores also answer so for files"
             " that do not exist)"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.bundle import Document
     from pip_intoto.verification.binding import Subject
-    from pip_intoto.verification.chain import Verified
+    from pip_intoto.verification.chain import RootLayout, Verified
     from pip_intoto.verification.inspections import Inspector
     from pip_intoto.verification.trust import Trust
 
@@ -46,16 +46,31 @@ def verify(
         roots = root_layouts(documents, trust, now, limits=limits)
     except EvidenceError as error:
         return Attempt(error=error)
-    first: EvidenceError | None = None
-    wanted: dict[str, None] = {}
+    attempts: list[Attempt] = []
     for root in roots:
-        try:
-            verified = verify_chain(
-                root, documents, trust, subject, inspector, now=now, limits=limits
-            )
-        except EvidenceError as error:
-            first = first or error
-            wanted.update(dict.fromkeys(wanted_names(root, documents, trust, limits=limits)))
-        else:
-            return Attempt(verified=verified)
-    return Attempt(error=first, wanted=tuple(wanted))
+        attempt = _verify_under(root, documents, trust, subject, inspector, now, limits)
+        if attempt.verified is not None:
+            return attempt
+        attempts.append(attempt)
+    return Attempt(
+        error=attempts[0].error,
+        wanted=tuple(dict.fromkeys(name for attempt in attempts for name in attempt.wanted)),
+    )
+
+
+def _verify_under(
+    root: RootLayout,
+    documents: Sequence[Document],
+    trust: Trust,
+    subject: Subject,
+    inspector: Inspector,
+    now: datetime,
+    limits: Limits,
+) -> Attempt:
+    try:
+        verified = verify_chain(root, documents, trust, subject, inspector, now=now, limits=limits)
+    except EvidenceError as error:
+        return Attempt(
+            error=error, wanted=tuple(wanted_names(root, documents, trust, limits=limits))
+        )
+    return Attempt(verified=verified)

@@ -291,9 +291,7 @@ class _Case:
         inspector = inspector_for(distribution, trust, limits=self._limits)
 
         def attempt(at: datetime) -> Attempt:
-            return verify(
-                search.documents, trust, subject, inspector, now=at, limits=self._limits
-            )
+            return verify(search.documents, trust, subject, inspector, now=at, limits=self._limits)
 
         async def verify_pooled(at: datetime) -> Verified:
             """Verify with what there is; find more for as long as that fails."""

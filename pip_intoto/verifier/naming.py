@@ -7,10 +7,14 @@ against the wrong rule, or against none.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from pip_intoto.distribution import Distribution, Kind
+from pip_intoto.distribution import Kind
 from pip_intoto.errors import ArtifactNotBound
 from pip_intoto.verification.binding import Subject
+
+if TYPE_CHECKING:
+    from pip_intoto.distribution import Distribution
 
 _SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".tar")
 _RUNS = re.compile(r"[-_.]+")

@@ -10,6 +10,7 @@ that ends early is a reason to block.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from pip_intoto.limits import Limits
+    from pip_intoto.verifier.protocol import Value
 
 #: Exit statuses, after sysexits: the gate spoke garbage; a fault of our own.
 _GARBAGE = 65
@@ -95,26 +97,23 @@ def _restrict(wire: Wire, limits: Limits) -> None:
 
 def _fail(wire: Wire, why: str) -> NoReturn:
     """Tell the gate that no verdict will come, and end."""
-    try:
-        wire.send(
-            {
-                "type": "failed",
-                "reason": "verifier-unavailable",
-                "summary": f"the verifier stopped: {why}",
-                "expected": "",
-                "found": "",
-                "advice": "",
-                "place": "",
-            }
-        )
-    except (OSError, MemoryError):
-        pass
+    message: dict[str, Value] = {
+        "type": "failed",
+        "reason": "verifier-unavailable",
+        "summary": f"The verifier stopped: {why}.",
+        "expected": "",
+        "found": "",
+        "advice": "",
+        "place": "",
+    }
+    with contextlib.suppress(OSError, MemoryError):
+        wire.send(message)
     _leave(why, _FAULT)
 
 
 def _leave(why: str, status: int) -> NoReturn:
     if why:
-        print(f"pip-intoto verifier: {why}", file=sys.stderr)
+        sys.stderr.write(f"pip-intoto verifier: {why}\n")
     sys.stderr.flush()
     # Without the interpreter's own farewell: pip waits for the end of this process.
     os._exit(status)

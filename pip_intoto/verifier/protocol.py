@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PROTOCOL = 1
 
 #: What a message may consist of.
-Value: TypeAlias = Union[str, int, bool, None, "list[Value]", "dict[str, Value]"]
+Value: TypeAlias = Union[str, int, bool, "list[Value]", "dict[str, Value]", None]
 
 
 class Garbage(Exception):

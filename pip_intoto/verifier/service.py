@@ -12,7 +12,7 @@ from pip_intoto.policy.file import load_policy
 from pip_intoto.policy.model import Template
 from pip_intoto.sources.fetching import Fetches, Response
 from pip_intoto.verifier.judge import Decision, judge, out_of_resources
-from pip_intoto.verifier.protocol import Garbage, Message, Wire
+from pip_intoto.verifier.protocol import Garbage
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pip_intoto.limits import Limits
     from pip_intoto.policy.model import Policy
     from pip_intoto.verdict import Verdict
-    from pip_intoto.verifier.protocol import Value
+    from pip_intoto.verifier.protocol import Message, Value, Wire
 
 
 class _Case:
@@ -82,7 +82,9 @@ class Service:
         if self._policy is not None:
             raise Garbage("a second 'open'")
         try:
-            policy = load_policy(Path(message.text("policy")), sha256=message.optional_text("sha256"))
+            policy = load_policy(
+                Path(message.text("policy")), sha256=message.optional_text("sha256")
+            )
         except PolicyError as error:
             self._wire.send(
                 {
@@ -202,9 +204,9 @@ class Service:
         return out_of_resources(await case.decision, self._ready, recursion=recursion)
 
     def _ask(self, number: int, case: _Case, wanted: Fetches) -> None:
-        case.responses = [
-            Response(None, error="too many requests for one distribution")
-        ] * len(wanted.fetches)
+        case.responses = [Response(None, error="too many requests for one distribution")] * len(
+            wanted.fetches
+        )
         allowed = wanted.fetches[: max(0, self._limits.fetches - case.asked)]
         case.asked += len(allowed)
         case.open = len(allowed)
