@@ -134,7 +134,7 @@ class Gate:
         if os.getpid() != self._owner:
             return
         self._hang_up()
-        if not self._context:
+        if not self._context.get("silent"):
             self._summarise()
         if self._private:
             shutil.rmtree(self._private, ignore_errors=True)
@@ -154,6 +154,9 @@ class Gate:
                 "verifier": self._settings.verifier,
                 "seconds": self._settings.seconds,
                 "building_for": self._building_for[-1],
+                # While something is being prepared, the child fills a build environment and
+                # its output is pip's to show; else it is what `pip --python` was asked for.
+                "silent": self._verifier is not None,
             },
         )
 
@@ -470,7 +473,9 @@ class Gate:
         places = [*(self._ready or {}).get("protected", ())]
         places += [place.path for place in location.candidates()]
         if not trusted:
-            places += [os.path.join(self._site_packages, file) for file in settings.FILES]
+            # This gate, and another that may stand where the wheel goes.
+            roots = {self._site_packages, scheme.purelib, scheme.platlib}
+            places += [os.path.join(root, file) for root in roots for file in settings.FILES]
             places.append(os.path.dirname(os.path.dirname(self._settings.verifier[-1])))
         protected = {wheels.comparable(place) for place in places}
         directories = tuple(place + os.sep for place in protected)
