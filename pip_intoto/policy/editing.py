@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from pip_intoto.errors import CommandError, PipIntotoError, PolicyInvalid
 from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata import keys as public_keys
-from pip_intoto.policy.file import canonical_name, load_policy, parse_policy
+from pip_intoto.policy.file import PolicySyntax, canonical_name, load_policy, parse_policy
 from pip_intoto.policy.places import find_places
 from pip_intoto_gate.location import others_may_write
 
@@ -153,7 +153,8 @@ class Draft:
     ) -> Draft:
         """Add a ``[[project]]``; ``keys`` are names out of ``[keys]``.
 
-        Raises CommandError when there is one of that name, PolicyInvalid when the rule cannot be.
+        Directories in ``sources`` are absolute, or relative to the policy. Raises CommandError
+        when there is a rule of that name, or when this one cannot be.
         """
         rule = self.rule_named(name)
         if rule is not None:
@@ -163,7 +164,7 @@ class Draft:
             )
         lines = [
             "[[project]]",
-            f"name = {_string(name)}",
+            f"name = {_string(canonical_name(name))}",
             f"layout-keys = {_array(keys)}",
         ]
         if threshold is not None:
@@ -314,8 +315,14 @@ class Draft:
         try:
             policy = parse_policy(text.encode(), self.path, unwritten=files)
         except PolicyInvalid as error:
-            if "not TOML" not in error.message:
-                raise
+            if not isinstance(error, PolicySyntax):
+                # The line is one that nobody has seen: the file was in order, the change is not.
+                raise CommandError(
+                    error.message,
+                    expected=error.expected,
+                    found=error.found,
+                    advice="" if error.advice == PolicyInvalid.advice else error.advice,
+                ) from None
             raise CommandError(
                 f"{self.path} is written in a way that cannot be edited here ({error.message})",
                 advice="Add this by hand:\n" + by_hand if by_hand else "Edit it by hand.",

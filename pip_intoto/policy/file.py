@@ -76,6 +76,10 @@ _OPEN: int = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY"
 _SHORT = 100
 
 
+class PolicySyntax(PolicyInvalid):
+    """The policy is not TOML."""
+
+
 def policy_in_force() -> Path | None:
     """Find the policy that holds here; None when there is none.
 
@@ -194,7 +198,7 @@ def _parse_toml(content: bytes, path: Path) -> tuple[dict[str, object], Places]:
         return values, find_places(text)
     except tomllib.TOMLDecodeError as error:
         message, line = _syntax_error(str(error), text)
-        raise PolicyInvalid(f"this is not TOML: {message}", place=f"{path}:{line}") from None
+        raise PolicySyntax(f"this is not TOML: {message}", place=f"{path}:{line}") from None
     except RecursionError:
         raise PolicyInvalid("the policy is nested too deeply", place=str(path)) from None
 

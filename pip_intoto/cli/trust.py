@@ -1,0 +1,531 @@
+"""``pip-intoto trust``: keys and rules in the policy file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pip_intoto.errors import CommandError, PolicyInvalid, PolicyMissing
+from pip_intoto.policy.editing import open_draft
+from pip_intoto.policy.file import load_policy
+from pip_intoto_gate.location import PolicyUnusable, candidates, locate
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from pip_intoto.policy.editing import Draft, OfferedKey
+    from pip_intoto.policy.model import NamedKey, Policy, PolicyException, ProjectRule
+    from pip_intoto.verdict import Verdict
+
+HELP = "say whose keys must stand behind which project"
+EXAMPLES = """\
+# demo must come with evidence whose layout alice has signed
+pip-intoto trust add demo --key alice.pub
+
+# two of three owners, from this index only; first see what it would say of the newest release
+pip-intoto trust add demo --key alice.pub --key bob.pub --key carol=keys/c.pem --threshold 2 \\
+    --index https://pypi.acme.example/simple/ --try
+
+# every project of a family, with evidence from a server of its own
+pip-intoto trust add 'acme-*' --key acme.pub \\
+    --source beside --source 'https://meta.acme.example/{project}/{filename}.intoto.jsonl'
+
+# what is trusted; trust no longer; never again
+pip-intoto trust list
+pip-intoto trust remove demo
+pip-intoto trust revoke alice.pub --reason "laptop stolen"
+"""
+
+_ADD_EXAMPLES = """\
+# the key is copied beside the policy, and its fingerprint is shown
+pip-intoto trust add demo --key alice.pub
+
+# a fingerprint to compare: openssl pkey -pubin -in key.pem -outform DER | sha256sum
+pip-intoto trust add demo --key alice=downloads/key.pem --try
+
+# a key that the policy has already, by its name
+pip-intoto trust add demo-plugin --key alice
+"""
+_LIST_EXAMPLES = """\
+pip-intoto trust list
+pip-intoto trust list --policy ci/policy.toml --format json
+"""
+_REMOVE_EXAMPLES = """\
+pip-intoto trust remove demo
+pip-intoto trust remove 'acme-*'
+"""
+_REVOKE_EXAMPLES = """\
+pip-intoto trust revoke stolen.pub --reason "laptop stolen 2026-10"
+pip-intoto trust revoke alice --reason "left the project"
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the four commands below ``trust``."""
+    commands = parser.add_subparsers(dest="trust_command", metavar="COMMAND", required=True)
+
+    add = _command(commands, "add", "list a project, and the keys that sign its layouts")
+    add.add_argument("name", metavar="NAME", help='a project, or several with one "*" at the end')
+    add.add_argument(
+        "--key",
+        dest="keys",
+        metavar="KEY",
+        action="append",
+        required=True,
+        help="public key of a project owner: FILE, NAME=FILE, or the name of a key in the policy;"
+        " again for each owner",
+    )
+    add.add_argument(
+        "--threshold",
+        metavar="N",
+        type=int,
+        help="how many of the owners must have signed the layout (default: all)",
+    )
+    add.add_argument("--index", metavar="URL", help="the index that the project must come from")
+    add.add_argument(
+        "--source",
+        dest="sources",
+        metavar="SOURCE",
+        action="append",
+        help='where evidence lies: "beside" (default), a URL with placeholders, or a directory;'
+        " again for each source",
+    )
+    add.add_argument(
+        "--inline", action="store_true", help="put the keys into the policy, instead of copies"
+    )
+    add.add_argument(
+        "--try",
+        dest="tries",
+        action="store_true",
+        help="first verify the newest release; write only when it verifies",
+    )
+
+    show = _command(commands, "list", "show what the policy says")
+    show.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+
+    remove = _command(commands, "remove", "take a project out of the policy")
+    remove.add_argument("name", metavar="NAME", help="the project or pattern, as the policy has it")
+
+    revoke = _command(commands, "revoke", "refuse a key in every role, from now on")
+    revoke.add_argument("key", metavar="KEY", help="a public key file, or a key's name")
+    revoke.add_argument("--reason", required=True, help="for those who run into it")
+    revoke.add_argument(
+        "--inline", action="store_true", help="put the key into the policy, instead of a copy"
+    )
+
+    for command, examples in (
+        (add, _ADD_EXAMPLES),
+        (show, _LIST_EXAMPLES),
+        (remove, _REMOVE_EXAMPLES),
+        (revoke, _REVOKE_EXAMPLES),
+    ):
+        command.epilog = "examples:\n" + "".join(
+            f"  {line}\n" if line else "\n" for line in examples.splitlines()
+        )
+        command.add_argument(
+            "--policy", metavar="P", type=Path, help="a policy file (default: the one in force)"
+        )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry one of the commands out. Raises the errors of :mod:`pip_intoto.errors`."""
+    policy: Path | None = args.policy
+    command: str = args.trust_command
+    if command == "list":
+        return _list(policy, as_json=args.format == "json")
+    path = _path_to_write(policy)
+    if command == "remove":
+        return _remove(path, args.name)
+    if command == "revoke":
+        return _revoke(path, args.key, args.reason, inline=args.inline)
+    return _add(
+        path,
+        _Addition(
+            name=args.name,
+            keys=tuple(args.keys),
+            threshold=args.threshold,
+            index=args.index or "",
+            sources=tuple(args.sources or ()),
+            inline=args.inline,
+            tries=args.tries,
+        ),
+    )
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, about: str
+) -> argparse.ArgumentParser:
+    # Imported here because the module is loaded for its help text, too.
+    import argparse
+
+    return commands.add_parser(
+        name,
+        help=about,
+        description=about[0].upper() + about[1:] + ".",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+# --- which file -----------------------------------------------------------------------------
+
+
+def _path_to_write(named: Path | None) -> Path:
+    """Choose the policy to change: the named one, the one in force, or where one would be."""
+    if named is not None:
+        return named.absolute()
+    try:
+        location = locate()
+    except PolicyUnusable as unusable:
+        # The variable says where the policy is to be: this is the moment to write it.
+        if unusable.code == PolicyMissing.code and unusable.path:
+            return Path(unusable.path)
+        raise PolicyInvalid(
+            f"no policy can be changed: {unusable}", advice=unusable.advice
+        ) from None
+    if location is not None:
+        return Path(location.path)
+    user = next((place.path for place in candidates() if place.how == "user"), None)
+    if user is None:
+        raise CommandError(
+            "there is no policy yet, and no home directory to begin one in",
+            advice="Say where it is to be: --policy FILE.",
+        )
+    return Path(user)
+
+
+def _path_to_read(named: Path | None) -> Path:
+    if named is not None:
+        return named.absolute()
+    path = _path_to_write(None)
+    if not path.exists():
+        raise PolicyMissing(
+            "there is no policy here",
+            expected="one of " + ", ".join(place.path for place in candidates() if place.path),
+            advice="Write one with `pip-intoto trust add`.",
+        )
+    return path
+
+
+# --- add ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Addition:
+    name: str
+    keys: tuple[str, ...]
+    threshold: int | None
+    index: str
+    sources: tuple[str, ...]
+    inline: bool
+    tries: bool
+
+
+def _add(path: Path, addition: _Addition) -> int:
+    draft = before = open_draft(path)
+    offered: list[OfferedKey] = []
+    names: list[str] = []
+    for argument in addition.keys:
+        key = draft.offered_key(argument)
+        twin = next((other for other in offered if other.identity == key.identity), None)
+        if twin is not None:
+            raise CommandError(
+                f"{argument} is the same key as {twin.path or twin.name}",
+                advice="Name each key once: a threshold counts the owners, not the files.",
+            )
+        offered.append(key)
+        names.append(key.known.name if key.known is not None else key.name)
+        draft = draft.with_key(key, inline=addition.inline)
+    draft = draft.with_project(
+        addition.name,
+        names,
+        threshold=addition.threshold,
+        index=addition.index,
+        sources=[_source(source) for source in addition.sources],
+    )
+    rule = draft.rule_named(addition.name)
+    if rule is None:
+        raise CommandError(f"{addition.name!r} is not the name of a project")
+    for key, name in zip(offered, names, strict=True):
+        _say(f"key {name}: {key.keytype}, sha256:{key.identity}{_origin(key)}")
+    if addition.tries:
+        status = _show_trial(draft, rule)
+        if status:
+            _say(f"Nothing was written to {path}; without --try it would be.")
+            return status
+    draft.write()
+    created = "Created" if before.original is None else "Changed"
+    _say(f"{created} {path}: {rule.name} needs {_threshold(rule)}.")
+    _warn_about(draft.policy, rule)
+    return 0
+
+
+def _source(text: str) -> str:
+    """A source as the policy has to spell it: a directory is meant from here, not from there."""
+    if "://" in text or text == "beside":
+        return text
+    path = Path(text)
+    if not path.is_dir():
+        raise CommandError(
+            f"{text!r} is not a source",
+            expected='"beside", a URL with placeholders, or a directory that is there',
+        )
+    return str(path.absolute())
+
+
+def _origin(key: OfferedKey) -> str:
+    if key.known is not None:
+        return f" (in the policy, line {key.known.line})"
+    return f" ({key.path})"
+
+
+def _threshold(rule: ProjectRule) -> str:
+    names = [owner.principal for owner in rule.owners]
+    unique = list(dict.fromkeys(names))
+    if len(unique) == 1:
+        return f"a layout signed by {unique[0]}"
+    counted = "all" if rule.threshold == len(unique) else str(rule.threshold)
+    return f"a layout signed by {counted} of {', '.join(unique)}"
+
+
+def _warn_about(policy: Policy, rule: ProjectRule) -> None:
+    """Say what the reader may not expect of the new rule."""
+    if policy.mode == "warn":
+        _say('The policy\'s mode is "warn": what does not verify is reported, and installed.')
+    revoked = {revoked.identity: revoked for revoked in policy.revoked}
+    names = [
+        key.name
+        for key in policy.keys.values()
+        if key.identity in revoked and any(key.key == owner.key for owner in rule.owners)
+    ]
+    if names:
+        _say(f"These keys are revoked, and count for nothing: {', '.join(names)}.")
+    try:
+        location = locate()
+    except PolicyUnusable:
+        return
+    if location is None or Path(location.path) != policy.path:
+        held = "no policy is" if location is None else f"{location.path} is"
+        _say(f"This policy is not in force here: {held}. Set INTOTO_POLICY, or use --policy.")
+
+
+def try_newest(policy: Policy, rule: ProjectRule) -> Verdict:
+    """Verify the newest release of the project against a policy that may not be written yet.
+
+    Raises CommandError when there is nothing to try it on.
+    """
+    raise CommandError(
+        f"the newest release of {rule.name} cannot be looked up",
+        advice=f"Leave --try out, and use `pip-intoto verify --policy {policy.path}`.",
+    )
+
+
+def _show_trial(draft: Draft, rule: ProjectRule) -> int:
+    """Print the verdict of the newest release; give the exit status, 0 when it verifies."""
+    verdict = try_newest(draft.policy, rule)
+    _say(verdict.summary)
+    return 0
+
+
+# --- remove and revoke ----------------------------------------------------------------------
+
+
+def _remove(path: Path, name: str) -> int:
+    draft = _existing(path)
+    rule = draft.rule_named(name)
+    after = draft.without_project(name)
+    after.write()
+    _say(f"Changed {path}: {name if rule is None else rule.name} is no longer listed.")
+    if rule is not None:
+        _warn_about_rest(after.policy, rule)
+    return 0
+
+
+def _warn_about_rest(policy: Policy, gone: ProjectRule) -> None:
+    other = None if gone.is_glob else policy.rule_for(gone.name)
+    if other is not None:
+        _say(f"{gone.name} now falls under {other.name}, which needs {_threshold(other)}.")
+    elif policy.unlisted != "deny":
+        _say(f'What no rule names is installed unverified (unlisted = "{policy.unlisted}").')
+    used = [owner.key for rule in policy.projects for owner in rule.owners]
+    idle = [
+        key.name
+        for key in policy.keys.values()
+        if key.key not in used and any(key.key == owner.key for owner in gone.owners)
+    ]
+    if idle:
+        _say(f"No rule uses these keys any more; they stay in [keys]: {', '.join(idle)}.")
+
+
+def _revoke(path: Path, argument: str, reason: str, *, inline: bool) -> int:
+    draft = open_draft(path)
+    key = draft.offered_key(argument)
+    after = draft.with_revoked(key, reason, inline=inline)
+    after.write()
+    _say(f"key {key.name}: {key.keytype}, sha256:{key.identity}")
+    _say(f"Changed {path}: the key is revoked, whether as owner, functionary or in a sublayout.")
+    for rule in after.policy.projects:
+        _warn_about_owners(after.policy, rule, key.identity)
+    return 0
+
+
+def _warn_about_owners(policy: Policy, rule: ProjectRule, just_revoked: str) -> None:
+    """Say when too few owners are left."""
+    revoked = {revoked.identity for revoked in policy.revoked}
+    by_key = {key.key: key.identity for key in policy.keys.values()}
+    if all(by_key[owner.key] != just_revoked for owner in rule.owners):
+        return
+    left = {owner.principal for owner in rule.owners if by_key[owner.key] not in revoked}
+    if len(left) < rule.threshold:
+        _say(
+            f"Nothing of {rule.name} will verify until it has new keys: {len(left)} of the"
+            f" {rule.threshold} principals that it needs are left."
+        )
+
+
+def _existing(path: Path) -> Draft:
+    if not path.exists():
+        raise PolicyMissing(f"there is no policy at {path}")
+    return open_draft(path)
+
+
+# --- list -----------------------------------------------------------------------------------
+
+
+def _list(named: Path | None, *, as_json: bool) -> int:
+    policy = load_policy(_path_to_read(named))
+    if as_json:
+        print(json.dumps(_as_json(policy), indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(_as_text(policy)))
+    return 0
+
+
+def _as_text(policy: Policy) -> list[str]:
+    today = datetime.now(timezone.utc).date()
+    lines = [
+        f"{policy.path}: mode {policy.mode}, unlisted projects: {policy.unlisted}",
+    ]
+    lines += _section(
+        "projects",
+        [
+            (rule.name, [_threshold(rule), *_particulars(rule)])
+            for rule in sorted(policy.projects, key=lambda rule: (rule.is_glob, rule.name))
+        ],
+        "none; `pip-intoto trust add NAME --key FILE` lists one",
+    )
+    lines += _section(
+        "keys",
+        [(key.name, [_key_line(policy, key)]) for key in policy.keys.values()],
+        "none",
+    )
+    lines += _section(
+        "exceptions",
+        [(exception.project, _exception_lines(exception)) for exception in policy.exceptions],
+        "",
+    )
+    expired = sum(not exception.holds(today) for exception in policy.exceptions)
+    if expired:
+        lines.append(f"  {expired} of them expired")
+    lines += _section(
+        "revoked",
+        [(f"sha256:{revoked.identity}", [revoked.reason]) for revoked in policy.revoked],
+        "",
+    )
+    return lines
+
+
+def _section(title: str, entries: Sequence[tuple[str, Sequence[str]]], empty: str) -> list[str]:
+    if not entries:
+        return [f"{title}: {empty}"] if empty else []
+    width = min(24, max(len(name) for name, _ in entries))
+    lines = [f"{title}:"]
+    for name, details in entries:
+        lines.append(f"  {name:<{width}}  {details[0]}")
+        lines += [f"  {'':<{width}}  {detail}" for detail in details[1:]]
+    return lines
+
+
+def _particulars(rule: ProjectRule) -> list[str]:
+    lines = []
+    if rule.index:
+        lines.append(f"only from {rule.index}")
+    sources = [source.spelled for source in rule.sources]
+    if sources != ["beside"]:
+        lines.append("evidence: " + ", ".join(sources))
+    if rule.layout is not None:
+        lines.append(f"layout: {rule.layout.path}")
+    if rule.layout_sha256:
+        lines.append("layout sha256: " + ", ".join(rule.layout_sha256))
+    return lines
+
+
+def _key_line(policy: Policy, key: NamedKey) -> str:
+    revoked = any(revoked.identity == key.identity for revoked in policy.revoked)
+    principal = f", principal {key.principal}" if key.principal != key.name else ""
+    return f"{key.key.keytype}, sha256:{key.identity}{principal}{', revoked' if revoked else ''}"
+
+
+def _exception_lines(exception: PolicyException) -> list[str]:
+    what = ", ".join(exception.waives) or "all verification"
+    version = f" of {exception.version}" if exception.version is not None else ""
+    return [
+        f"waives {what}{version} until {exception.expires}",
+        f"{exception.reason} ({exception.owner})",
+    ]
+
+
+def _as_json(policy: Policy) -> dict[str, object]:
+    return {
+        "schema": 1,
+        "policy": str(policy.path),
+        "sha256": policy.sha256,
+        "mode": policy.mode,
+        "unlisted": policy.unlisted,
+        "keys": [
+            {
+                "name": key.name,
+                "keytype": key.key.keytype,
+                "sha256": key.identity,
+                "principal": key.principal,
+            }
+            for key in policy.keys.values()
+        ],
+        "projects": [
+            {
+                "name": rule.name,
+                "principals": list(dict.fromkeys(owner.principal for owner in rule.owners)),
+                "threshold": rule.threshold,
+                "index": rule.index or None,
+                "sources": [source.spelled for source in rule.sources],
+                "line": rule.line,
+            }
+            for rule in policy.projects
+        ],
+        "exceptions": [
+            {
+                "project": exception.project,
+                "version": None if exception.version is None else str(exception.version),
+                "sha256": list(exception.sha256),
+                "waives": list(exception.waives),
+                "reason": exception.reason,
+                "owner": exception.owner,
+                "expires": exception.expires.isoformat(),
+                "line": exception.line,
+            }
+            for exception in policy.exceptions
+        ],
+        "revoked": [
+            {"sha256": revoked.identity, "reason": revoked.reason, "line": revoked.line}
+            for revoked in policy.revoked
+        ],
+    }
+
+
+def _say(sentence: str) -> None:
+    """Everything that is no report goes to stderr."""
+    print(sentence, file=sys.stderr)
