@@ -1,0 +1,147 @@
+"""The command line: one module a command, loaded only when it is asked for.
+
+A command module has ``HELP`` (one line), ``EXAMPLES`` (shown below ``--help``),
+``configure(parser)`` and ``run(args) -> int``. Exit statuses, for all commands: 1 when a verdict
+blocks, 2 when nothing could be decided or the command could not do its work, else 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Protocol, cast
+
+from pip_intoto import __version__
+from pip_intoto.errors import PipIntotoError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Something was decided, and it blocks.
+BLOCKED = 1
+#: Nothing could be decided, or the command could not do its work.
+FAILED = 2
+#: What a shell reports of a program that Ctrl-C ended.
+INTERRUPTED = 128 + signal.SIGINT
+
+#: In the order in which a newcomer meets them.
+COMMANDS = ("demo", "enable", "disable", "status", "doctor", "trust", "verify", "explain")
+
+
+class Command(Protocol):
+    """What each module of this package offers."""
+
+    HELP: str
+    EXAMPLES: str
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's own arguments."""
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do the work; the exit status."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; ``argv`` defaults to the process's own. Returns the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    _print_whatever_the_encoding()
+    try:
+        args = parser_for(words).parse_args(words)
+        status = load(args.command).run(args)
+        sys.stdout.flush()
+    except SystemExit as end:  # argparse, after --help or a mistake
+        return end.code if isinstance(end.code, int) else FAILED
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read us has gone (`| head`). Without this, the interpreter would complain
+        # about the same pipe once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except PipIntotoError as error:
+        _tell(error)
+        return FAILED
+    except OSError as error:
+        print(f"error: {_described(error)}", file=sys.stderr)
+        return FAILED
+    return status
+
+
+def load(name: str) -> Command:
+    """Import the module of one command."""
+    return cast("Command", importlib.import_module(f"pip_intoto.cli.{name}"))
+
+
+def parser_for(words: Sequence[str]) -> argparse.ArgumentParser:
+    """Make the parser for a command line; only the command that it names is loaded."""
+    named = next((word for word in words if not word.startswith("-")), "")
+    parser = argparse.ArgumentParser(
+        prog="pip-intoto",
+        description="Verify in-toto evidence before pip unpacks, builds or installs anything.",
+        epilog=_HOW_TO_BEGIN,
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"pip-intoto {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in (named,) if named in COMMANDS else COMMANDS:
+        module = load(name)
+        command = commands.add_parser(
+            name,
+            help=module.HELP,
+            description=module.HELP[0].upper() + module.HELP[1:] + ".",
+            epilog="examples:\n" + module.EXAMPLES.strip("\n"),
+            formatter_class=_Formatter,
+            allow_abbrev=False,
+        )
+        add_common(command)
+        module.configure(command)
+    return parser
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every command has; commands with commands of their own use it too."""
+    parser.add_argument("-q", "--quiet", action="store_true", help="say only what went wrong")
+    parser.add_argument("-v", "--verbose", action="store_true", help="say more on the way")
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps examples as they are written, and the width the same everywhere."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=88, max_help_position=28)
+
+
+_HOW_TO_BEGIN = """\
+to begin:
+  pip-intoto demo                              see the whole story, offline
+  pip-intoto enable                            arm the gate in this environment
+  pip-intoto trust add NAME --key owner.pub    list the first project
+
+Each command has examples below its own --help."""
+
+
+def _tell(error: PipIntotoError) -> None:
+    # Imported here because a command that succeeds needs none of it.
+    from pip_intoto.cli.terminal import error_lines
+
+    print("\n".join(error_lines(error)), file=sys.stderr)
+
+
+def _described(error: OSError) -> str:
+    from pip_intoto.cli.terminal import printable
+
+    where = f"{error.filename}: " if error.filename else ""
+    return printable(f"{where}{error.strerror or error}")
+
+
+def _print_whatever_the_encoding() -> None:
+    """Names from metadata may not fit the terminal's encoding; that must not end a report."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
