@@ -29,6 +29,8 @@ Artifacts: TypeAlias = "Mapping[str, Mapping[str, str]]"
 Rule: TypeAlias = "Sequence[str]"
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
+BUNDLE_SUFFIX = ".intoto.jsonl"
+DIRECTORY_SUFFIX = ".intoto"
 ROOT_LAYOUT = "root.layout"
 KEYID_PREFIX = 8
 
@@ -221,14 +223,14 @@ def bundle(documents: Iterable[Document]) -> bytes:
 
 def write_bundle(distribution: Path, documents: Iterable[Document]) -> Path:
     """Write ``<distribution>.intoto.jsonl`` beside the file, and give its path."""
-    path = distribution.with_name(distribution.name + ".intoto.jsonl")
+    path = distribution.with_name(distribution.name + BUNDLE_SUFFIX)
     path.write_bytes(bundle(documents))
     return path
 
 
 def write_directory(distribution: Path, documents: Iterable[Document]) -> Path:
     """Write ``<distribution>.intoto/`` beside the file, one file for each named document."""
-    directory = distribution.with_name(distribution.name + ".intoto")
+    directory = distribution.with_name(distribution.name + DIRECTORY_SUFFIX)
     for document in documents:
         path = directory / document.name
         path.parent.mkdir(parents=True, exist_ok=True)
