@@ -38,6 +38,8 @@ class Response:
     body: bytes = b""
     error: str = ""
     too_large: bool = False
+    #: The address that answered, after redirects; empty where nobody needs it.
+    url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,21 +78,19 @@ class Web:
 
     def fetch(self, fetch: Fetch) -> Response:
         """Carry out one fetch. Never raises for what the network or the server do."""
-        body = _Body(fetch.max_bytes)
-        status, error = self._attempts(fetch, body)
-        if body.over:
-            return Response(None, error=f"longer than {fetch.max_bytes} bytes", too_large=True)
-        return Response(status, bytes(body.data) if status == _OK else b"", error)
+        return self._answer(fetch, _Body(fetch.max_bytes))
 
     def download(self, fetch: Fetch, target: BinaryIO) -> Response:
         """Carry out one fetch into ``target``, an empty file; the response has no body."""
-        body = _Body(fetch.max_bytes, target)
+        return self._answer(fetch, _Body(fetch.max_bytes, target))
+
+    # --- one request ------------------------------------------------------------------------
+
+    def _answer(self, fetch: Fetch, body: _Body) -> Response:
         status, error = self._attempts(fetch, body)
         if body.over:
             return Response(None, error=f"longer than {fetch.max_bytes} bytes", too_large=True)
-        return Response(status, b"", error)
-
-    # --- one request ------------------------------------------------------------------------
+        return Response(status, bytes(body.data), error, url=body.url)
 
     def _attempts(self, fetch: Fetch, body: _Body) -> tuple[int | None, str]:
         # Imported here for start-up time: verification without network never needs it.
@@ -163,6 +161,7 @@ class Web:
             ) as response:
                 if not response.is_redirect:
                     if response.status_code == _OK:
+                        body.url = url
                         _read(response, body, deadline)
                     return response.status_code
                 target = urljoin(url, response.headers["location"])
@@ -189,6 +188,8 @@ class _Body:
         self._target = target
         self._size = 0
         self.data = bytearray()
+        #: The address that it came from, after redirects.
+        self.url = ""
 
     @property
     def over(self) -> bool:

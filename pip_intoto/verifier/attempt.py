@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import EvidenceError
-from pip_intoto.verification.chain import root_layouts, verify_chain, wanted_names
+from pip_intoto.verification import chain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.bundle import Document
     from pip_intoto.verification.binding import Subject
-    from pip_intoto.verification.chain import RootLayout, Verified
+    from pip_intoto.verification.chain import Verified
     from pip_intoto.verification.inspections import Inspector
     from pip_intoto.verification.trust import Trust
 
@@ -32,45 +32,33 @@ class Attempt:
 def verify(
     documents: Sequence[Document],
     trust: Trust,
-    subject: Subject,
-    inspector: Inspector,
+    subject: Subject | None,
+    inspector: Inspector | None,
     *,
     now: datetime,
     limits: Limits,
 ) -> Attempt:
-    """Try every root layout among ``documents``; the first that verifies is enough.
-
-    When none does, the error is that of the first, which is the likeliest candidate.
-    """
+    """Verify with whichever root layout carries the file."""
     try:
-        roots = root_layouts(documents, trust, now, limits=limits)
-    except EvidenceError as error:
-        return Attempt(error=error)
-    attempts: list[Attempt] = []
-    for root in roots:
-        attempt = _verify_under(root, documents, trust, subject, inspector, now, limits)
-        if attempt.verified is not None:
-            return attempt
-        attempts.append(attempt)
-    return Attempt(
-        error=attempts[0].error,
-        wanted=tuple(dict.fromkeys(name for attempt in attempts for name in attempt.wanted)),
-    )
-
-
-def _verify_under(
-    root: RootLayout,
-    documents: Sequence[Document],
-    trust: Trust,
-    subject: Subject,
-    inspector: Inspector,
-    now: datetime,
-    limits: Limits,
-) -> Attempt:
-    try:
-        verified = verify_chain(root, documents, trust, subject, inspector, now=now, limits=limits)
-    except EvidenceError as error:
         return Attempt(
-            error=error, wanted=tuple(wanted_names(root, documents, trust, limits=limits))
+            verified=chain.verify(documents, trust, subject, inspector, now=now, limits=limits)
         )
-    return Attempt(verified=verified)
+    except EvidenceError as error:
+        return Attempt(error=error, wanted=_wanted(documents, trust, now, limits))
+
+
+def _wanted(
+    documents: Sequence[Document], trust: Trust, now: datetime, limits: Limits
+) -> tuple[str, ...]:
+    """List what is missing by name: only a layout whose signatures and expiry hold may say."""
+    try:
+        roots = chain.root_layouts(documents, trust, now, limits=limits)
+        return tuple(
+            dict.fromkeys(
+                name
+                for root in roots[: limits.choices]
+                for name in chain.wanted_names(root, documents, trust, now, limits=limits)
+            )
+        )
+    except EvidenceError:
+        return ()

@@ -46,10 +46,10 @@ if TYPE_CHECKING:
     from pip_intoto.distribution import Distribution
     from pip_intoto.limits import Limits
     from pip_intoto.policy.model import Policy, PolicyException, ProjectRule
+    from pip_intoto.verification.binding import Subject
     from pip_intoto.verification.chain import Verified
-
-#: Before every layout's `expires`: verification at this time waives their expiry, and no more.
-_BEFORE_ALL = datetime.min.replace(tzinfo=timezone.utc)
+    from pip_intoto.verification.inspections import Inspector
+    from pip_intoto.verification.trust import Trust
 
 
 class Decision:
@@ -191,7 +191,9 @@ class _Case:
         self._trace.append(TraceEntry("verdict", Outcome.FAIL, f"{error.code}: {error}"))
         # Warn mode does not excuse a policy that cannot be used.
         action = Action.BLOCK if isinstance(error, PolicyError) else self._refusal()
-        verdict = self._make(status, error.code, action, f"{self._title}: {error}")
+        verdict = self._make(
+            status, error.code, action, f"{self._title}: {str(error).rstrip('.')}."
+        )
         verdict = replace(verdict, expected=error.expected, found=error.found, advice=advice)
         return self._as_build_requirement(verdict)
 
@@ -267,9 +269,6 @@ class _Case:
             f" ({exception.owner}); {what}.",
         )
 
-    def _waives(self, error: EvidenceError) -> bool:
-        return self._exception is not None and error.code in self._exception.waives
-
     # --- 5. to 7. the evidence --------------------------------------------------------------
 
     async def _verified(self, rule: ProjectRule) -> Verdict:
@@ -289,33 +288,18 @@ class _Case:
         self._search = search
         search.settle(distribution)
         inspector = inspector_for(distribution, trust, limits=self._limits)
-
-        def attempt(at: datetime) -> Attempt:
-            return verify(search.documents, trust, subject, inspector, now=at, limits=self._limits)
-
-        async def verify_pooled(at: datetime) -> Verified:
-            """Verify with what there is; find more for as long as that fails."""
-            while True:
-                outcome = attempt(at) if search.documents else Attempt()
-                if outcome.verified is not None:
-                    return outcome.verified
-                if await search.deepen(outcome.wanted):
-                    continue
-                if not await search.widen():
-                    raise self._why(search, outcome.error)
-
         try:
-            verified = await verify_pooled(self._now)
+            verified = await self._pooled(search, trust, subject, inspector)
         except LayoutExpired as error:
-            if not self._waives(error):
+            exception = self._exception
+            if exception is None or error.code not in exception.waives:
                 raise
             # Waived is the expiry alone: all else is still verified.
             self._note("exception", f"waives {error.code}: {error}")
-            verified = await verify_pooled(_BEFORE_ALL)
+            trust = replace(trust, waived=frozenset({error.code}))
+            verified = await self._pooled(search, trust, subject, inspector)
             self._trace += verified.trace
-            exception = self._exception
-            if exception is not None:
-                return self._exempt(exception, f"apart from {error.code}, it verifies")
+            return self._exempt(exception, f"apart from {error.code}, it verifies")
         self._trace += verified.trace
         return self._make(
             Status.VERIFIED,
@@ -323,6 +307,28 @@ class _Case:
             Action.PASS,
             f"{self._title} is verified: {_by_whom(verified)}.",
         )
+
+    async def _pooled(
+        self, search: Search, trust: Trust, subject: Subject, inspector: Inspector | None
+    ) -> Verified:
+        """Verify with what there is; find more for as long as that fails."""
+        while True:
+            outcome = Attempt()
+            if search.documents:
+                outcome = verify(
+                    search.documents,
+                    trust,
+                    subject,
+                    inspector,
+                    now=self._now,
+                    limits=self._limits,
+                )
+            if outcome.verified is not None:
+                return outcome.verified
+            if await search.deepen(outcome.wanted):
+                continue
+            if not await search.widen():
+                raise self._why(search, outcome.error)
 
     def _why(self, search: Search, error: EvidenceError | None) -> EvidenceError:
         """Choose between invalid, unreachable and missing.
@@ -428,8 +434,9 @@ def _check_index(rule: ProjectRule, distribution: Distribution) -> list[TraceEnt
 
 
 def _by_whom(verified: Verified) -> str:
-    names = ", ".join(dict.fromkeys(verified.functionaries))
-    return f"every step was carried out by {names}" if names else "every step was checked"
+    owners = ", ".join(verified.signed_by)
+    functionaries = ", ".join(dict.fromkeys(verified.functionaries))
+    return f"its layout is signed by {owners}, its steps by {functionaries}"
 
 
 def _presentable(verdict: Verdict) -> Verdict:

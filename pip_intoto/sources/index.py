@@ -1,0 +1,130 @@
+"""What a package index has of a project: the simple repository API, as JSON or as HTML.
+
+An index is believed in nothing: what it lists only says where files lie.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urljoin
+
+from pip_intoto.errors import CommandError, MetadataMalformed, SourceUnreachable
+from pip_intoto.metadata import strict_json
+from pip_intoto.metadata.node import Node
+from pip_intoto.sources.addresses import is_web, redacted, split
+from pip_intoto.sources.fetching import Fetch, Fetches
+
+if TYPE_CHECKING:
+    from pip_intoto.limits import Limits
+
+_OK = 200
+_ABSENT = (404, 410)
+_ACCEPT = (
+    "application/vnd.pypi.simple.v1+json,"
+    " application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+)
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One file as the index lists it. ``sha256`` is empty where the index says none."""
+
+    filename: str
+    url: str
+    page: str
+    sha256: str = ""
+    yanked: bool = False
+
+
+async def files_of(project: str, index_url: str, limits: Limits) -> tuple[Listed, ...]:
+    """List the files of a project, by its PEP 503 name.
+
+    Raises SourceUnreachable, MetadataMalformed, and CommandError when the index does not have
+    the project.
+    """
+    page = f"{index_url.rstrip('/')}/{project}/"
+    if not is_web(page):
+        raise CommandError(
+            "an index must be an http or https address",
+            expected="--index-url https://host/simple/",
+            found=redacted(index_url),
+        )
+    fetch = Fetch(page, limits.page_bytes, limits.fetch_seconds, _ACCEPT)
+    (response,) = await Fetches((fetch,))
+    if response.status in _ABSENT:
+        raise CommandError(
+            f"the index has no project {project!r}",
+            found=f"{redacted(page)} answered {response.status}",
+            advice="Check the spelling, and --index-url.",
+        )
+    if response.status != _OK:
+        why = response.error or f"it answered {response.status}"
+        raise SourceUnreachable("the index could not be asked", found=f"{redacted(page)}: {why}")
+    base = response.url or page
+    read = _read_json if response.body.lstrip()[:1] == b"{" else _read_html
+    return tuple(listed for listed in read(response.body, base, page, limits) if is_web(listed.url))
+
+
+def _read_json(body: bytes, base: str, page: str, limits: Limits) -> list[Listed]:
+    """Read a page of PEP 691."""
+    found = []
+    root = Node(strict_json.parse(body, limits=limits, max_bytes=limits.page_bytes), "index page")
+    for file in root.member("files").elements():
+        digests = file.optional("hashes")
+        sha256 = None if digests is None else digests.optional("sha256")
+        yanked = file.optional("yanked")
+        found.append(
+            Listed(
+                filename=file.member("filename").string(),
+                url=urljoin(base, file.member("url").string()),
+                page=page,
+                sha256="" if sha256 is None else sha256.string().lower(),
+                # PEP 592: true, or the reason as a string.
+                yanked=yanked is not None and bool(yanked.value),
+            )
+        )
+    return found
+
+
+def _read_html(body: bytes, base: str, page: str, _limits: Limits) -> list[Listed]:
+    """Read a page of PEP 503."""
+    # Imported here for start-up time: most indexes speak JSON.
+    from html.parser import HTMLParser
+
+    found: list[Listed] = []
+
+    class Anchors(HTMLParser):
+        base = ""
+
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            attributes = dict(attrs)
+            href = attributes.get("href")
+            if not href:
+                return
+            if tag == "base" and not self.base:
+                self.base = urljoin(base, href)
+            elif tag == "a":
+                found.append(_anchor(urljoin(self.base or base, href), "data-yanked" in attributes))
+
+        @staticmethod
+        def error(message: str) -> None:
+            raise MetadataMalformed(message, place=redacted(page))
+
+    def _anchor(url: str, yanked: bool) -> Listed:  # noqa: FBT001
+        address, _, fragment = url.partition("#")
+        algorithm, _, digest = fragment.partition("=")
+        return Listed(
+            filename=unquote(split(address).path.rpartition("/")[2]),
+            url=address,
+            page=page,
+            sha256=digest.lower() if algorithm == "sha256" and _SHA256.fullmatch(digest) else "",
+            yanked=yanked,
+        )
+
+    parser = Anchors()
+    parser.feed(body.decode("utf-8", "replace"))
+    parser.close()
+    return found
