@@ -300,8 +300,8 @@ def _check_scope(subject: Subject, binding: Binding, trust: Trust) -> None:
     if not trust.shared_keys or trust.layout_sha256 or _is_scoped(subject, binding.rule):
         return
     raise LayoutNotForProject(
-        f"The layout's keys also serve other projects, and `{shown_rule(binding.rule)}` does not say that the"
-        f" layout is for {subject.project}",
+        "The layout's keys also serve other projects, and the rule that consumed the file does not"
+        f" say that the layout is for {subject.project}",
         expected=f"a pattern whose last part begins with {shown(subject.distribution + '-')}",
         found=f"`{shown_rule(binding.rule)}`",
         place=binding.place,

@@ -1,0 +1,930 @@
+"""The workflow of the in-toto specification (section 5.2), from documents to a result.
+
+Values in, result out: nothing here reads files, opens sockets or runs commands. An
+:class:`~pip_intoto.verification.inspections.Inspector` is handed in for the inspections.
+
+    V1   "The signature(s) on the file are checked using previously-acquired project owner
+         public key(s)."
+    V2   "If the system's date is newer than the expiration date on the layout's expiration
+         field, verification should fail."
+    V3   Parameters are substituted in the root layout.
+    V4   "For each step in the layout, one or more pieces of link or layout metadata is loaded."
+    V5   Their signatures are checked with "the functionaries' public keys" of the layout, and
+         counted against the step's threshold.
+    V6   "If the loaded metadata file is a layout file instead, the algorithm will recurse into
+         that layout".
+    V7   "clients should only show a warning if the expected command field does not match".
+    V8   "multiple functionaries must perform the operation and report the same results".
+    V9   "Artifact rules are applied against the products and materials reported by each step".
+    V10  "Inspection steps are executed, and the corresponding materials and products data
+         structures are populated."
+    V11  "Artifact rules are applied against the products and materials reported by each
+         inspection". Here, the file in hand is then bound to the chain.
+    V12  For a sublayout: "the materials of the first step and the products of the last step"
+         are presented to the layout above.
+
+What is invariant: nothing of a payload is looked at before a signature on its envelope verified
+with a key that the reader of that payload trusts; a key counts for one party, in every role,
+under every name; a revoked key counts for none; the result rests only on documents that it
+names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from pip_intoto.errors import (
+    EvidenceInvalid,
+    EvidenceMissing,
+    InspectionFailed,
+    KeyRevoked,
+    LayoutExpired,
+    LayoutFeatureUnsupported,
+    LayoutNotForProject,
+    LayoutSignatureMissing,
+    LinkMissing,
+    LinksDisagree,
+    LinkThresholdUnmet,
+    MetadataMalformed,
+    MetadataTooLarge,
+    UnusableKey,
+)
+from pip_intoto.limits import DEFAULT
+from pip_intoto.metadata.envelope import read_payload
+from pip_intoto.metadata.keys import identity
+from pip_intoto.metadata.layout import Layout
+from pip_intoto.metadata.names import link_filename
+from pip_intoto.metadata.node import shown
+from pip_intoto.verdict import Outcome, TraceEntry
+from pip_intoto.verification.artifact_rules import Budget, check_item, shown_rule
+from pip_intoto.verification.binding import bind, nearness
+from pip_intoto.verification.choice import Candidate, qualifying_groups, search
+from pip_intoto.verification.inspections import permit
+from pip_intoto.verification.record import Record
+from pip_intoto.verification.signatures import signers
+from pip_intoto.verification.substitution import substitute
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from pip_intoto.limits import Limits
+    from pip_intoto.metadata.bundle import Document
+    from pip_intoto.metadata.keys import PublicKey
+    from pip_intoto.metadata.layout import Inspection, Step
+    from pip_intoto.metadata.link import Link
+    from pip_intoto.verification.binding import Binding, Subject
+    from pip_intoto.verification.choice import Group
+    from pip_intoto.verification.inspections import Inspector
+    from pip_intoto.verification.trust import Owner, Trust
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootLayout:
+    """A layout that the project owners signed to the threshold, parameters substituted.
+
+    ``sha256`` is that of the document as received; ``signed_by`` names principals.
+    """
+
+    layout: Layout
+    sha256: str
+    origin: str
+    signed_by: tuple[str, ...]
+    trace: tuple[TraceEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """The result: which documents carry the file, who signed them, and how it went.
+
+    ``binding`` is None when there was no file to bind.
+    """
+
+    layout_sha256: str
+    signed_by: tuple[str, ...]
+    #: sha256 of the links and sublayouts that the result rests on.
+    links: tuple[str, ...]
+    functionaries: tuple[str, ...]
+    binding: Binding | None
+    trace: tuple[TraceEntry, ...]
+
+
+# --- V1 to V3: the root layout ----------------------------------------------------------------
+
+
+def root_layouts(
+    documents: Sequence[Document], trust: Trust, now: datetime, *, limits: Limits = DEFAULT
+) -> tuple[RootLayout, ...]:
+    """Return the layouts that may be believed at ``now`` (aware), those that last longest first.
+
+    Raises :class:`EvidenceMissing` without documents, and what is wrong with the document that
+    came nearest when there is no such layout: :class:`LayoutSignatureMissing`,
+    :class:`KeyRevoked`, :class:`LayoutNotForProject`, :class:`LayoutExpired`,
+    :class:`LayoutFeatureUnsupported`, :class:`MetadataMalformed` or
+    :class:`MetadataTooLarge`.
+    """
+    if not documents:
+        raise EvidenceMissing("There is no evidence")
+    _check_count(documents, limits)
+    owners = _Owners(trust)
+    found: list[RootLayout] = []
+    faults: list[tuple[int, EvidenceInvalid]] = []
+    notes: list[TraceEntry] = []
+    for document in _unique(documents):
+        try:
+            root = owners.believe(document, now, limits)
+        except _NearMiss as miss:
+            faults.append((miss.nearness, miss.error))
+            notes.append(TraceEntry("layout", Outcome.NOTE, f"{document.origin}: {miss.error}"))
+            continue
+        if root is not None:
+            found.append(root)
+    if not found:
+        # The first of those that came furthest.
+        raise max(faults, key=lambda fault: fault[0])[1] if faults else owners.nobody_signed()
+    found.sort(key=lambda root: root.layout.expires, reverse=True)
+    return tuple(
+        replace(root, trace=(*root.trace, *notes[: limits.trace_entries])) for root in found
+    )
+
+
+class _NearMiss(Exception):
+    """A layout that is not believed, and how far it got (V1 before V2 before V3)."""
+
+    def __init__(self, nearness: int, error: EvidenceInvalid) -> None:
+        super().__init__(str(error))
+        self.nearness = nearness
+        self.error = error
+
+
+class _Owners:
+    """Who may sign the root layout."""
+
+    def __init__(self, trust: Trust) -> None:
+        self._trust = trust
+        # A key object may stand for several owners; what signs is the key.
+        self._owners: list[tuple[Owner, str]] = []
+        for owner in trust.owners:
+            ident = _identity(owner.key)
+            if ident is not None:
+                self._owners.append((owner, ident))
+        self._principals = sorted({owner.principal for owner in trust.owners})
+
+    def nobody_signed(self) -> LayoutSignatureMissing:
+        return LayoutSignatureMissing(
+            "No document carries a valid signature of the project owner",
+            expected=self._wanted(),
+            found="no valid signature of any of them",
+        )
+
+    def _wanted(self) -> str:
+        names = ", ".join(self._principals) or "nobody"
+        return f"a layout signed by {self._trust.threshold} of: {names}"
+
+    def believe(self, document: Document, now: datetime, limits: Limits) -> RootLayout | None:
+        """Return the layout in ``document``; None when it is none that an owner signed."""
+        trust = self._trust
+        # V1: "checked using previously-acquired project owner public key(s)"
+        keys = [owner.key for owner, _ in self._owners]
+        try:
+            signed = {id(key) for key in signers(document.envelope, keys, limits=limits)}
+        except MetadataTooLarge as error:
+            raise _NearMiss(0, error) from error
+        signing = [(owner, ident) for owner, ident in self._owners if id(owner.key) in signed]
+        if not signing:
+            return None
+        # E5: the payload is parsed only now that a signature verified.
+        try:
+            layout = read_payload(document.envelope, limits=limits)
+        except EvidenceInvalid as error:
+            raise _NearMiss(2, error) from error
+        if not isinstance(layout, Layout):
+            # L1: an owner may be a functionary as well, and this is their link.
+            return None
+        counted = [(owner, ident) for owner, ident in signing if ident not in trust.revoked]
+        names = _count(counted)
+        if len(names) < trust.threshold or not names:
+            raise _NearMiss(1, self._too_few(document, signing, names))
+        if trust.layout_sha256 and document.envelope.sha256 not in trust.layout_sha256:
+            raise _NearMiss(
+                3,
+                LayoutNotForProject(
+                    "The layout is not one of those that the policy pins",
+                    expected=" or ".join(f"sha256 {pin}" for pin in trust.layout_sha256),
+                    found=f"sha256 {document.envelope.sha256} ({document.origin})",
+                    advice="If the project owner announced a new layout, pin its sha256 instead.",
+                ),
+            )
+        # V2: "If the system's date is newer than the expiration date on the layout's expiration
+        # field, verification should fail."
+        expiry = _check_expiry(layout, document, now, trust, "the layout", nearness=4)
+        # V3
+        try:
+            layout = substitute(layout, trust.parameters)
+        except LayoutFeatureUnsupported as error:
+            raise _NearMiss(5, error) from error
+        summary = f"signed by {', '.join(names)}; {expiry} ({document.origin})"
+        return RootLayout(
+            layout=layout,
+            sha256=document.envelope.sha256,
+            origin=document.origin,
+            signed_by=tuple(names),
+            trace=(TraceEntry("layout", Outcome.OK, summary),),
+        )
+
+    def _too_few(
+        self, document: Document, signing: list[tuple[Owner, str]], names: list[str]
+    ) -> EvidenceInvalid:
+        revoked = [owner for owner, ident in signing if ident in self._trust.revoked]
+        if revoked and len(_count(signing)) >= self._trust.threshold:
+            return KeyRevoked(
+                "The layout is signed with a key that the policy revokes",
+                expected=self._wanted(),
+                found=f"a signature with a revoked key of {revoked[0].principal}"
+                f" ({document.origin})",
+            )
+        return LayoutSignatureMissing(
+            "The layout is not signed by enough of the project owners",
+            expected=self._wanted(),
+            found=f"signed by {', '.join(names) or 'nobody who counts'} ({document.origin})",
+        )
+
+
+def _count(signing: Sequence[tuple[Owner, str]]) -> list[str]:
+    """Return the principals that signed, no more of them than there are different keys."""
+    # T3: one key that the policy lists for two parties is still one signature.
+    principals = sorted({owner.principal for owner, _ in signing})
+    return principals[: len({ident for _, ident in signing})]
+
+
+def _check_expiry(
+    layout: Layout, document: Document, now: datetime, trust: Trust, what: str, *, nearness: int
+) -> str:
+    """Return how long a layout lasts, in words."""
+    # L3: "EXPIRES indicates the time _after_ which the metadata is considered to be expired":
+    # at that very second it is not.
+    expires = f"{layout.expires:%Y-%m-%dT%H:%M:%SZ}"
+    if now <= layout.expires:
+        return f"expires {expires}"
+    if LayoutExpired.code in trust.waived:
+        return f"expired {expires}, which an exception waives"
+    # L3, H2: "Clients MUST NOT trust an expired file."
+    raise _NearMiss(
+        nearness,
+        LayoutExpired(
+            f"{what[0].upper()}{what[1:]} has expired",
+            expected=f"a layout that is valid at {now:%Y-%m-%dT%H:%M:%SZ}",
+            found=f"expired at {expires} ({document.origin})",
+        ),
+    )
+
+
+# --- names of the directory form --------------------------------------------------------------
+
+
+def link_names(layout: Layout) -> tuple[str, ...]:
+    """Return the file names that links of ``layout`` have in the directory form (N1)."""
+    return tuple(
+        dict.fromkeys(
+            link_filename(step.name, keyid) for step in layout.steps for keyid in step.pubkeys
+        )
+    )
+
+
+def wanted_names(
+    root: RootLayout,
+    documents: Sequence[Document],
+    trust: Trust,
+    now: datetime,
+    *,
+    limits: Limits = DEFAULT,
+) -> tuple[str, ...]:
+    """Return the names of the directory form that are not among ``documents`` and would help.
+
+    For each sublayout found so far these are also the names below ``<step>.<keyid8>/`` (U2).
+    """
+    workflow = _Workflow(documents, trust, None, None, now, limits)
+    have = {document.hint for document in documents}
+    names = dict.fromkeys(workflow.names_below(root.layout, "", frozenset({root.sha256})))
+    return tuple(name for name in names if name not in have)
+
+
+# --- V4 to V12 ----------------------------------------------------------------------------------
+
+
+def verify(
+    documents: Sequence[Document],
+    trust: Trust,
+    subject: Subject | None,
+    inspector: Inspector | None,
+    *,
+    now: datetime,
+    limits: Limits = DEFAULT,
+) -> Verified:
+    """Verify with whichever root layout carries the file.
+
+    Raises what :func:`root_layouts` raises, and what :func:`verify_chain` says of the layout
+    that lasts longest when none does.
+    """
+    first: EvidenceInvalid | None = None
+    for root in root_layouts(documents, trust, now, limits=limits)[: limits.choices]:
+        try:
+            return verify_chain(root, documents, trust, subject, inspector, now=now, limits=limits)
+        except EvidenceInvalid as error:
+            first = first or error
+    assert first is not None  # noqa: S101 - root_layouts never returns nothing
+    raise first
+
+
+def verify_chain(
+    root: RootLayout,
+    documents: Sequence[Document],
+    trust: Trust,
+    subject: Subject | None,
+    inspector: Inspector | None,
+    *,
+    now: datetime,
+    limits: Limits = DEFAULT,
+) -> Verified:
+    """Verify that ``documents`` satisfy ``root``, and that they speak of ``subject``.
+
+    Without a subject nothing is bound; without an inspector, inspections cannot be carried out.
+    Raises a subclass of :class:`EvidenceInvalid`.
+    """
+    _check_count(documents, limits)
+    workflow = _Workflow(documents, trust, subject, inspector, now, limits)
+    outcome = workflow.verify_root(root)
+    chosen = [group for _, group in outcome.chosen]
+    return Verified(
+        layout_sha256=root.sha256,
+        signed_by=root.signed_by,
+        links=tuple(
+            dict.fromkeys(
+                sha256
+                for group in chosen
+                for member in group.members
+                for sha256 in member.documents
+            )
+        ),
+        functionaries=tuple(
+            sorted({name for group in chosen for name in group.principals.values()})
+        ),
+        binding=outcome.binding,
+        trace=(*root.trace, *outcome.trace, *workflow.notes()),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """A choice of groups that satisfies a layout."""
+
+    chosen: tuple[tuple[Step, Group], ...]
+    binding: Binding | None
+    trace: tuple[TraceEntry, ...]
+
+
+@dataclass(slots=True)
+class _StepEvidence:
+    """What was found for one step, and why some of it does not count."""
+
+    candidates: list[Candidate]
+    #: Principals whose key is revoked, and what messages call them.
+    revoked: dict[str, str]
+    #: Signed by functionaries of the layout, but not of this step.
+    strangers: list[str]
+    #: Sublayouts that do not verify, and what they would have counted for.
+    failed: list[tuple[EvidenceInvalid, Mapping[str, str]]]
+
+
+_Payload: TypeAlias = "Layout | Link"
+
+
+class _Workflow:
+    """One verification: what it has worked out so far, and how much work it may still do."""
+
+    def __init__(
+        self,
+        documents: Sequence[Document],
+        trust: Trust,
+        subject: Subject | None,
+        inspector: Inspector | None,
+        now: datetime,
+        limits: Limits,
+    ) -> None:
+        self._documents = _unique(documents)
+        self._trust = trust
+        self._subject = subject
+        self._inspector = inspector
+        self._now = now
+        self._limits = limits
+        self._budget = Budget(limits)
+        self._signature_checks = 0
+        self._sublayouts = 0
+        self._payloads: dict[str, _Payload | None] = {}
+        self._inspected: dict[tuple[int, str], Record] = {}
+        self._notes: dict[str, None] = {}
+
+    def _note(self, text: str) -> None:
+        if len(self._notes) < self._limits.trace_entries:
+            self._notes[text] = None
+
+    def notes(self) -> tuple[TraceEntry, ...]:
+        """Return what is worth knowing and did not decide anything."""
+        return tuple(TraceEntry("note", Outcome.NOTE, text) for text in self._notes)
+
+    def verify_root(self, root: RootLayout) -> _Outcome:
+        return next(iter(self._outcomes(root.layout, frozenset({root.sha256}), binding=True)))
+
+    # V4 to V11 for one layout, the root or a sublayout.
+
+    def _outcomes(
+        self, layout: Layout, within: frozenset[str], *, binding: bool
+    ) -> Iterable[_Outcome]:
+        """Yield the choices of links that satisfy ``layout``; raises when there is none.
+
+        ``within`` are the sha256 of the layout and of those above it.
+        """
+        # V4, V5, V6
+        evidence = self._load(layout, within)
+        # V8: "multiple functionaries must perform the operation and report the same results"
+        groups: dict[str, Sequence[Group]] = {}
+        for step in layout.steps:
+            found = evidence[step.name]
+            qualifying = qualifying_groups(step, found.candidates, self._limits)
+            if not qualifying:
+                raise self._too_few(step, layout, found)
+            groups[step.name] = self._likeliest_first(qualifying)
+
+        def accept(chosen: Mapping[str, Group], records: dict[str, Record]) -> _Outcome:
+            # V10: "Inspection steps are executed" - only after the rules of all steps hold (I7).
+            for inspection in layout.inspections:
+                records[inspection.name] = self._inspect(
+                    layout, inspection, in_sublayout=not binding
+                )
+            # V11
+            for inspection in layout.inspections:
+                check_item(inspection, records, self._budget)
+            bound = None
+            if binding and self._subject is not None:
+                bound = bind(self._subject, layout, records, self._trust, self._budget)
+            return _Outcome(
+                chosen=tuple((step, chosen[step.name]) for step in layout.steps),
+                binding=bound,
+                trace=self._trace(layout, chosen, evidence, bound),
+            )
+
+        # V9: "Artifact rules are applied against the products and materials reported by each step"
+        return search(layout, groups, accept, self._budget, self._limits)
+
+    def _load(self, layout: Layout, within: frozenset[str]) -> dict[str, _StepEvidence]:
+        evidence = {step.name: _StepEvidence([], {}, [], []) for step in layout.steps}
+        keys = self._functionaries(layout)
+        for document in self._documents:
+            # U4: a layout is no part of itself.
+            if document.envelope.sha256 in within:
+                continue
+            # V5: which of the layout's functionaries signed, whatever the keyids say (E7).
+            signed = self._signers(document, keys)
+            if not signed:
+                continue
+            # V4: "one or more pieces of link or layout metadata is loaded"
+            payload = self._payload(document)
+            if isinstance(payload, Layout):
+                self._load_sublayout(document, payload, layout, signed, within, evidence)
+            elif payload is not None:
+                self._load_link(document, payload, layout, signed, evidence)
+        return evidence
+
+    def _functionaries(self, layout: Layout) -> dict[str, tuple[PublicKey, str]]:
+        """Return the keys that may sign for some step, by keyid, with their identities."""
+        keys: dict[str, tuple[PublicKey, str]] = {}
+        for step in layout.steps:
+            # S6: "a list of KEYIDs … of the keys that can sign the link metadata that
+            # corresponds to this step".
+            for keyid in step.pubkeys:
+                if keyid in keys:
+                    continue
+                key = layout.keys.get(keyid)
+                ident = None if key is None else _identity(key)
+                if key is not None and ident is not None:
+                    keys[keyid] = (key, ident)
+                else:
+                    # K3: a key of an unknown kind only matters when it is needed.
+                    why = "which the layout does not hold" if key is None else "which is not usable"
+                    self._note(f"step {step.name} names the key {_keyid(keyid)}, {why}")
+        return keys
+
+    def _signers(
+        self, document: Document, keys: Mapping[str, tuple[PublicKey, str]]
+    ) -> dict[str, tuple[PublicKey, str]]:
+        self._signature_checks += len(document.envelope.signatures) * len(keys)
+        if self._signature_checks > self._limits.chain_signature_checks:
+            raise MetadataTooLarge(
+                "The evidence has too many signatures for the layout's keys",
+                expected=f"at most {self._limits.chain_signature_checks} signatures times keys",
+            )
+        for note in document.envelope.notes:
+            self._note(f"{document.origin}: {note}")
+        try:
+            signing = signers(
+                document.envelope, [key for key, _ in keys.values()], limits=self._limits
+            )
+        except MetadataTooLarge as error:
+            self._note(f"{document.origin} was skipped: {error}")
+            return {}
+        ids = {id(key) for key in signing}
+        return {keyid: entry for keyid, entry in keys.items() if id(entry[0]) in ids}
+
+    def _payload(self, document: Document) -> _Payload | None:
+        sha256 = document.envelope.sha256
+        if sha256 not in self._payloads:
+            self._payloads[sha256] = None
+            try:
+                self._payloads[sha256] = read_payload(document.envelope, limits=self._limits)
+            except (LayoutFeatureUnsupported, MetadataMalformed, MetadataTooLarge) as error:
+                # V4: one bad document is skipped; the others may be enough.
+                self._note(f"{document.origin} was skipped: {error}")
+        return self._payloads[sha256]
+
+    def _authorised(
+        self,
+        document: Document,
+        step: Step,
+        signed: Mapping[str, tuple[PublicKey, str]],
+        found: _StepEvidence,
+    ) -> dict[str, str]:
+        """Return the parties that signed, may sign for ``step``, and are not revoked."""
+        principals: dict[str, str] = {}
+        strangers = []
+        for keyid, (_, ident) in signed.items():
+            # T3: the party is told by the key itself, not by the names that the layout has for it.
+            name = self._trust.principals.get(ident)
+            principal = f"principal {name}" if name else f"key {ident}"
+            called = name or f"key {_keyid(keyid)}"
+            if keyid not in step.pubkeys:
+                strangers.append(called)
+            elif ident in self._trust.revoked:
+                found.revoked[principal] = called
+                self._note(f"{document.origin}: the key of {called} is revoked by the policy")
+            else:
+                principals[principal] = called
+        if strangers and not principals:
+            found.strangers.append(f"{', '.join(strangers)} ({document.origin})")
+        return principals
+
+    def _load_link(
+        self,
+        document: Document,
+        link: Link,
+        layout: Layout,
+        signed: Mapping[str, tuple[PublicKey, str]],
+        evidence: Mapping[str, _StepEvidence],
+    ) -> None:
+        # N4: "the NAME field must be set to the same identifier as the step described in the
+        # layout": the link itself says which step it is of, not its file name.
+        step = next((step for step in layout.steps if step.name == link.name), None)
+        if step is None:
+            self._note(f"{document.origin} is a link of {shown(link.name)}, which is no step here")
+            return
+        found = evidence[step.name]
+        principals = self._authorised(document, step, signed, found)
+        # T1: what is not authorised is skipped, not fatal.
+        if not principals:
+            return
+        # V7, S7: "clients should only show a warning if the expected command field does not
+        # match its counterpart in the link metadata".
+        if step.expected_command and link.command != step.expected_command:
+            self._note(
+                f"step {step.name}: expected the command {_command(step.expected_command)}, found"
+                f" {_command(link.command)} ({document.origin})"
+            )
+        found.candidates.append(
+            Candidate(
+                record=Record(
+                    materials=link.materials,
+                    products=link.products,
+                    origin=f"{document.origin}, signed by {', '.join(principals.values())}",
+                ),
+                principals=principals,
+                documents=(document.envelope.sha256,),
+            )
+        )
+
+    # V6
+
+    def _load_sublayout(
+        self,
+        document: Document,
+        sublayout: Layout,
+        layout: Layout,
+        signed: Mapping[str, tuple[PublicKey, str]],
+        within: frozenset[str],
+        evidence: Mapping[str, _StepEvidence],
+    ) -> None:
+        summaries: list[tuple[Record, tuple[str, ...]]] | None = None
+        error: EvidenceInvalid | None = None
+        for step in layout.steps:
+            # U1: "The signature of this new layout file must match the one the top-level project
+            # owner intended for this step".
+            found = evidence[step.name]
+            principals = self._authorised(document, step, signed, found)
+            if not principals:
+                continue
+            if summaries is None:
+                summaries, error = self._summaries(document, sublayout, within)
+            if error is not None:
+                # T1, and unlike the reference: a sublayout that does not verify is a link that
+                # does not count.
+                found.failed.append((error, principals))
+            for record, rests_on in summaries:
+                origin = f"sublayout {document.origin}, signed by {', '.join(principals.values())}"
+                found.candidates.append(
+                    Candidate(
+                        record=replace(record, origin=origin),
+                        principals=principals,
+                        documents=(document.envelope.sha256, *rests_on),
+                    )
+                )
+
+    def _summaries(
+        self, document: Document, sublayout: Layout, within: frozenset[str]
+    ) -> tuple[list[tuple[Record, tuple[str, ...]]], EvidenceInvalid | None]:
+        """Return the different summary links of a sublayout, and what they rest on."""
+        # U4: recursion is bounded in depth and in all.
+        self._sublayouts += 1
+        if self._sublayouts > self._limits.sublayouts:
+            raise MetadataTooLarge(
+                "The evidence has too many sublayouts",
+                expected=f"at most {self._limits.sublayouts}",
+            )
+        where = f"sublayout {document.origin}"
+        summaries: list[tuple[Record, tuple[str, ...]]] = []
+        try:
+            if len(within) > self._limits.sublayout_depth:
+                raise MetadataTooLarge(
+                    "Sublayouts are nested too deeply",
+                    expected=f"at most {self._limits.sublayout_depth} levels",
+                )
+            # V1 held already: the functionary's signature is how it got here. V3 is for the root.
+            _check_expiry(sublayout, document, self._now, self._trust, "a sublayout", nearness=0)
+            for outcome in self._outcomes(
+                sublayout, within | {document.envelope.sha256}, binding=False
+            ):
+                # V12, U3: "the materials and products presented for matching will be derived
+                # from the materials of the first step and the products of the last step".
+                summary = Record(
+                    materials=outcome.chosen[0][1].record.materials,
+                    products=outcome.chosen[-1][1].record.products,
+                )
+                if all(summary != known for known, _ in summaries):
+                    rests_on = tuple(
+                        sha256
+                        for _, group in outcome.chosen
+                        for member in group.members
+                        for sha256 in member.documents
+                    )
+                    summaries.append((summary, rests_on))
+        except _NearMiss as miss:
+            self._note(f"{where} does not count: {miss.error}")
+            return [], miss.error
+        except EvidenceInvalid as error:
+            self._note(f"{where} does not count: {error}")
+            error.place = f"{where}: {error.place}" if error.place else where
+            return [], error
+        return summaries, None
+
+    # V8
+
+    def _likeliest_first(self, groups: Sequence[Group]) -> Sequence[Group]:
+        subject = self._subject
+        if subject is None or len(groups) == 1:
+            return groups
+        return sorted(groups, key=lambda group: nearness(subject, group.record))
+
+    def _too_few(self, step: Step, layout: Layout, found: _StepEvidence) -> EvidenceInvalid:
+        """Say why no group of links reaches the step's threshold."""
+        counted = {
+            principal: name
+            for candidate in found.candidates
+            for principal, name in candidate.principals.items()
+        }
+        place = f"step {step.name}"
+        wanted = f"{step.threshold} of: {self._called(step, layout)}"
+        if len(counted) >= step.threshold:
+            reports = "; ".join(
+                f"{len(candidate.record.materials)} materials and"
+                f" {len(candidate.record.products)} products by {candidate.record.origin}"
+                for candidate in found.candidates[:_NAMED]
+            )
+            return LinksDisagree(
+                f"The links of the step {step.name} report different artifacts",
+                expected=f"the same artifacts from {wanted}",
+                found=f"{_difference(found.candidates)}; {reports}",
+                place=place,
+            )
+        if len(counted.keys() | found.revoked.keys()) >= step.threshold:
+            return KeyRevoked(
+                f"The step {step.name} is signed with a key that the policy revokes",
+                expected=wanted,
+                found=f"{', '.join(counted.values()) or 'nobody'}, and with a revoked key"
+                f" {', '.join(found.revoked.values())}",
+                place=place,
+            )
+        for error, principals in found.failed:
+            if len(counted.keys() | principals.keys()) >= step.threshold:
+                error.place = f"{place}, {error.place}" if error.place else place
+                return error
+        claimed = self._claims(step)
+        if counted or found.strangers or found.failed or found.revoked or claimed:
+            parts = [f"signed by {', '.join(counted.values()) or 'nobody authorised'}"]
+            parts += [f"not authorised for this step: {who}" for who in found.strangers[:_NAMED]]
+            parts += [f"{error}" for error, _ in found.failed[:_NAMED]]
+            parts += [f"its signature does not verify: {origin}" for origin in claimed[:_NAMED]]
+            return LinkThresholdUnmet(
+                f"Too few functionaries signed for the step {step.name}",
+                expected=wanted,
+                found="; ".join(parts),
+                place=place,
+            )
+        names = list(dict.fromkeys(link_filename(step.name, keyid) for keyid in step.pubkeys))
+        return LinkMissing(
+            f"There is no link for the step {step.name}",
+            expected=f"{' or '.join(names[:_NAMED]) or 'a functionary'}, signed by {wanted}",
+            found=f"{len(self._documents)} documents, none of them a valid link of this step",
+            place=place,
+        )
+
+    def _called(self, step: Step, layout: Layout) -> str:
+        names: dict[str, None] = {}
+        for keyid in step.pubkeys:
+            key = layout.keys.get(keyid)
+            ident = None if key is None else _identity(key)
+            name = None if ident is None else self._trust.principals.get(ident)
+            names[name or f"key {_keyid(keyid)}"] = None
+        return ", ".join(names) or "nobody"
+
+    def _claims(self, step: Step) -> list[str]:
+        """Return where documents came from that say they are links of ``step``, and are not.
+
+        What they say is not signed: it makes a message, never a decision.
+        """
+        names = {link_filename(step.name, keyid) for keyid in step.pubkeys}
+        return [
+            document.origin
+            for document in self._documents
+            if self._payloads.get(document.envelope.sha256) is None
+            and (
+                document.hint.rpartition("/")[2] in names
+                if document.hint
+                else any(found.keyid in step.pubkeys for found in document.envelope.signatures)
+            )
+        ]
+
+    # V10
+
+    def _inspect(self, layout: Layout, inspection: Inspection, *, in_sublayout: bool) -> Record:
+        # What the inspection finds does not depend on the choice of links.
+        key = (id(layout), inspection.name)
+        if key not in self._inspected:
+            permit(inspection, self._trust, in_sublayout=in_sublayout)
+            if self._inspector is None:
+                raise InspectionFailed(
+                    "The layout has inspections, and there is no file to inspect",
+                    place=f"inspection {inspection.name}",
+                    advice="Verify the file itself, not only its evidence.",
+                )
+            # I4: "less than 127, then the inspection was not successful and validation should
+            # halt": the inspector raises.
+            record = self._inspector.inspect(inspection)
+            origin = record.origin or f"inspection {inspection.name}"
+            self._inspected[key] = replace(record, origin=origin)
+        return self._inspected[key]
+
+    # The trace of the choice that passed.
+
+    def _trace(
+        self,
+        layout: Layout,
+        chosen: Mapping[str, Group],
+        evidence: Mapping[str, _StepEvidence],
+        bound: Binding | None,
+    ) -> tuple[TraceEntry, ...]:
+        entries = []
+        for step in layout.steps:
+            group = chosen[step.name]
+            names = group.principals
+            entries.append(
+                TraceEntry(
+                    f"step {step.name}",
+                    Outcome.OK,
+                    f"{len(names)} of {step.threshold} needed: {', '.join(names.values())};"
+                    f" {len(group.record.materials)} materials,"
+                    f" {len(group.record.products)} products ({group.record.origin})",
+                )
+            )
+            # Dissent is a note.
+            members = {id(member) for member in group.members}
+            entries += [
+                TraceEntry(
+                    f"step {step.name}",
+                    Outcome.NOTE,
+                    f"other artifacts are reported by {candidate.record.origin}",
+                )
+                for candidate in evidence[step.name].candidates
+                if id(candidate) not in members
+            ][: self._limits.choices]
+        entries += [
+            TraceEntry(f"inspection {inspection.name}", Outcome.OK, _command(inspection.run))
+            for inspection in layout.inspections
+        ]
+        if bound is not None:
+            entries.append(
+                TraceEntry(
+                    "binding",
+                    Outcome.OK,
+                    f"{shown(bound.artifact)} in {bound.place}, by `{shown_rule(bound.rule)}`",
+                )
+            )
+            entries += [TraceEntry("binding", Outcome.NOTE, note) for note in bound.notes]
+        return tuple(entries)
+
+    # U2
+
+    def names_below(self, layout: Layout, folder: str, within: frozenset[str]) -> list[str]:
+        """Return the names of links below ``folder``, and below those of its sublayouts."""
+        names = [folder + name for name in link_names(layout)]
+        if len(within) > self._limits.sublayout_depth:
+            return names
+        keys = self._functionaries(layout)
+        for document in self._documents:
+            if document.envelope.sha256 in within:
+                continue
+            signed = self._signers(document, keys)
+            sublayout = self._payload(document) if signed else None
+            if not isinstance(sublayout, Layout):
+                continue
+            for step in layout.steps:
+                for keyid in signed:
+                    if keyid not in step.pubkeys:
+                        continue
+                    self._sublayouts += 1
+                    if self._sublayouts > self._limits.sublayouts:
+                        return names
+                    below = link_filename(step.name, keyid).removesuffix(".link")
+                    names += self.names_below(
+                        sublayout, f"{folder}{below}/", within | {document.envelope.sha256}
+                    )
+        return names
+
+
+_NAMED = 3
+_KEYID_SHOWN = 8
+
+
+def _identity(key: PublicKey) -> str | None:
+    try:
+        return identity(key)
+    except UnusableKey:
+        return None
+
+
+def _keyid(keyid: str) -> str:
+    return shown(keyid[:_KEYID_SHOWN])[1:-1]
+
+
+def _command(words: Sequence[str]) -> str:
+    text = " ".join(words)
+    return shown(text)[1:-1] or "(none)"
+
+
+def _difference(candidates: Sequence[Candidate]) -> str:
+    """Name one artifact on which the first two different links differ."""
+    first = candidates[0].record
+    for other in candidates[1:]:
+        for side in ("materials", "products"):
+            ours = first.materials if side == "materials" else first.products
+            theirs = other.record.materials if side == "materials" else other.record.products
+            differing = [
+                name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)
+            ]
+            if differing:
+                return f"{len(differing)} {side} differ, {shown(min(differing))} among them"
+    return "digests that cannot be compared"
+
+
+def _unique(documents: Sequence[Document]) -> tuple[Document, ...]:
+    """Return the documents, those that are byte for byte the same only once."""
+    unique: dict[str, Document] = {}
+    for document in documents:
+        unique.setdefault(document.envelope.sha256, document)
+    return tuple(unique.values())
+
+
+def _check_count(documents: Sequence[Document], limits: Limits) -> None:
+    if len(documents) > limits.documents:
+        raise MetadataTooLarge(
+            "There are too many documents",
+            expected=f"at most {limits.documents}",
+            found=str(len(documents)),
+        )

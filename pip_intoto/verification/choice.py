@@ -1,0 +1,280 @@
+"""Which links of a step count together, and which choice of them is tried first.
+
+Valid links of a step are grouped by equal artifacts; a group with enough principals qualifies;
+verification passes when some choice of one group a step passes. More evidence thus only ever
+adds choices: removing a document never turns a block into a pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from pip_intoto.errors import (
+    ArtifactDigestMismatch,
+    ArtifactNotBound,
+    EvidenceInvalid,
+    LayoutNotForProject,
+    MetadataTooLarge,
+    RuleViolated,
+)
+from pip_intoto.metadata.digests import ACCEPTED, agree
+from pip_intoto.metadata.rules import Match
+from pip_intoto.verification.artifact_rules import check_item
+from pip_intoto.verification.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from pip_intoto.limits import Limits
+    from pip_intoto.metadata.digests import Digests
+    from pip_intoto.metadata.layout import Layout, Step
+    from pip_intoto.verification.artifact_rules import Budget
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One valid link of a step, or the summary of a valid sublayout.
+
+    ``principals`` maps the parties whose keys signed to what messages call them. ``documents``
+    are the sha256 of the documents it rests on, its own first.
+    """
+
+    record: Record
+    principals: Mapping[str, str]
+    documents: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Candidates of one step that report the same artifacts, and are enough."""
+
+    record: Record
+    members: tuple[Candidate, ...]
+
+    @property
+    def principals(self) -> dict[str, str]:
+        """The parties behind it, and what messages call them."""
+        return _principals(self.members)
+
+
+def qualifying_groups(
+    step: Step, candidates: Sequence[Candidate], limits: Limits
+) -> tuple[Group, ...]:
+    """Return every group that reaches the step's threshold of principals (T1, T2, T3).
+
+    Links with the very same artifacts are one group. Where that is not enough, groups are joined
+    whose digests agree although the algorithms differ; such a group vouches only for what all
+    of its members say. Raises :class:`MetadataTooLarge`.
+    """
+    buckets = _buckets(step, candidates)
+    groups = [
+        Group(record=bucket[0].record, members=tuple(bucket))
+        for bucket in buckets
+        if len(_principals(bucket)) >= step.threshold
+    ]
+    if groups:
+        return tuple(groups)
+    return tuple(_joined(step, buckets, limits))
+
+
+def _principals(members: Sequence[Candidate]) -> dict[str, str]:
+    return {principal: name for member in members for principal, name in member.principals.items()}
+
+
+def _buckets(step: Step, candidates: Sequence[Candidate]) -> list[list[Candidate]]:
+    buckets: list[list[Candidate]] = []
+    for candidate in candidates:
+        for bucket in buckets:
+            record = bucket[0].record
+            if (
+                record.materials == candidate.record.materials
+                and record.products == candidate.record.products
+                # Where one link is enough, nothing is compared, and nothing need be comparable.
+                and (step.threshold == 1 or _comparable(record))
+            ):
+                bucket.append(candidate)
+                break
+        else:
+            buckets.append([candidate])
+    return buckets
+
+
+def _comparable(record: Record) -> bool:
+    """Tell whether every artifact has an accepted digest: what has none equals nothing."""
+    return all(
+        not ACCEPTED.keys().isdisjoint(digests)
+        for artifacts in (record.materials, record.products)
+        for digests in artifacts.values()
+    )
+
+
+def _joined(step: Step, buckets: list[list[Candidate]], limits: Limits) -> Iterator[Group]:
+    agreeing: dict[tuple[int, int], bool] = {}
+    tries = 0
+
+    def together(one: int, other: int) -> bool:
+        key = (one, other)
+        if key not in agreeing:
+            agreeing[key] = _agree(buckets[one][0].record, buckets[other][0].record)
+        return agreeing[key]
+
+    def extend(chosen: tuple[int, ...], principals: frozenset[str]) -> Iterator[tuple[int, ...]]:
+        nonlocal tries
+        tries += 1
+        if tries > limits.documents:
+            raise MetadataTooLarge(f"The links of the step {step.name} agree in too many ways")
+        if len(principals) >= step.threshold:
+            yield chosen
+            return
+        for index in range(chosen[-1] + 1 if chosen else 0, len(buckets)):
+            joining = principals.union(_principals(buckets[index]))
+            if len(joining) > len(principals) and all(together(one, index) for one in chosen):
+                yield from extend((*chosen, index), joining)
+
+    for chosen in extend((), frozenset()):
+        members = tuple(member for index in chosen for member in buckets[index])
+        yield Group(
+            record=_intersection([buckets[index][0].record for index in chosen]), members=members
+        )
+
+
+def _agree(one: Record, other: Record) -> bool:
+    return _same_artifacts(one.materials, other.materials) and _same_artifacts(
+        one.products, other.products
+    )
+
+
+def _same_artifacts(one: Mapping[str, Digests], other: Mapping[str, Digests]) -> bool:
+    return one.keys() == other.keys() and all(
+        agree(digests, other[name]) for name, digests in one.items()
+    )
+
+
+def _intersection(records: Sequence[Record]) -> Record:
+    first = records[0]
+
+    def common(sides: Sequence[Mapping[str, Digests]]) -> dict[str, Digests]:
+        return {
+            name: {
+                algorithm: digest
+                for algorithm, digest in digests.items()
+                if all(side[name].get(algorithm) == digest for side in sides)
+            }
+            for name, digests in sides[0].items()
+        }
+
+    return Record(
+        materials=common([record.materials for record in records]),
+        products=common([record.products for record in records]),
+        origin=first.origin,
+    )
+
+
+#: What a choice can fail of, so that another one is worth trying.
+_REJECTIONS = (RuleViolated, ArtifactNotBound, ArtifactDigestMismatch, LayoutNotForProject)
+
+
+def search(
+    layout: Layout,
+    groups: Mapping[str, Sequence[Group]],
+    accept: Callable[[Mapping[str, Group], dict[str, Record]], _T],
+    budget: Budget,
+    limits: Limits,
+) -> Iterator[_T]:
+    """Yield what ``accept`` returns for each choice of one group a step that passes the rules.
+
+    ``groups`` holds the groups of each step, the likeliest first. ``accept`` gets the chosen
+    groups, and a dictionary with their records that it may add to; it raises what it has
+    against a choice. When no choice passes, raises what is wrong with the likeliest one, or
+    :class:`MetadataTooLarge` after ``limits.choices`` that do not.
+
+    A step's rules are checked as soon as all steps that they refer to are chosen, the last step
+    first: so links of many releases side by side do not multiply.
+    """
+    # V9 in the order of the layout, where there is nothing to choose.
+    best = {step.name: groups[step.name][0] for step in layout.steps}
+    if all(len(groups[step.name]) == 1 for step in layout.steps):
+        yield _check_in_order(layout, best, accept, budget)
+        return
+
+    order = list(reversed(layout.steps))
+    due = _due_at(order)
+    tried = 0
+    passed = 0
+    chosen: dict[str, Group] = {}
+    records: dict[str, Record] = {}
+
+    def fits(level: int) -> bool:
+        nonlocal tried
+        try:
+            for step in due[level]:
+                check_item(step, records, budget)
+        except RuleViolated:
+            tried += 1
+            return False
+        return True
+
+    def descend(level: int) -> Iterator[_T]:
+        nonlocal tried, passed
+        if level == len(order):
+            tried += 1
+            try:
+                result = accept(dict(chosen), dict(records))
+            except _REJECTIONS:
+                return
+            passed += 1
+            yield result
+            return
+        step = order[level]
+        for group in groups[step.name]:
+            if tried >= limits.choices:
+                return
+            chosen[step.name] = group
+            records[step.name] = group.record
+            if fits(level):
+                yield from descend(level + 1)
+        # What deeper levels see must not hold what this one no longer chooses.
+        chosen.pop(step.name, None)
+        records.pop(step.name, None)
+
+    yield from descend(0)
+    if passed:
+        return
+    if tried >= limits.choices:
+        raise MetadataTooLarge(
+            "None of the choices of links that were tried satisfies the layout",
+            expected=f"a choice among the first {limits.choices} that does",
+            advice="Ask the project to publish, beside a file, only the links of that file.",
+        )
+    _check_in_order(layout, best, accept, budget)
+    # Cannot be reached: that choice was among those that failed.
+    raise EvidenceInvalid("No choice of links satisfies the layout")
+
+
+def _check_in_order(
+    layout: Layout,
+    chosen: Mapping[str, Group],
+    accept: Callable[[Mapping[str, Group], dict[str, Record]], _T],
+    budget: Budget,
+) -> _T:
+    records = {name: group.record for name, group in chosen.items()}
+    for step in layout.steps:
+        check_item(step, records, budget)
+    return accept(chosen, records)
+
+
+def _due_at(order: Sequence[Step]) -> list[list[Step]]:
+    """Return for each level the steps whose rules refer to nothing that is chosen later."""
+    level_of = {step.name: level for level, step in enumerate(order)}
+    due: list[list[Step]] = [[] for _ in order]
+    for step in order:
+        referred = [
+            level_of[rule.step]
+            for rule in (*step.expected_materials, *step.expected_products)
+            if isinstance(rule, Match) and rule.step in level_of
+        ]
+        due[max([level_of[step.name], *referred])].append(step)
+    return due
