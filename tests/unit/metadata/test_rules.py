@@ -1,0 +1,122 @@
+"""R12: the exact grammar of artifact rules."""
+
+from __future__ import annotations
+
+import pytest
+from in_toto.rulelib import unpack_rule
+
+from pip_intoto.errors import MetadataMalformed
+from pip_intoto.limits import DEFAULT
+from pip_intoto.metadata.node import Node
+from pip_intoto.metadata.rules import (
+    Allow,
+    Create,
+    Delete,
+    Disallow,
+    Match,
+    Modify,
+    Require,
+    Rule,
+    parse_rule,
+)
+from pip_intoto.metadata.strict_json import JsonValue
+
+GOOD: list[tuple[list[str], Rule]] = [
+    (["CREATE", "a*"], Create("a*")),
+    (["DELETE", "a"], Delete("a")),
+    (["MODIFY", "[ab]"], Modify("[ab]")),
+    (["ALLOW", "a b"], Allow("a b")),
+    (["DISALLOW", "*"], Disallow("*")),
+    (["REQUIRE", "a*"], Require("a*")),
+    (
+        ["MATCH", "*", "WITH", "PRODUCTS", "FROM", "build"],
+        Match(pattern="*", destination="products", step="build"),
+    ),
+    (
+        ["MATCH", "*", "IN", "src", "WITH", "MATERIALS", "FROM", "build"],
+        Match(pattern="*", source_prefix="src", destination="materials", step="build"),
+    ),
+    (
+        ["MATCH", "*", "WITH", "PRODUCTS", "IN", "dist/", "FROM", "build"],
+        Match(pattern="*", destination="products", destination_prefix="dist/", step="build"),
+    ),
+    (
+        ["MATCH", "IN", "IN", "WITH", "WITH", "PRODUCTS", "IN", "IN", "FROM", "FROM"],
+        Match(
+            pattern="IN",
+            source_prefix="WITH",
+            destination="products",
+            destination_prefix="IN",
+            step="FROM",
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("words", "rule"), GOOD)
+def test_R12_every_form_is_read(words: list[str], rule: Rule) -> None:
+    parsed = parse_rule(Node([*words]))
+    assert parsed == rule
+    assert type(parsed) is type(rule)
+    assert list(parsed.words) == words
+    assert str(parsed) == " ".join(words)
+
+
+@pytest.mark.parametrize(("words", "rule"), GOOD[:-1])
+def test_R12_keywords_may_be_in_any_case(words: list[str], rule: Rule) -> None:
+    keywords = {"IN", "WITH", "FROM", "PRODUCTS", "MATERIALS", words[0]}
+    mixed: JsonValue = [word.capitalize() if word in keywords else word for word in words]
+    assert parse_rule(Node(mixed)) == rule
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["CREATE"],
+        ["CREATE", "a", "b"],
+        ["PERMIT", "a"],
+        ["MATCH", "a"],
+        ["MATCH", "a", "WITH", "PRODUCT", "FROM", "build"],
+        ["MATCH", "a", "WITH", "PRODUCTS", "FROM"],
+        ["MATCH", "a", "WITH", "PRODUCTS", "FROM", "build", "now"],
+        ["MATCH", "a", "FROM", "build", "WITH", "PRODUCTS"],
+        ["MATCH", "a", "IN", "b", "WITH", "PRODUCTS", "IN", "FROM", "build"],
+        ["MATCH", "a", "IN", "b", "IN", "c", "WITH", "PRODUCTS", "FROM", "build"],
+        ["MATCH", "a", "WITH", "PRODUCTS", "IN", "b", "FROM", "build", "IN", "c"],
+        ["ſ", "a"],
+        [["CREATE", "a"]],
+        ["CREATE", 1],
+        ["CREATE", None],
+        "CREATE a",
+        {"CREATE": "a"},
+    ],
+)
+def test_R12_anything_else_is_refused(words: JsonValue) -> None:
+    with pytest.raises(MetadataMalformed) as caught:
+        parse_rule(Node(words, "steps[0].expected_products[1]"))
+    assert caught.value.place.startswith("steps[0].expected_products[1]")
+
+
+def test_R12_a_word_has_a_greatest_length() -> None:
+    longest = "a" * DEFAULT.text
+    assert parse_rule(Node(["ALLOW", longest])) == Allow(longest)
+    with pytest.raises(MetadataMalformed):
+        parse_rule(Node(["ALLOW", f"{longest}a"]))
+
+
+@pytest.mark.parametrize("words", [words for words, _ in GOOD])
+def test_R12_the_reference_reads_the_same(words: list[str]) -> None:
+    theirs = unpack_rule(words)
+    ours = parse_rule(Node([*words]))
+    if isinstance(ours, Match):
+        assert theirs == {
+            "rule_type": "match",
+            "pattern": ours.pattern,
+            "source_prefix": ours.source_prefix,
+            "dest_prefix": ours.destination_prefix,
+            "dest_type": ours.destination,
+            "dest_name": ours.step,
+        }
+    else:
+        assert theirs == {"rule_type": ours.KEYWORD.lower(), "pattern": ours.words[1]}
