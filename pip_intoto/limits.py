@@ -74,6 +74,8 @@ class Limits:
     #: lines from the gate that wait while something is verified
     backlog_bytes: int = 96 * 1024 * 1024
     trace_entries: int = 400
+    #: an interpreter that is asked what it is, or compiles the gate
+    interpreter_seconds: int = 60
     # The policy
     policy_bytes: int = 1024 * 1024
     key_bytes: int = 64 * 1024
