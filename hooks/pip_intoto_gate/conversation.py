@@ -28,8 +28,28 @@ if TYPE_CHECKING:
 
 PROTOCOL = 1
 
+#: What must stand in the messages that decide something, and with which type or values.
+_SHAPES: dict[str, dict[str, Any]] = {
+    "ready": {"mode": ("enforce", "warn"), "protected": list, "templates": list},
+    "verdict": {
+        "id": int,
+        "status": str,
+        "reason": str,
+        "action": ("pass", "warn", "block"),
+        "summary": str,
+    },
+}
+
 #: What the verifier gets of the environment: what an interpreter needs to start, no more.
 _ALLOWED_VARIABLES = ("SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL", "TZ")
+
+
+def _check_shape(message: Message, shape: dict[str, Any]) -> None:
+    """Refuse a message that lacks what the gate decides by. Raises KeyError and TypeError."""
+    for name, wanted in shape.items():
+        value = message[name]
+        if not (value in wanted if isinstance(wanted, tuple) else isinstance(value, wanted)):
+            raise TypeError(f"a {message['type']} whose {name} is {value!r:.40}")
 
 
 class Failure(Exception):
@@ -221,7 +241,9 @@ class Conversation:
                 message,
                 lambda answer: self._answered(dict(answer, type="fetched", fetch=number)),
             )
-        elif kind not in ("ready", "verdict"):
+        elif kind in _SHAPES:
+            _check_shape(message, _SHAPES[kind])
+        else:
             raise ValueError(f"a message of an unknown type, {kind!r:.40}")
         with self._changed:
             self._last_sign = time.monotonic()
