@@ -215,11 +215,7 @@ def plain_template(python: Python, pip: str) -> Path:
     """Give an environment with nothing but pip."""
 
     def make(target: Path) -> None:
-        subprocess.run(
-            [python.path, "-I", "-m", "venv", "--without-pip", target],
-            check=True,
-            capture_output=True,
-        )
+        _must([python.path, "-I", "-m", "venv", "--without-pip", target])
         packages = _site_packages(target, python)
         with zipfile.ZipFile(pip_wheel(pip)) as archive:
             archive.extractall(packages)
@@ -250,14 +246,12 @@ def armed_template(python: Python, pip: str) -> Path:
         _copy(plain_template(python, pip), target)
         packages = _site_packages(target, python)
         transplant(packages)
-        subprocess.run(
+        _must(
             [
                 *(target / "bin" / "python", "-I", "-m", "pip", "--isolated", "install"),
                 *("--quiet", "--no-deps", "--no-index", "--disable-pip-version-check"),
                 built_wheel(),
             ],
-            check=True,
-            capture_output=True,
             env={"PATH": os.defpath, "PIP_CONFIG_FILE": os.devnull, "HOME": str(target)},
         )
         if measuring.active():
@@ -275,12 +269,7 @@ def built_wheel() -> Path:
 
     def make(target: Path) -> None:
         target.mkdir()
-        subprocess.run(
-            [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", target],
-            cwd=ROOT,
-            check=True,
-            capture_output=True,
-        )
+        _must([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", target], cwd=ROOT)
 
     folder = CACHE / "wheels"
     folder.mkdir(parents=True, exist_ok=True)
@@ -335,6 +324,14 @@ def _closure() -> list[importlib.metadata.Distribution]:
                 inner.marker = None
                 wanted.append(str(inner))
     return list(found.values())
+
+
+def _must(
+    command: list[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> None:
+    result = subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd, env=env)
+    if result.returncode:
+        raise RuntimeError(f"{command} failed:\n{result.stdout}{result.stderr}")
 
 
 def _site_packages(root: Path, python: Python) -> Path:
