@@ -17,7 +17,6 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from pip_intoto import __version__
-from pip_intoto.limits import DEFAULT
 from pip_intoto.verifier.protocol import PROTOCOL, Garbage, Message, Wire
 
 if TYPE_CHECKING:
@@ -38,9 +37,11 @@ def main() -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         wire.send({"type": "hello", "protocol": PROTOCOL, "version": __version__})
+        # Imported here for start-up time: the first message is on its way by now, and the rest
+        # is loaded while the gate reads it.
+        from pip_intoto.limits import DEFAULT
+
         _restrict(wire, DEFAULT)
-        # Imported here for start-up time: the first message is on its way by now, and the
-        # imports happen while the gate reads it.
         from pip_intoto.verifier.inbox import Inbox, leave
 
         inbox = Inbox(wire.incoming, DEFAULT)
