@@ -21,15 +21,15 @@ _BLOCK = 256 * 1024
 
 
 class Inbox:
-    """The lines that have arrived and were not yet read."""
+    """The lines that have arrived and were not yet read; ``parent`` is the gate's process id."""
 
-    def __init__(self, descriptor: int, limits: Limits) -> None:
+    def __init__(self, descriptor: int, parent: int, limits: Limits) -> None:
         self._descriptor = descriptor
         self._limits = limits
         self._lines: deque[bytes] = deque()
         self._waiting = 0
         self._changed = threading.Condition()
-        self._parent = os.getppid()
+        self._parent = parent
 
     def start(self) -> None:
         """Begin to read, on a thread of its own."""

@@ -4,13 +4,71 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pip_intoto.errors import ArtifactDigestMismatch, InspectionFailed
+from pip_intoto.verification.inspections import recognise
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pip_intoto.distribution import Distribution
     from pip_intoto.limits import Limits
+    from pip_intoto.metadata.layout import Inspection
     from pip_intoto.verification.inspections import Inspector
+    from pip_intoto.verification.record import Record
     from pip_intoto.verification.trust import Trust
 
 
 def inspector_for(distribution: Distribution, trust: Trust, *, limits: Limits) -> Inspector | None:
     """Give the inspector; None where the file is not at hand."""
-    return None
+    if distribution.path is None or distribution.sha256 is None:
+        return None
+    return _SameBytes(distribution.path, distribution.filename, distribution.sha256, trust, limits)
+
+
+class _SameBytes:
+    """Inspects a file that must have a certain digest: a verdict is about a digest."""
+
+    def __init__(
+        self, path: Path, filename: str, sha256: str, trust: Trust, limits: Limits
+    ) -> None:
+        self._path = path
+        self._filename = filename
+        self._sha256 = sha256
+        self._trust = trust
+        self._limits = limits
+        self._inspector: Inspector | None = None
+
+    def inspect(self, inspection: Inspection) -> Record:
+        """Inspect; raises ArtifactDigestMismatch when the file is another by now."""
+        # Imported here for start-up time: few layouts have inspections.
+        from pip_intoto.artifacts.hashing import sha256_file
+        from pip_intoto.artifacts.inspector import FileInspector
+
+        if self._inspector is None:
+            self._inspector = FileInspector(
+                self._path,
+                self._filename,
+                allowed_commands=self._trust.allowed_commands,
+                run_all=self._trust.run_all_inspections,
+                limits=self._limits,
+            )
+        if recognise(inspection.run) is None:
+            # A command acts on what it is given, so the question comes before it runs.
+            try:
+                self._check(sha256_file(self._path))
+            except OSError as error:
+                raise InspectionFailed(
+                    "The file to inspect cannot be read", found=str(error.strerror or error)
+                ) from error
+        record = self._inspector.inspect(inspection)
+        # The record was made from the bytes that were read, and nothing was done with it yet.
+        self._check(record.materials.get(self._filename, {}).get("sha256", "nothing"))
+        return record
+
+    def _check(self, sha256: str) -> None:
+        if sha256 != self._sha256:
+            raise ArtifactDigestMismatch(
+                "The file to inspect is not the one that the verdict is about",
+                expected=f"sha256 {self._sha256}",
+                found=f"sha256 {sha256}",
+            )

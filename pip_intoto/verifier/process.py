@@ -32,6 +32,8 @@ _FAULT = 70
 
 def main() -> NoReturn:
     """Serve the gate on standard input and output until it closes them."""
+    # Asked first of all: from the first message on, the parent may end at any moment.
+    parent = os.getppid()
     wire = Wire.take()
     # Ctrl-C reaches pip, which ends this process by closing the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -44,7 +46,7 @@ def main() -> NoReturn:
         _restrict(wire, DEFAULT)
         from pip_intoto.verifier.inbox import Inbox, leave
 
-        inbox = Inbox(wire.incoming, DEFAULT)
+        inbox = Inbox(wire.incoming, parent, DEFAULT)
         inbox.start()
         from pip_intoto.verifier.service import Service
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import subprocess
@@ -64,10 +65,8 @@ class Verifier:
             self.process.kill()
         self.process.wait()
         for stream in (self._in, self._out, self._err):
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 stream.close()
-            except BrokenPipeError:
-                pass
 
     def write(self, line: bytes) -> None:
         self._in.write(line)

@@ -180,8 +180,10 @@ def test_a_name_that_becomes_known_later_counts(tmp_path: Path) -> None:
         b'{"type":"decide","id":99,"sha256":null,"path":null}\n',
         b'{"type":"fetched","fetch":99,"status":200}\n',
         b'{"type":"announce","id":true,"distribution":{}}\n',
-        b'{"type":"announce","id":1,"distribution":{"name":"a","version":"","filename":"",'
-        b'"kind":"rocket"}}\n',
+        (
+            b'{"type":"announce","id":1,"distribution":{"name":"a","version":"","filename":"",'
+            b'"kind":"rocket"}}\n'
+        ),
     ],
 )
 def test_garbage_from_the_gate_ends_it(line: bytes, tmp_path: Path) -> None:
