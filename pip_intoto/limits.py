@@ -76,6 +76,8 @@ class Limits:
     trace_entries: int = 400
     #: an interpreter that is asked what it is, or compiles the gate
     interpreter_seconds: int = 60
+    #: one pip that `doctor` or `demo` runs
+    rehearsal_seconds: int = 180
     # The policy
     policy_bytes: int = 1024 * 1024
     key_bytes: int = 64 * 1024
