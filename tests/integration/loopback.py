@@ -1,8 +1,8 @@
 """A package index on the loopback interface, with evidence beside the files, and with faults.
 
-It serves PEP 503 and PEP 691 pages, PEP 658 metadata, ranges, and whatever else was put under a
-path. Faults are given by path pattern::
-
+It serves PEP 503 and PEP 691 pages, PEP 658 metadata (under the names of PEP 714, since pip before
+23.2 stumbles over the others), ranges, and whatever else was put under a path. Faults are given by
+path pattern::
     index.fault("*.intoto.jsonl", Status(500))
     index.fault("/files/demo-*.whl", Truncated(at=1000), times=1)
 """
@@ -482,7 +482,7 @@ def _html_page(files: list[tuple[str, str, str]]) -> bytes:
     lines = ["<!DOCTYPE html>", "<html><body>"]
     for filename, digest, metadata in files:
         fragment = f"#sha256={digest}" if digest else ""
-        attribute = f' data-dist-info-metadata="sha256={metadata}"' if metadata else ""
+        attribute = f' data-core-metadata="sha256={metadata}"' if metadata else ""
         reference = html.escape(f"/files/{quote(filename)}{fragment}")
         lines.append(f'<a href="{reference}"{attribute}>{html.escape(filename)}</a><br>')
     return "\n".join([*lines, "</body></html>", ""]).encode()
@@ -498,7 +498,7 @@ def _json_page(path: str, files: list[tuple[str, str, str]]) -> bytes:
                     "filename": filename,
                     "url": f"/files/{quote(filename)}",
                     "hashes": {"sha256": digest} if digest else {},
-                    "dist-info-metadata": {"sha256": metadata} if metadata else False,
+                    "core-metadata": {"sha256": metadata} if metadata else False,
                 }
                 for filename, digest, metadata in files
             ],
