@@ -143,7 +143,7 @@ def _signatures(
     for element in node.elements():
         try:
             signatures.append(_signature(element, limits, is_dsse=is_dsse))
-        except MetadataMalformed as error:  # noqa: PERF203 - each is judged by itself
+        except MetadataMalformed as error:
             notes.append(str(error))
     return tuple(signatures), tuple(notes)
 

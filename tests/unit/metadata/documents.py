@@ -98,9 +98,7 @@ def link(**changes: JsonValue) -> dict[str, JsonValue]:
     return _changed(value, changes)
 
 
-def _changed(
-    value: dict[str, JsonValue], changes: dict[str, JsonValue]
-) -> dict[str, JsonValue]:
+def _changed(value: dict[str, JsonValue], changes: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """``value`` with other members; an ellipsis takes one away."""
     merged = {**value, **changes}
     return {name: each for name, each in merged.items() if cast("object", each) is not ...}
@@ -128,7 +126,7 @@ def pae(payload: bytes, payload_type: str = "application/vnd.in-toto+json") -> b
     )
 
 
-def dsse(payload: JsonValue | bytes, **changes: JsonValue) -> dict[str, JsonValue]:
+def dsse(payload: JsonValue | bytes, /, **changes: JsonValue) -> dict[str, JsonValue]:
     """A DSSE envelope, signed with :data:`ED25519`."""
     body = payload if isinstance(payload, bytes) else as_json(payload)
     signature = ED25519.sign(pae(body))
@@ -140,7 +138,7 @@ def dsse(payload: JsonValue | bytes, **changes: JsonValue) -> dict[str, JsonValu
     return _changed(value, changes)
 
 
-def metablock(signed: JsonValue, **changes: JsonValue) -> dict[str, JsonValue]:
+def metablock(signed: JsonValue, /, **changes: JsonValue) -> dict[str, JsonValue]:
     """A Metablock, signed with :data:`ED25519`."""
     signature = ED25519.sign(canonical.encode(signed)).hex()
     value: dict[str, JsonValue] = {
@@ -148,5 +146,3 @@ def metablock(signed: JsonValue, **changes: JsonValue) -> dict[str, JsonValue]:
         "signatures": [{"keyid": KEYID, "sig": signature}],
     }
     return _changed(value, changes)
-
-

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pip_intoto.errors import MetadataMalformed
 from pip_intoto.metadata.canonical import encode
-from pip_intoto.metadata.strict_json import JsonValue
+
+if TYPE_CHECKING:
+    from pip_intoto.metadata.strict_json import JsonValue
 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
         ({"b": 1, "a": [True, False, None, "x"]}, b'{"a":[true,false,null,"x"],"b":1}'),
-        ({"é": 1, "z": 2, "\U0001f600": 3, "\uffff": 4}, '{"z":2,"é":1,"\uffff":4,"😀":3}'.encode()),
+        (
+            {"é": 1, "z": 2, "\U0001f600": 3, "\uffff": 4},
+            '{"z":2,"é":1,"\uffff":4,"😀":3}'.encode(),
+        ),
         ('"\\', b'"\\"\\\\"'),
         ("\n\r\t\b\f\x00\x1f\x7f", b'"\n\r\t\b\f\x00\x1f\x7f"'),
         ("\\n\\u0001\n\\\\n", b'"\\\\n\\\\u0001\n\\\\\\\\n"'),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,17 +16,17 @@ from pip_intoto.metadata.digests import (
     parse_digests,
 )
 from pip_intoto.metadata.node import Node
-from pip_intoto.metadata.strict_json import JsonValue
 from tests.unit.metadata.documents import SHA256, SHA512
+
+if TYPE_CHECKING:
+    from pip_intoto.metadata.strict_json import JsonValue
 
 OTHER = "0" * 64
 UNKNOWN = {"md5": "whatever", "gitCommit": "1"}
 
 
 def test_H1_every_accepted_algorithm_has_the_length_of_its_digest() -> None:
-    sizes = {
-        name: 2 * hashlib.new(name).digest_size for name in ACCEPTED if name != "blake2b-256"
-    }
+    sizes = {name: 2 * hashlib.new(name).digest_size for name in ACCEPTED if name != "blake2b-256"}
     assert {**sizes, "blake2b-256": 2 * hashlib.blake2b(digest_size=32).digest_size} == ACCEPTED
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
@@ -19,7 +20,6 @@ from securesystemslib.signer import CryptoSigner, SSlibKey
 from pip_intoto.errors import MetadataMalformed, UnusableKey
 from pip_intoto.metadata.keys import PublicKey, identity, load_pem, material, parse_key
 from pip_intoto.metadata.node import Node
-from pip_intoto.metadata.strict_json import JsonValue
 from tests.unit.metadata.documents import (
     ED25519,
     ED25519_HEX,
@@ -30,6 +30,9 @@ from tests.unit.metadata.documents import (
     WITHOUT,
     key,
 )
+
+if TYPE_CHECKING:
+    from pip_intoto.metadata.strict_json import JsonValue
 
 RSA = rsa.generate_private_key(65537, 2048).public_key()
 P256 = ec.generate_private_key(ec.SECP256R1()).public_key()
@@ -137,7 +140,9 @@ def test_T3_equal_material_is_one_identity_however_it_is_spelled() -> None:
         f"a comment\n{ED25519_PEM}",
         armoured(with_null),
     ]
-    assert {identity(of("ed25519", each)) for each in spellings} == {hashlib.sha256(der).hexdigest()}
+    assert {identity(of("ed25519", each)) for each in spellings} == {
+        hashlib.sha256(der).hexdigest()
+    }
     named = PublicKey(keyid="0" * 64, keytype="ed25519", scheme="other", public=ED25519_HEX)
     assert identity(named) == hashlib.sha256(der).hexdigest()
 
@@ -181,7 +186,7 @@ def test_K2_what_cannot_be_read_is_unusable(keytype: str, public: str) -> None:
 
 
 def test_K2_rsa_keys_have_at_least_2048_bits() -> None:
-    assert material(of("rsa", pem(RSA)))
+    assert len(identity(of("rsa", pem(RSA)))) == 64
     weak = rsa.generate_private_key(65537, 1024).public_key()
     with pytest.raises(UnusableKey) as caught:
         identity(of("rsa", pem(weak)))

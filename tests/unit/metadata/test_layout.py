@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pip_intoto.errors import LayoutFeatureUnsupported, MetadataMalformed, MetadataTooLarge
 from pip_intoto.limits import DEFAULT
-from pip_intoto.metadata.layout import Layout, parse_layout
+from pip_intoto.metadata.layout import parse_layout
 from pip_intoto.metadata.node import Node
 from pip_intoto.metadata.rules import Create, Disallow
-from pip_intoto.metadata.strict_json import JsonValue
 from tests.unit.metadata.documents import KEYID, WITHOUT, inspection, key, layout, step
+
+if TYPE_CHECKING:
+    from pip_intoto.metadata.layout import Layout
+    from pip_intoto.metadata.strict_json import JsonValue
 
 OTHER_KEYID = "cd" * 32
 
@@ -181,20 +185,23 @@ def test_S3_nothing_else_is_a_threshold(value: JsonValue) -> None:
 @pytest.mark.parametrize("side", ["expected_materials", "expected_products"])
 def test_S4_S5_rules_are_lists_of_rules(side: str) -> None:
     assert getattr(read(layout(steps=[step(**{side: WITHOUT})])).steps[0], side) == ()
-    for bad in (["ALLOW", "*"], [[["ALLOW", "*"]]], {}, None, [{}], [["ALLOW"]]):
+    others: list[JsonValue] = [["ALLOW", "*"], [[["ALLOW", "*"]]], {}, None, [{}], [["ALLOW"]]]
+    for bad in others:
         assert refused(layout(steps=[step(**{side: bad})])).place.startswith(f"steps[0].{side}")
 
 
 def test_S6_pubkeys_are_keyids_and_count_once() -> None:
     parsed = read(layout(steps=[step(pubkeys=[OTHER_KEYID, KEYID, OTHER_KEYID])]))
     assert parsed.steps[0].pubkeys == (OTHER_KEYID, KEYID)
-    for bad in (KEYID, [1], {}, None):
+    others: list[JsonValue] = [KEYID, [1], {}, None]
+    for bad in others:
         assert refused(layout(steps=[step(pubkeys=bad)])).place.startswith("steps[0].pubkeys")
 
 
 def test_S7_the_expected_command_is_a_list_of_words() -> None:
     assert read(layout(steps=[step(expected_command=WITHOUT)])).steps[0].expected_command == ()
-    for bad in ("make", [1], {}, None):
+    others: list[JsonValue] = ["make", [1], {}, None]
+    for bad in others:
         refused(layout(steps=[step(expected_command=bad)]))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,8 +14,10 @@ from pip_intoto.limits import DEFAULT, LOCAL
 from pip_intoto.metadata import strict_json
 from pip_intoto.metadata.link import parse_link
 from pip_intoto.metadata.node import Node
-from pip_intoto.metadata.strict_json import JsonValue
 from tests.unit.metadata.documents import SHA256, SHA512, WITHOUT, link
+
+if TYPE_CHECKING:
+    from pip_intoto.metadata.strict_json import JsonValue
 
 
 def test_L10_a_link_is_read() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pip_intoto.errors import MetadataMalformed
@@ -12,7 +14,9 @@ from pip_intoto.metadata.names import (
     link_filename,
 )
 from pip_intoto.metadata.node import Node
-from pip_intoto.metadata.strict_json import JsonValue
+
+if TYPE_CHECKING:
+    from pip_intoto.metadata.strict_json import JsonValue
 
 NORMAL = [
     "foo.py",
@@ -84,7 +88,22 @@ def test_N3_a_name_that_can_be_part_of_a_file_name(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", "../evil", "a/b", "a\\b", "/a", "a\x00", "a\nb", "\x1b[2J", "x" * 201, None, 5, []],
+    [
+        "",
+        ".",
+        "..",
+        "../evil",
+        "a/b",
+        "a\\b",
+        "/a",
+        "a\x00",
+        "a\nb",
+        "\x1b[2J",
+        "x" * 201,
+        None,
+        5,
+        [],
+    ],
 )
 def test_N3_a_name_that_leaves_the_directory_of_the_links(name: JsonValue) -> None:
     with pytest.raises(MetadataMalformed):

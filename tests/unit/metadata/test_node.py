@@ -12,6 +12,8 @@ from pip_intoto.metadata.node import Node, shown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pip_intoto.metadata.strict_json import JsonValue
+
 DOCUMENT = Node({"steps": [{"expected products": [[1]], "name": None}], "n": 3})
 
 
@@ -84,7 +86,8 @@ def test_what_is_shown_is_short_printable_and_on_one_line() -> None:
     assert shown("a\x1b[31m\u202e\nb") == "'a\\x1b[31m\\u202e\\nb'"
     assert len(shown("x" * 1_000_000)) < 100
     assert len(shown("\x00" * 1_000_000)) < 100
-    assert [shown(value) for value in ({}, [], None, True, 1)] == [
+    values: list[JsonValue] = [{}, [], None, True, 1]
+    assert [shown(value) for value in values] == [
         "an object",
         "a list",
         "null",

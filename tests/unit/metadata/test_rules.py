@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from in_toto.rulelib import unpack_rule
 
@@ -16,10 +18,14 @@ from pip_intoto.metadata.rules import (
     Match,
     Modify,
     Require,
-    Rule,
     parse_rule,
 )
-from pip_intoto.metadata.strict_json import JsonValue
+
+if TYPE_CHECKING:
+    from pip_intoto.metadata.rules import (
+        Rule,
+    )
+    from pip_intoto.metadata.strict_json import JsonValue
 
 GOOD: list[tuple[list[str], Rule]] = [
     (["CREATE", "a*"], Create("a*")),

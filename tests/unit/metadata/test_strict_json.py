@@ -6,12 +6,16 @@ import dataclasses
 import json
 import time
 import tracemalloc
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pip_intoto.errors import MetadataMalformed, MetadataTooLarge
 from pip_intoto.limits import DEFAULT
-from pip_intoto.metadata.strict_json import JsonValue, parse
+from pip_intoto.metadata.strict_json import parse
+
+if TYPE_CHECKING:
+    from pip_intoto.metadata.strict_json import JsonValue
 
 
 @pytest.mark.parametrize(
@@ -22,7 +26,10 @@ from pip_intoto.metadata.strict_json import JsonValue, parse
         ('"\\u00e4\\ud83d\\ude00é\\\\\\"\\n"', 'ä😀é\\"\n'),
         ('{"a:": "[{", "b\\"": "}", "\\\\": "\\\\\\""}', {"a:": "[{", 'b"': "}", "\\": '\\"'}),
         ('["a","b:","", ":"]', ["a", "b:", "", ":"]),
-        ('{"a":{"x":1},"b":{"x":2},"c":[{"x":3}]}', {"a": {"x": 1}, "b": {"x": 2}, "c": [{"x": 3}]}),
+        (
+            '{"a":{"x":1},"b":{"x":2},"c":[{"x":3}]}',
+            {"a": {"x": 1}, "b": {"x": 2}, "c": [{"x": 3}]},
+        ),
         ("1.5e3", 1500.0),
         ("0", 0),
         ("9223372036854775807", 9223372036854775807),
@@ -189,13 +196,16 @@ def test_J5_half_a_surrogate_pair_is_refused(text: str) -> None:
         parse(text.encode(), limits=DEFAULT)
 
 
-@pytest.mark.parametrize("text", ['"\\ud83d\\ude00"', '"\\\\ud800"', '{"\\uD83D\\uDE00": "\\u0000"}'])
+@pytest.mark.parametrize(
+    "text", ['"\\ud83d\\ude00"', '"\\\\ud800"', '{"\\uD83D\\uDE00": "\\u0000"}']
+)
 def test_J5_whole_pairs_and_escaped_backslashes_are_text(text: str) -> None:
     assert parse(text.encode(), limits=DEFAULT) == json.loads(text)
 
 
 @pytest.mark.parametrize(
-    "unit", ["{},", "0,", '"",', "[[]],", '{"a":0},', '"\\\\",', '"\\"",', '"\\ud83d\\ude00",', "0.5,"]
+    "unit",
+    ["{},", "0,", '"",', "[[]],", '{"a":0},', '"\\\\",', '"\\"",', '"\\ud83d\\ude00",', "0.5,"],
 )
 def test_J4_hostile_documents_of_full_size_take_a_moment(unit: str) -> None:
     count = DEFAULT.document_bytes // len(unit) - 1
