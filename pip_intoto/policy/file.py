@@ -142,7 +142,7 @@ def canonical_name(name: str) -> str:
 
 def _read(path: Path, what: str, at_most: int, *, place: str) -> bytes:
     try:
-        descriptor = os.open(path, _OPEN)
+        stream = os.fdopen(os.open(path, _OPEN), "rb")
     except FileNotFoundError:
         if place == str(path):
             raise PolicyMissing(f"there is no policy at {path}") from None
@@ -152,11 +152,13 @@ def _read(path: Path, what: str, at_most: int, *, place: str) -> bytes:
             advice="Correct the path; it is relative to the policy file.",
             place=place,
         ) from None
+    except IsADirectoryError:
+        raise PolicyInvalid(f"{what} is not a file: {path}", place=place) from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise PolicyInvalid(f"{what} cannot be read: {path} ({why})", place=place) from None
-    with os.fdopen(descriptor, "rb") as stream:
-        status = os.fstat(descriptor)
+    with stream:
+        status = os.fstat(stream.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise PolicyInvalid(f"{what} is not a file: {path}", place=place)
         reason = others_may_write(path)
