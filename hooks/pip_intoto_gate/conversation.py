@@ -67,23 +67,13 @@ class Failure(Exception):
 
 
 class Conversation:
-    """One verifier process, from its start to its end.
+    """One verifier process, from its start to its end. ``command`` is the verifier's."""
 
-    ``command`` is the verifier's; ``fetch`` is called as ``fetch(request, answer)`` for each
-    request, and must call ``answer(message)`` once, from any thread.
-    """
-
-    def __init__(
-        self,
-        command: list[str],
-        seconds: float,
-        version: str,
-        fetch: Callable[[Message, Callable[[Message], None]], None],
-    ) -> None:
+    def __init__(self, command: list[str], seconds: float, version: str) -> None:
         self._command = command
         self._seconds = seconds
         self._version = version
-        self._fetch = fetch
+        self._fetch: Callable[[Message, Callable[[Message], None]], None] = _nothing_to_fetch
         self._process: subprocess.Popen[bytes] | None = None
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._owner = os.getpid()
@@ -125,6 +115,13 @@ class Conversation:
         ):
             threading.Thread(target=work, args=(pipe,), daemon=True).start()
 
+    def fetch_with(self, fetch: Callable[[Message, Callable[[Message], None]], None]) -> None:
+        """Say who fetches, before anything is announced.
+
+        ``fetch(request, answer)`` must call ``answer(message)`` once, from any thread.
+        """
+        self._fetch = fetch
+
     def send(self, message: Message) -> None:
         """Queue a message; never blocks."""
         self._outgoing.put(message)
@@ -156,6 +153,8 @@ class Conversation:
     # --- the three threads ----------------------------------------------------------------
 
     def _wait(self, answer: Callable[[], Message | None]) -> Message:
+        # Silence counts from now: before, nobody may have asked for anything.
+        began = time.monotonic()
         with self._changed:
             while True:
                 if self._failure is not None:
@@ -163,7 +162,7 @@ class Conversation:
                 found = answer()
                 if found is not None:
                     return found
-                patience = self._last_sign + self._seconds - time.monotonic()
+                patience = max(began, self._last_sign) + self._seconds - time.monotonic()
                 if patience <= 0:
                     break
                 self._changed.wait(patience)
@@ -299,3 +298,7 @@ class Conversation:
         self._stderr.seek(max(0, self._stderr.tell() - limits.STDERR_TAIL))
         tail = self._stderr.read().decode("utf-8", "replace").strip()
         return f"exit status {process.returncode}" + (f"; it said: {tail}" if tail else "")
+
+
+def _nothing_to_fetch(_request: Message, _answer: Callable[[Message], None]) -> None:
+    raise ValueError("a fetch before anything was announced")

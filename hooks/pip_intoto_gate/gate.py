@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import hashlib
 import logging
 import os
 import re
@@ -26,12 +25,15 @@ from typing import TYPE_CHECKING, Any
 
 from pip_intoto_gate import addresses, children, location, settings, wheels
 from pip_intoto_gate.blocked import UNTOUCHED, Blocked, printable
-from pip_intoto_gate.conversation import Conversation, Failure
+from pip_intoto_gate.conversation import Failure
 from pip_intoto_gate.digests import FileDigests, StreamedDigests, copy_privately
 from pip_intoto_gate.fetching import Fetcher, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from pip_intoto_gate.conversation import Conversation
+    from pip_intoto_gate.opening import Opening
 
 logger = logging.getLogger("pip.pip_intoto")
 
@@ -69,16 +71,11 @@ class Case:
 class Gate:
     """One pip process, from its first prepared requirement to its end."""
 
-    def __init__(self, site_packages: str, version: str, context: dict[str, Any]) -> None:
+    def __init__(self, site_packages: str, opening: Opening, context: dict[str, Any]) -> None:
         self._site_packages = site_packages
-        self._version = version
+        self._opening = opening
+        self._settings = opening.settings
         self._context = context
-        self._settings = settings.read(site_packages, context)
-        self._unusable: location.PolicyUnusable | None = None
-        try:
-            self._policy, self._policy_sha256 = _find_policy(context)
-        except location.PolicyUnusable as error:
-            self._policy, self._policy_sha256, self._unusable = "", None, error
         self._streamed = StreamedDigests()
         self._files = FileDigests()
         self._private = ""
@@ -107,27 +104,25 @@ class Gate:
         """Start the verifier, unless one is running. ``session`` is pip's."""
         if self._verifier is not None:
             return
-        if self._unusable is not None:
+        unusable = self._opening.unusable
+        if unusable is not None:
             raise Blocked(
-                self._unusable.code,
-                f"The policy cannot be used: {self._unusable.why}.",
-                expected=f"a policy file at {self._unusable.path}",
-                advice=self._unusable.advice,
+                unusable.code,
+                f"The policy cannot be used: {unusable.why}.",
+                expected=f"a policy file at {unusable.path}",
+                advice=unusable.advice,
             )
-        if not self._policy:
+        if not self._opening.policy:
             raise Blocked(
                 "policy-missing",
                 "Verification is enabled here, and there is no policy.",
                 expected="one of " + ", ".join(place.path for place in location.candidates()),
                 advice="Write one with `pip-intoto trust add`, or run `pip-intoto disable`.",
             )
-        fetcher = Fetcher(session, self._evidence_belongs_to)
-        self._verifier = Conversation(
-            self._settings.verifier, self._settings.seconds, self._version, fetcher.submit
-        )
+        self._verifier = self._opening.verifier()
+        self._verifier.fetch_with(Fetcher(session, self._evidence_belongs_to).submit)
         if not self._cases:
             atexit.register(self.close)
-        self._verifier.start(self._policy, self._policy_sha256)
 
     def close(self) -> None:
         """End the verifier, say what was done, and leave nothing behind."""
@@ -149,8 +144,8 @@ class Gate:
             runnable_pip,
             os.path.join(self._site_packages, "pip_intoto_boot.py"),
             {
-                "policy": self._policy,
-                "sha256": self._policy_sha256,
+                "policy": self._opening.policy,
+                "sha256": self._opening.policy_sha256,
                 "verifier": self._settings.verifier,
                 "seconds": self._settings.seconds,
                 "building_for": self._building_for[-1],
@@ -525,20 +520,6 @@ class Gate:
             with contextlib.suppress(OSError, ValueError):
                 sys.stderr.write(f"pip-intoto: {', '.join(parts)}\n")
                 sys.stderr.flush()
-
-
-def _find_policy(context: dict[str, Any]) -> tuple[str, str | None]:
-    """The policy in force and its sha256; child pips are told both by their parent."""
-    if "policy" in context:
-        return str(context["policy"] or ""), context.get("sha256")
-    found = location.locate()
-    return (found.path, file_sha256(found.path)) if found else ("", None)
-
-
-def file_sha256(path: str) -> str:
-    """The sha256 of a small file of the user's own."""
-    with open(path, "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
 
 
 def _is_wheel(req: Any) -> bool:

@@ -9,28 +9,27 @@ Modules are patched as they are loaded, before anybody else can have imported a 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.machinery
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from pip_intoto_gate import VERSION, limits
+from pip_intoto_gate import limits
 
 if TYPE_CHECKING:
     import types
     from collections.abc import Callable
 
     from pip_intoto_gate.gate import Gate
+    from pip_intoto_gate.opening import Opening
 
     #: Makes the replacement for a function: called with (original, gate).
     Wrapper = Callable[[Callable[..., Any], Gate], Callable[..., Any]]
 
 #: What a wrapped function carries, so that the self-check can tell it from pip's own.
 _MARK = "__pip_intoto__"
-
-#: Commands of pip that fetch distributions; the words to look for when a seam is missing.
-_FETCHING_COMMANDS = {"install", "download", "wheel", "lock"}
 
 
 class Seam:
@@ -276,8 +275,12 @@ def take_position(site_packages: str, pip_path: list[str], context: dict[str, An
                 return
         except location.PolicyUnusable:
             pass  # the gate says so when pip wants to install something
-    _Patcher.install(site_packages, context)
+    late = _LateGate(site_packages, context)
+    sys.meta_path.insert(0, _Patcher(late))
     _check_version(pip_path)
+    with contextlib.suppress(OSError, ValueError):
+        # Whatever is wrong will be met again, and said, when the gate is needed.
+        late.opening().start_early()
 
 
 def check_seams() -> None:
@@ -327,7 +330,9 @@ def _check_version(pip_path: list[str]) -> None:
 
 
 def _stop_fetching_commands(missing: list[str]) -> None:
-    if _FETCHING_COMMANDS.intersection(sys.argv):
+    from pip_intoto_gate.opening import is_fetching
+
+    if is_fetching():
         summary, expected, found, advice = _unsupported(missing)
         raise SystemExit(
             f"ERROR: {summary} Nothing was installed. [pip-unsupported]\n"
@@ -342,16 +347,11 @@ _missing: list[str] = []
 class _Patcher:
     """A finder that lets pip's modules load as ever, and wraps their functions right after."""
 
-    def __init__(self, site_packages: str, context: dict[str, Any]) -> None:
-        #: The one gate of this process.
-        self._gate: Any = _LateGate(site_packages, context)
+    def __init__(self, gate: Any) -> None:
+        self._gate = gate
         self._seams: dict[str, list[Seam]] = {}
         for seam in (*SEAMS, *RUNNABLE_PIP):
             self._seams.setdefault(seam.module, []).append(seam)
-
-    @classmethod
-    def install(cls, site_packages: str, context: dict[str, Any]) -> None:
-        sys.meta_path.insert(0, cls(site_packages, context))
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
         if fullname not in self._seams:
@@ -376,15 +376,28 @@ class _LateGate:
     """Stands for the gate until it is needed; pip's own errors must be loaded before it."""
 
     def __init__(self, site_packages: str, context: dict[str, Any]) -> None:
-        self._arguments = site_packages, VERSION, context
+        self._site_packages = site_packages
+        self._context = context
+        self._opening: Opening | None = None
         self._gate: Any = None
+
+    def opening(self) -> Opening:
+        """What can be known before pip is loaded. Raises ValueError and OSError."""
+        from pip_intoto_gate.opening import Opening
+
+        if self._opening is None:
+            self._opening = Opening(self._site_packages, self._context)
+        return self._opening
 
     def __getattr__(self, name: str) -> Any:
         if self._gate is None:
-            from pip_intoto_gate.gate import Gate
-
-            self._gate = Gate(*self._arguments)
+            self._gate = _explaining(self._make_gate)()
         return _explaining(getattr(self._gate, name))
+
+    def _make_gate(self) -> Gate:
+        from pip_intoto_gate.gate import Gate
+
+        return Gate(self._site_packages, self.opening(), self._context)
 
 
 def _explaining(method: Callable[..., Any]) -> Callable[..., Any]:
