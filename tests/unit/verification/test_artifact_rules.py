@@ -1,0 +1,418 @@
+"""Artifact rules (R1 to R12)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pip_intoto.errors import MetadataMalformed, MetadataTooLarge, RuleViolated
+from pip_intoto.limits import DEFAULT
+from pip_intoto.metadata.layout import Step
+from pip_intoto.verification.artifact_rules import Budget, check_item, consumers
+from pip_intoto.verification.record import Record
+from tests.unit.verification.supply import digests, rules
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pip_intoto.metadata.rules import Rule
+
+Artifacts = dict[str, dict[str, str]]
+
+
+def artifacts(**content: str) -> Artifacts:
+    """Names with ``_`` for ``/``, and content to be hashed."""
+    return {name.replace("_", "/"): digests(text) for name, text in content.items()}
+
+
+def run(
+    materials: Sequence[str] = (),
+    products: Sequence[str] = (),
+    *,
+    before: Artifacts | None = None,
+    after: Artifacts | None = None,
+    others: Mapping[str, Record] | None = None,
+    budget: Budget | None = None,
+) -> None:
+    """Check the rules of a step that found ``before`` and left ``after``."""
+    check_item(*_item(materials, products, before, after, others), budget or Budget(DEFAULT))
+
+
+def _item(
+    materials: Sequence[str],
+    products: Sequence[str],
+    before: Artifacts | None,
+    after: Artifacts | None,
+    others: Mapping[str, Record] | None,
+) -> tuple[Step, dict[str, Record]]:
+    step = Step(
+        name="here",
+        threshold=1,
+        expected_materials=rules(*materials),
+        expected_products=rules(*products),
+        pubkeys=(),
+        expected_command=(),
+    )
+    record = Record(materials=before or {}, products=after or {}, origin="here.link")
+    return step, {"here": record, **(others or {})}
+
+
+def there(
+    materials: Artifacts | None = None, products: Artifacts | None = None
+) -> dict[str, Record]:
+    return {
+        "there": Record(materials=materials or {}, products=products or {}, origin="there.link")
+    }
+
+
+END = "DISALLOW *"
+
+
+# --- R1 to R3: what changed ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pattern", ["new", "*", "n*", "n?w", "[n]ew"])
+def test_R1_create_consumes_products_that_were_no_materials(pattern: str) -> None:
+    run(products=[f"CREATE {pattern}", END], after=artifacts(new="1"))
+
+
+@pytest.mark.parametrize("pattern", ["old", "*", "o*", "o?d", "[o]ld"])
+def test_R1_create_does_not_consume_what_was_there_before(pattern: str) -> None:
+    both = artifacts(old="1")
+    with pytest.raises(RuleViolated):
+        run(products=[f"CREATE {pattern}", END], before=both, after=artifacts(old="2"))
+
+
+def test_R1_create_among_materials_consumes_nothing() -> None:
+    with pytest.raises(RuleViolated):
+        run(materials=["CREATE *", END], before=artifacts(a="1"))
+
+
+@pytest.mark.parametrize("pattern", ["old", "*", "o*"])
+def test_R2_delete_consumes_materials_that_are_no_products(pattern: str) -> None:
+    run(materials=[f"DELETE {pattern}", END], before=artifacts(old="1"))
+
+
+@pytest.mark.parametrize("pattern", ["kept", "*", "k*"])
+def test_R2_delete_does_not_consume_what_is_still_there(pattern: str) -> None:
+    kept = artifacts(kept="1")
+    with pytest.raises(RuleViolated):
+        run(materials=[f"DELETE {pattern}", END], before=kept, after=kept)
+
+
+def test_R2_delete_among_products_consumes_nothing() -> None:
+    with pytest.raises(RuleViolated):
+        run(products=["DELETE *", END], after=artifacts(a="1"))
+
+
+@pytest.mark.parametrize("pattern", ["a", "*", "a*", "[a]"])
+def test_R3_modify_consumes_what_has_other_digests(pattern: str) -> None:
+    before, after = artifacts(a="1"), artifacts(a="2")
+    run([f"MODIFY {pattern}", END], [f"MODIFY {pattern}", END], before=before, after=after)
+
+
+@pytest.mark.parametrize("pattern", ["a", "*", "a*"])
+def test_R3_modify_does_not_consume_what_is_the_same_or_new(pattern: str) -> None:
+    with pytest.raises(RuleViolated):
+        run(products=[f"MODIFY {pattern}", END], before=artifacts(a="1"), after=artifacts(a="1"))
+    with pytest.raises(RuleViolated):
+        run(products=[f"MODIFY {pattern}", END], after=artifacts(a="1"))
+
+
+@pytest.mark.parametrize("pattern", ["a", "*"])
+def test_R3_modify_does_not_consume_what_cannot_be_compared(pattern: str) -> None:
+    for before, after in (
+        ({"a": {"sha256": "0" * 64}}, {"a": {"sha512": "0" * 128}}),
+        ({"a": {}}, {"a": {}}),
+        ({"a": {"md5": "0"}}, {"a": {"md5": "1"}}),
+    ):
+        with pytest.raises(RuleViolated):
+            run(products=[f"MODIFY {pattern}", END], before=before, after=after)
+
+
+# --- R4 to R8 -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pattern", ["a", "*", "?"])
+def test_R4_allow_consumes_whatever_it_matches(pattern: str) -> None:
+    run([f"ALLOW {pattern}", END], [f"ALLOW {pattern}", END], before=artifacts(a="1"),
+        after=artifacts(a="1"))  # fmt: skip
+
+
+def test_R4_allow_leaves_what_it_does_not_match() -> None:
+    with pytest.raises(RuleViolated):
+        run(products=["ALLOW a", END], after=artifacts(a="1", b="2"))
+
+
+def test_R5_disallow_accepts_what_was_consumed_before_it() -> None:
+    run(products=["ALLOW a", "DISALLOW a", "DISALLOW b*", END], after=artifacts(a="1"))
+
+
+@pytest.mark.parametrize("pattern", ["a", "*", "?", "[a]"])
+def test_R5_disallow_fails_on_what_is_left(pattern: str) -> None:
+    with pytest.raises(RuleViolated) as caught:
+        run(products=[f"DISALLOW {pattern}"], after=artifacts(a="1"))
+    assert caught.value.place == "step here, expected_products[0]"
+
+
+def test_R6_require_accepts_what_is_still_queued_and_consumes_nothing() -> None:
+    run(products=["REQUIRE a", "REQUIRE a", "ALLOW a", END], after=artifacts(a="1"))
+
+
+def test_R6_require_fails_on_what_is_absent_or_already_consumed() -> None:
+    with pytest.raises(RuleViolated):
+        run(products=["REQUIRE a"])
+    with pytest.raises(RuleViolated) as caught:
+        run(products=["ALLOW *", "REQUIRE a"], after=artifacts(a="1"))
+    assert "`ALLOW *` (expected_products[0])" in caught.value.found
+
+
+def test_R6_require_is_a_name_not_a_pattern() -> None:
+    run(products=["REQUIRE a*"], after={"a*": digests("1")})
+    with pytest.raises(RuleViolated):
+        run(products=["REQUIRE a*"], after=artifacts(ab="1"))
+
+
+def test_R7_rules_are_applied_one_after_the_other() -> None:
+    after = artifacts(a="1")
+    run(products=["ALLOW *", END], after=after)
+    with pytest.raises(RuleViolated):
+        run(products=[END, "ALLOW *"], after=after)
+
+
+def test_R8_what_no_rule_speaks_of_is_allowed() -> None:
+    run([], [], before=artifacts(a="1"), after=artifacts(b="2"))
+    run(products=["DISALLOW x"], after=artifacts(a="1"))
+
+
+def test_R8_disallow_at_the_end_takes_that_away() -> None:
+    with pytest.raises(RuleViolated):
+        run(products=["DISALLOW x", END], after=artifacts(a="1"))
+
+
+def test_R8_what_is_only_allowed_implicitly_has_no_consumer() -> None:
+    step, records = _item([], ["ALLOW a"], None, artifacts(a="1", b="2"), None)
+    found = consumers(step, "products", frozenset("ab"), records, Budget(DEFAULT))
+    assert {name: str(rule) for name, rule in found.items()} == {"a": "ALLOW a"}
+
+
+# --- R9 to R12: MATCH ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rule", "ours", "theirs"),
+    [
+        ("MATCH a WITH PRODUCTS FROM there", "a", "a"),
+        ("MATCH * WITH PRODUCTS FROM there", "a", "a"),
+        ("MATCH ? WITH PRODUCTS FROM there", "a", "a"),
+        ("MATCH a IN s WITH PRODUCTS FROM there", "s/a", "a"),
+        ("MATCH * IN s WITH PRODUCTS FROM there", "s/a", "a"),
+        ("MATCH * IN s/ WITH PRODUCTS FROM there", "s/a", "a"),
+        ("MATCH a WITH PRODUCTS IN d FROM there", "a", "d/a"),
+        ("MATCH * WITH PRODUCTS IN d/ FROM there", "a", "d/a"),
+        ("MATCH * IN s/t WITH PRODUCTS IN d FROM there", "s/t/a/b", "d/a/b"),
+        ("MATCH ?/b IN s WITH PRODUCTS IN d FROM there", "s/a/b", "d/a/b"),
+    ],
+)
+def test_R9_match_consumes_what_is_equal_at_the_destination(
+    rule: str, ours: str, theirs: str
+) -> None:
+    theirs_there = there(products={theirs: digests("1")})
+    run([rule, END], before={ours: digests("1")}, others=theirs_there)
+    run([], [rule, END], after={ours: digests("1")}, others=theirs_there)
+    with_materials = rule.replace("PRODUCTS", "MATERIALS")
+    run([with_materials, END], before={ours: digests("1")}, others=there({theirs: digests("1")}))
+
+
+@pytest.mark.parametrize(
+    ("rule", "theirs"),
+    [
+        ("MATCH a WITH PRODUCTS FROM there", {"a": digests("2")}),
+        ("MATCH * WITH PRODUCTS FROM there", {"b": digests("1")}),
+        ("MATCH b WITH PRODUCTS FROM there", {"a": digests("1")}),
+        ("MATCH a WITH MATERIALS FROM there", {"a": digests("1")}),
+        ("MATCH a WITH PRODUCTS IN d FROM there", {"a": digests("1")}),
+        ("MATCH a IN s WITH PRODUCTS FROM there", {"a": digests("1")}),
+    ],
+)
+def test_R9_match_consumes_nothing_else(rule: str, theirs: Artifacts) -> None:
+    with pytest.raises(RuleViolated):
+        run([rule, END], before=artifacts(a="1"), others=there(products=theirs))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "equal"),
+    [
+        ({"sha256": "a" * 64}, {"sha256": "a" * 64, "sha512": "b" * 128}, True),
+        ({"sha256": "a" * 64}, {"sha512": "b" * 128}, False),
+        (
+            {"sha256": "a" * 64, "sha512": "c" * 128},
+            {"sha256": "a" * 64, "sha512": "b" * 128},
+            False,
+        ),
+        ({}, {}, False),
+        ({"md5": "a" * 32}, {"md5": "a" * 32}, False),
+    ],
+)  # fmt: skip
+def test_R9_equality_of_digests(ours: dict[str, str], theirs: dict[str, str], equal: bool) -> None:
+    for pattern in ("a", "*"):
+        rule = f"MATCH {pattern} WITH PRODUCTS FROM there"
+        others = there(products={"a": theirs})
+        if equal:
+            run([rule, END], before={"a": ours}, others=others)
+        else:
+            with pytest.raises(RuleViolated):
+                run([rule, END], before={"a": ours}, others=others)
+
+
+@pytest.mark.parametrize("name", ["srcs/a", "src", "other/src/a", "src-a"])
+@pytest.mark.parametrize("pattern", ["*", "a", "?"])
+def test_R10_a_prefix_respects_the_slash_boundary(name: str, pattern: str) -> None:
+    others = there(products={name: digests("1"), "a": digests("1"), "s/a": digests("1")})
+    with pytest.raises(RuleViolated):
+        run([f"MATCH {pattern} IN src WITH PRODUCTS FROM there", END],
+            before={name: digests("1")}, others=others)  # fmt: skip
+
+
+def test_R10_a_prefix_is_no_pattern() -> None:
+    run(["MATCH * IN s* WITH PRODUCTS FROM there", END], before={"s*/a": digests("1")},
+        others=there(products=artifacts(a="1")))  # fmt: skip
+    with pytest.raises(RuleViolated):
+        run(["MATCH * IN s* WITH PRODUCTS FROM there", END], before={"src/a": digests("1")},
+            others=there(products=artifacts(a="1")))  # fmt: skip
+
+
+def test_R10_nothing_escapes_a_prefix() -> None:
+    # Joining paths as the operating system does would look up "/x" here.
+    with pytest.raises(RuleViolated):
+        run(["MATCH * IN https: WITH PRODUCTS IN d FROM there", END],
+            before={"https://x": digests("1")},
+            others=there(products={"/x": digests("1"), "x": digests("1")}))  # fmt: skip
+
+
+def test_R11_an_unknown_step_consumes_nothing_and_is_no_error() -> None:
+    run(["MATCH * WITH PRODUCTS FROM nowhere"], before=artifacts(a="1"))
+    with pytest.raises(RuleViolated) as caught:
+        run(["MATCH * WITH PRODUCTS FROM nowhere", END], before=artifacts(a="1"))
+    assert "there is no step 'nowhere'" in caught.value.expected
+
+
+def test_R9_a_step_may_match_itself() -> None:
+    same = artifacts(a="1")
+    run([], ["MATCH * WITH MATERIALS FROM here", END], before=same, after=same)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ["allow x", "create x", "Disallow y", "require a", "match x with products from there",
+     "MATCH x IN s WITH MATERIALS IN d FROM there"],
+)  # fmt: skip
+def test_R12_forms_that_are_rules(rule: str) -> None:
+    run(products=[rule], after=artifacts(a="1"), others=there())
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ["", "ALLOW", "ALLOW a b", "PERMIT a", "MATCH a WITH PRODUCT FROM there", "MATCH a FROM there",
+     "MATCH a WITH PRODUCTS FROM there IN d"],
+)  # fmt: skip
+def test_R12_forms_that_are_none(rule: str) -> None:
+    with pytest.raises(MetadataMalformed):
+        rules(rule)
+
+
+# --- messages -----------------------------------------------------------------------------------
+
+
+def test_a_failure_names_what_the_nearest_rule_wanted() -> None:
+    with pytest.raises(RuleViolated) as caught:
+        run(
+            ["CREATE b", "MATCH src/* WITH PRODUCTS FROM there", "ALLOW c", END],
+            before=artifacts(src_a="evil"),
+            others=there(products=artifacts(src_a="good")),
+        )
+    error = caught.value
+    assert error.place == "step here, expected_materials[3]"
+    assert "`DISALLOW *` finds 'src/a'" in error.message
+    assert error.expected == (
+        "`MATCH src/* WITH PRODUCTS FROM there` (expected_materials[1]) wants"
+        f" sha256 {digests('good')['sha256']} (there.link)"
+    )
+    assert error.found == f"'src/a', sha256 {digests('evil')['sha256']} (here.link)"
+
+
+@pytest.mark.parametrize(
+    ("rule", "before", "after", "words"),
+    [
+        ("MATCH a WITH PRODUCTS FROM there", {}, artifacts(a="1"), "'a' is not there (there.link)"),
+        ("MODIFY a", artifacts(a="1"), artifacts(a="1"), "wants it changed"),
+        ("MODIFY a", {}, artifacts(a="1"), "among materials and products both"),
+        ("CREATE a", artifacts(a="1"), artifacts(a="1"), "the other side has it too"),
+        ("DELETE a", {}, artifacts(a="1"), "consumes materials only"),
+        ("ALLOW b", {}, artifacts(a="1"), "no pattern of the 1 before it matches"),
+    ],
+)
+def test_a_failure_says_why_a_rule_did_not_consume(
+    rule: str, before: Artifacts, after: Artifacts, words: str
+) -> None:
+    with pytest.raises(RuleViolated) as caught:
+        run(products=[rule, END], before=before, after=after, others=there())
+    assert words in caught.value.expected
+
+
+def test_a_failure_over_ten_thousand_artifacts_is_a_few_lines() -> None:
+    many = {f"file-{index:05}": digests("x") for index in range(10_000)}
+    with pytest.raises(RuleViolated) as caught:
+        run(products=[f"CREATE {name}x" for name in list(many)[:100]] + [END], after=many)
+    error = caught.value
+    assert "'file-00000' and 9999 other artifacts" in error.message
+    assert len(f"{error}{error.expected}{error.found}") < 600
+
+
+def test_a_missing_artifact_is_looked_for_elsewhere() -> None:
+    with pytest.raises(RuleViolated) as caught:
+        run(products=["REQUIRE demo.whl"], after=artifacts(dist_demo="1") | {
+            "dist/demo.whl": digests("1")})  # fmt: skip
+    assert "but with 'dist/demo.whl'" in caught.value.found
+
+
+def test_messages_hold_no_control_characters() -> None:
+    with pytest.raises(RuleViolated) as caught:
+        run(products=[END], after={"\x1b[31mred\n": digests("1")})
+    error = caught.value
+    assert (error.message + error.expected + error.found).isprintable()
+
+
+# --- work ---------------------------------------------------------------------------------------
+
+
+def test_work_is_bounded() -> None:
+    many = {f"file-{index}": digests("x") for index in range(1000)}
+    small = Budget(replace(DEFAULT, pattern_matches=10_000))
+    with pytest.raises(MetadataTooLarge):
+        run(products=[f"ALLOW x?{index}" for index in range(20)], after=many, budget=small)
+
+
+def test_one_rule_a_file_is_linear() -> None:
+    def seconds(count: int) -> float:
+        many = {f"src/file-{index}": digests("x") for index in range(count)}
+        step, records = _item(
+            [f"MATCH {name} WITH PRODUCTS FROM there" for name in many] + [END],
+            [], many, None, there(products=many),
+        )  # fmt: skip
+        budget = Budget(replace(DEFAULT, pattern_matches=0))
+        started = time.process_time()
+        check_item(step, records, budget)
+        return time.process_time() - started
+
+    # Quadratic work would take minutes here.
+    assert seconds(20_000) < 5
+
+
+def test_rules_are_compared_as_values() -> None:
+    some: tuple[Rule, ...] = rules("ALLOW a", "ALLOW b")
+    assert some[0] != some[1]
+    assert some == rules("ALLOW a", "ALLOW b")

@@ -1,0 +1,96 @@
+"""Parameter substitution (Q1 to Q4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pip_intoto.errors import LayoutFeatureUnsupported
+from pip_intoto.limits import DEFAULT
+from pip_intoto.metadata.layout import parse_layout
+from pip_intoto.metadata.node import Node
+from pip_intoto.verification.patterns import compile_pattern
+from pip_intoto.verification.substitution import substitute
+from tests.unit.verification import supply
+from tests.unit.verification.supply import build_step, tag_step
+
+if TYPE_CHECKING:
+    from pip_intoto.metadata.layout import Layout
+
+
+def parsed(*steps: object, inspections: object = ()) -> Layout:
+    value = supply.layout(*steps, inspections=inspections)  # type: ignore[arg-type]
+    return parse_layout(Node(value), DEFAULT)
+
+
+def test_Q1_rules_commands_and_runs_are_filled_in() -> None:
+    inspection = {
+        "_type": "inspection",
+        "name": "unpack",
+        "run": ["unzip", "demo-{VERSION}.whl"],
+        "expected_materials": [["REQUIRE", "demo-{VERSION}.whl"]],
+        "expected_products": [],
+    }
+    layout = parsed(
+        build_step(
+            expected_materials=[["MATCH", "{N}", "IN", "{P}", "WITH", "PRODUCTS", "IN", "{P}/x",
+                                 "FROM", "{S}"]],
+            expected_products=[["CREATE", "demo-{VERSION}*"]],
+            expected_command=["build", "{VERSION}"],
+        ),
+        inspections=[inspection],
+    )  # fmt: skip
+    filled = substitute(layout, {"VERSION": "1.0", "N": "n", "P": "p", "S": "build"})
+    step = filled.steps[0]
+    assert [str(rule) for rule in step.expected_materials] == [
+        "MATCH n IN p WITH PRODUCTS IN p/x FROM build"
+    ]
+    assert [str(rule) for rule in step.expected_products] == ["CREATE demo-1.0*"]
+    assert step.expected_command == ("build", "1.0")
+    assert filled.inspections[0].run == ("unzip", "demo-1.0.whl")
+    assert [str(rule) for rule in filled.inspections[0].expected_materials] == [
+        "REQUIRE demo-1.0.whl"
+    ]
+
+
+def test_Q1_a_layout_without_parameters_is_left_alone() -> None:
+    layout = parsed(build_step(expected_command=["echo", "${HOME}"]))
+    assert substitute(layout, {}) == layout
+
+
+def test_Q2_a_parameter_without_a_value_is_an_error_that_names_it() -> None:
+    layout = parsed(tag_step(), build_step(expected_products=[["CREATE", "demo-{VERSION}*"]]))
+    with pytest.raises(LayoutFeatureUnsupported) as caught:
+        substitute(layout, {"VERSIO": "1"})
+    assert "{VERSION}" in caught.value.message
+    assert caught.value.place == "steps[1].expected_products[0]"
+    with pytest.raises(LayoutFeatureUnsupported):
+        substitute(layout, {})
+
+
+@pytest.mark.parametrize("name", ["VERSION", "version-1", "a_b", "9"])
+def test_Q2_names_that_are_parameters(name: str) -> None:
+    layout = parsed(build_step(expected_products=[["CREATE", f"x{{{name}}}"]]))
+    assert substitute(layout, {name: "y"}).steps[0].expected_products[0].words[1] == "xy"
+
+
+@pytest.mark.parametrize("text", ["{}", "{a b}", "{a.b}", "{a[0]}", "{0!r}", "{a:>9}", "{"])
+def test_Q4_nothing_else_is_a_parameter(text: str) -> None:
+    layout = parsed(build_step(expected_products=[["CREATE", text]]))
+    filled = substitute(layout, {"a": "SECRET", "0": "SECRET"})
+    assert filled.steps[0].expected_products[0].words[1] == text
+
+
+def test_Q3_a_value_cannot_widen_a_rule() -> None:
+    layout = parsed(build_step(expected_products=[["CREATE", "demo-{V}.whl"], ["REQUIRE", "{V}"]]))
+    rules = substitute(layout, {"V": "*"}).steps[0].expected_products
+    assert not compile_pattern(rules[0].words[1]).matches("demo-evil.whl")
+    assert compile_pattern(rules[0].words[1]).matches("demo-*.whl")
+    assert rules[1].words[1] == "*", "a name is no pattern, and needs no escape"
+
+
+def test_Q3_a_value_is_not_looked_at_again() -> None:
+    layout = parsed(build_step(expected_products=[["CREATE", "{A}"]]))
+    rules = substitute(layout, {"A": "{B}", "B": "x"}).steps[0].expected_products
+    assert rules[0].words[1] == "{B}"
