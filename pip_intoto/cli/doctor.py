@@ -107,14 +107,18 @@ def _proofs(environment: Environment, folder: Path, terminal: Terminal) -> Itera
         policy = load_policy(Path(location.path)) if location else None
     except (PolicyUnusable, PipIntotoError) as error:
         problem = str(error)
-    yield from _hook(environment, is_active=bool(location or problem))
+    broken = list(_hook(environment, is_active=bool(location or problem)))
+    yield from broken
     if problem:
         yield _Proof(_Outcome.FAILED, "the policy in force can be read", problem)
+    if broken:
+        return
     stage = _Stage(environment, folder, terminal)
     with rehearsal.serving(folder / "index") as index:
         stage.set_up(index)
         if any(place.how == "system" and Path(place.path).exists() for place in candidates()):
-            yield stage.never_over_the_gate()
+            if policy is not None and _lets_canaries_pass(policy):
+                yield stage.never_over_the_gate()
             yield _Proof(
                 _Outcome.OPEN,
                 "evidence that verifies lets pass, and altered files are blocked",
@@ -201,17 +205,14 @@ class _Stage:
         """That the user's own policy is heeded, by what it says of a project like the canary."""
         rule = policy.rule_for(_NAME)
         says = f"the policy in force ({policy.path}) is heeded"
-        if rule is None and policy.unlisted == "deny" and policy.mode == "enforce":
-            claim = f"{says}: what it does not list is blocked"
-            return self._must_stop(claim, "3.0", "unlisted", in_force=True)
-        if rule is None:
-            claim = f"{says}: what it does not list passes"
-            return self._must_pass(claim, "3.0", "1 unlisted", in_force=True)
-        if policy.mode == "enforce":
-            claim = f"{says}: a canary without evidence is blocked"
-            return self._must_stop(claim, "3.0", "layout-missing", in_force=True)
-        claim = f"{says}: it warns of a canary without evidence"
-        return self._must_pass(claim, "3.0", "layout-missing", in_force=True)
+        what, said = (
+            ("what it does not list", "unlisted")
+            if rule is None
+            else ("a canary without evidence", "layout-missing")
+        )
+        if _lets_canaries_pass(policy):
+            return self._must_pass(f"{says}: {what} passes", "3.0", said, in_force=True)
+        return self._must_stop(f"{says}: {what} is blocked", "3.0", said, in_force=True)
 
     # --- pip ---
 
@@ -267,6 +268,11 @@ class _Stage:
         marker = (self._environment.site_packages.resolve() / MARKER).as_posix()
         member = f"{_STEM}-4.0.data/data/{climb}{marker.partition('/')[2]}"
         return rehearsal.write_wheel(path, {f"{_STEM}.py": b"", member: b"{}"})
+
+
+def _lets_canaries_pass(policy: Policy) -> bool:
+    """Whether a canary without evidence gets as far as to the last look at its members."""
+    return policy.mode == "warn" or (policy.rule_for(_NAME) is None and policy.unlisted != "deny")
 
 
 def _places_of_policies() -> dict[str, str]:
