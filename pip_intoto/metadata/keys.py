@@ -74,8 +74,7 @@ def parse_key(node: Node, keyid: str) -> PublicKey:
 
     Raises :class:`pip_intoto.errors.MetadataMalformed`.
     """
-    if not _KEYID.fullmatch(keyid):
-        raise node.malformed("this is no keyid", expected="8 to 128 hex digits", found=shown(keyid))
+    check_keyid(keyid, node)
     inner = node.optional("keyid")
     # K5: the specification has no inner keyid, but two names for one key help nobody.
     if inner is not None and inner.string() != keyid:
@@ -103,6 +102,16 @@ def parse_key(node: Node, keyid: str) -> PublicKey:
         scheme=scheme,
         public="" if is_pgp else public.string(),
     )
+
+
+def check_keyid(keyid: str, node: Node) -> str:
+    """``keyid``, which stands in ``node`` and becomes part of file names (K5, N1).
+
+    Raises :class:`pip_intoto.errors.MetadataMalformed` unless it is 8 to 128 hex digits.
+    """
+    if not _KEYID.fullmatch(keyid):
+        raise node.malformed("this is no keyid", expected="8 to 128 hex digits", found=shown(keyid))
+    return keyid
 
 
 def _text(node: Node | None) -> str:

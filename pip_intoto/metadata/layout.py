@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import LayoutFeatureUnsupported, MetadataTooLarge
-from pip_intoto.metadata.keys import parse_key
+from pip_intoto.metadata.keys import check_keyid, parse_key
 from pip_intoto.metadata.names import check_step_name
 from pip_intoto.metadata.node import shown
 from pip_intoto.metadata.rules import parse_rule
@@ -173,6 +173,7 @@ def _step(node: Node, limits: Limits) -> Step:
             found=shown(threshold.value),
         )
     pubkeys = node.optional("pubkeys")
+    keyids = [] if pubkeys is None else [check_keyid(k.string(), k) for k in pubkeys.elements()]
     command = node.optional("expected_command")
     return Step(
         name=check_step_name(node.member("name")),
@@ -180,7 +181,7 @@ def _step(node: Node, limits: Limits) -> Step:
         expected_materials=_rules(node.optional("expected_materials"), limits),
         expected_products=_rules(node.optional("expected_products"), limits),
         # T2: a functionary who is named twice is still one.
-        pubkeys=() if pubkeys is None else tuple(dict.fromkeys(pubkeys.strings())),
+        pubkeys=tuple(dict.fromkeys(keyids)),
         expected_command=() if command is None else command.strings(),
     )
 

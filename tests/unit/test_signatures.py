@@ -123,7 +123,11 @@ def test_K2_ml_dsa(size: int) -> None:
         private = getattr(mldsa, f"MLDSA{size}PrivateKey").generate()
     except UnsupportedAlgorithm:
         pytest.skip("the cryptography library was built without ML-DSA")
-    check_signer(CryptoSigner(private))
+    signer = CryptoSigner(private)
+    check_signer(signer)
+    pem = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    with pytest.raises(UnusableKey):
+        verify_signature(load_pem(pem, scheme="ed25519"), Signature("", bytes(64)), MESSAGE)
 
 
 def test_K2_a_scheme_of_another_kind_or_hash_does_not_verify() -> None:

@@ -102,9 +102,9 @@ def test_J1_other_encodings_are_refused(encoding: str) -> None:
 
 
 def test_J4_bundles_are_bounded() -> None:
-    limits = dataclasses.replace(DEFAULT, bundle_bytes=len(LAYOUT) + 1, bundle_lines=2)
-    assert parse_bundle(LAYOUT + b"\n", origin="x", limits=limits).documents
-    for data in (LAYOUT + b"\n\n", LAYOUT + b"  "):
+    limits = dataclasses.replace(DEFAULT, bundle_bytes=len(LAYOUT) + 2, bundle_lines=2)
+    assert parse_bundle(LAYOUT + b"\n ", origin="x", limits=limits).documents
+    for data in (LAYOUT + b"\n\n", LAYOUT + b"   "):
         with pytest.raises(MetadataTooLarge):
             parse_bundle(data, origin="x", limits=limits)
 

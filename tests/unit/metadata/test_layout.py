@@ -193,7 +193,7 @@ def test_S4_S5_rules_are_lists_of_rules(side: str) -> None:
 def test_S6_pubkeys_are_keyids_and_count_once() -> None:
     parsed = read(layout(steps=[step(pubkeys=[OTHER_KEYID, KEYID, OTHER_KEYID])]))
     assert parsed.steps[0].pubkeys == (OTHER_KEYID, KEYID)
-    others: list[JsonValue] = [KEYID, [1], {}, None]
+    others: list[JsonValue] = [KEYID, [1], {}, None, ["../../.."], ["alice"]]
     for bad in others:
         assert refused(layout(steps=[step(pubkeys=bad)])).place.startswith("steps[0].pubkeys")
 
