@@ -33,9 +33,20 @@ def index() -> Iterator[Index]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def guard(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """Give the environment whose verifier serves those that lack our dependencies."""
+    folder = tmp_path_factory.mktemp("guard")
+    return environments.create(folder, interpreters.own(), interpreters.NEWEST_PIP, armed=True)
+
+
 @pytest.fixture
-def make_environment(tmp_path: Path) -> MakeEnvironment:
-    """Make environments below the test's own folder; skips when the machine lacks a part."""
+def make_environment(tmp_path: Path, request: pytest.FixtureRequest) -> MakeEnvironment:
+    """Make environments below the test's own folder; skips when the machine lacks a part.
+
+    With the running Python, our wheel is installed in them. Other Pythons lack our dependencies,
+    and are armed by ``pip-intoto enable --python``.
+    """
     count = 0
 
     def make(
@@ -45,9 +56,14 @@ def make_environment(tmp_path: Path) -> MakeEnvironment:
         count += 1
         try:
             found = interpreters.own() if python is None else interpreters.find(python)
-            return environments.create(tmp_path / f"venv-{count}", found, pip, armed=armed)
+            own = found.version == interpreters.own().version
+            made = environments.create(tmp_path / f"venv-{count}", found, pip, armed=armed and own)
         except interpreters.Unavailable as reason:
             pytest.skip(str(reason))
+        if own or not armed:
+            return made
+        guard: Environment = request.getfixturevalue("guard")
+        return environments.enable(guard, made)
 
     return make
 

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -182,6 +182,17 @@ def listing(root: Path) -> frozenset[str]:
         base = Path(os.path.relpath(directory, root))
         found.update(str(base / name) for name in (*folders, *files))
     return frozenset(found)
+
+
+def enable(guard: Environment, guarded: Environment) -> Environment:
+    """Arm *guarded* from *guard*, as ``pip-intoto enable --python`` does; give it as it is then.
+
+    The verifier is the one of *guard*, which must outlive the other.
+    """
+    result = guard.run([guard.python, "-m", "pip_intoto", "enable", "--python", guarded.python])
+    if result.status:
+        raise RuntimeError(f"enable --python failed:\n{result.output}")
+    return replace(guarded, before=listing(guarded.root))
 
 
 # --- templates ------------------------------------------------------------------------------

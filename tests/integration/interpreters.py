@@ -18,6 +18,8 @@ CACHE = ROOT / ".cache"
 NEWEST_PIP = "26.3"
 PIPS = ("22.3.1", "23.2.1", "24.3.1", "25.3", NEWEST_PIP)
 
+PYTHONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
+
 
 class Unavailable(Exception):
     """This machine lacks what the test needs; the test is skipped, and says why."""

@@ -3,6 +3,7 @@
 It serves PEP 503 and PEP 691 pages, PEP 658 metadata (under the names of PEP 714, since pip before
 23.2 stumbles over the others), ranges, and whatever else was put under a path. Faults are given by
 path pattern::
+
     index.fault("*.intoto.jsonl", Status(500))
     index.fault("/files/demo-*.whl", Truncated(at=1000), times=1)
 """

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures.distributions import Backend, build_tool, sdist, wheel
-from tests.integration.interpreters import NEWEST_PIP, PIPS
+from tests.integration.interpreters import NEWEST_PIP, PIPS, PYTHONS, own
 from tests.integration.world import Evidence, World
 
 if TYPE_CHECKING:
@@ -226,28 +226,12 @@ SCENARIOS = [
 ]
 
 scenarios = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-#: The newest pip in every run; the others, each with all scenarios, in the matrix.
-pips = pytest.mark.parametrize(
-    "pip",
-    [pip if pip == NEWEST_PIP else pytest.param(pip, marks=pytest.mark.matrix) for pip in PIPS],
-)
 
 
-@pips
-@scenarios
-@pytest.mark.parametrize("evidence", list(Evidence), ids=lambda evidence: evidence.name.lower())
-def test_what_verifies_goes_on_and_nothing_else_does(
-    scenario: Scenario,
-    evidence: Evidence,
-    pip: str,
-    make_environment: MakeEnvironment,
-    index: Index,
-    tmp_path: Path,
-) -> None:
-    if not scenario.exists_in(pip):
-        pytest.skip(f"pip {pip} does not have it")
-    environment = make_environment(pip=pip)
-    world = World(environment=environment, index=index, folder=tmp_path, evidence=evidence)
+def check(scenario: Scenario, evidence: Evidence, world: World) -> None:
+    """Let pip do what the scenario says, and look at what came of it."""
+    if not scenario.exists_in(world.environment.pip_version):
+        pytest.skip(f"pip {world.environment.pip_version} does not have it")
     result = world.pip(*scenario.prepare(world))
     if evidence is Evidence.GOOD:
         assert result.status == 0, result.output
@@ -257,6 +241,81 @@ def test_what_verifies_goes_on_and_nothing_else_does(
         assert world.landed() == set()
         assert not world.mark.exists()
         assert scenario.reason(evidence) in result.output
+
+
+@scenarios
+@pytest.mark.parametrize("evidence", list(Evidence), ids=lambda evidence: evidence.name.lower())
+def test_what_verifies_goes_on_and_nothing_else_does(
+    scenario: Scenario,
+    evidence: Evidence,
+    make_environment: MakeEnvironment,
+    index: Index,
+    tmp_path: Path,
+) -> None:
+    environment = make_environment()
+    check(
+        scenario,
+        evidence,
+        World(environment=environment, index=index, folder=tmp_path, evidence=evidence),
+    )
+
+
+GOOD_AND_STRIPPED = pytest.mark.parametrize(
+    "evidence", [Evidence.GOOD, Evidence.STRIPPED], ids=["good", "stripped"]
+)
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("pip", PIPS)
+@pytest.mark.parametrize("python", PYTHONS)
+@scenarios
+@GOOD_AND_STRIPPED
+def test_the_same_with_every_pip_and_python(
+    python: str,
+    pip: str,
+    scenario: Scenario,
+    evidence: Evidence,
+    make_environment: MakeEnvironment,
+    index: Index,
+    tmp_path: Path,
+) -> None:
+    environment = make_environment(python, pip)
+    check(
+        scenario,
+        evidence,
+        World(environment=environment, index=index, folder=tmp_path, evidence=evidence),
+    )
+
+
+#: A taste of the matrix for every run: the oldest of each, and the ways in that differ most.
+TASTE = [("3.8", "22.3.1"), ("3.9", "25.3"), ("3.13", NEWEST_PIP), (own().name, "23.2.1")]
+
+
+@pytest.mark.parametrize(("python", "pip"), TASTE)
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        Scenario(index_with_metadata),
+        Scenario(bad_build_requirement, without_evidence=UNVERIFIED),
+    ],
+    ids=lambda scenario: scenario.name,
+)
+@GOOD_AND_STRIPPED
+def test_older_pips_and_other_pythons(
+    python: str,
+    pip: str,
+    scenario: Scenario,
+    evidence: Evidence,
+    make_environment: MakeEnvironment,
+    index: Index,
+    tmp_path: Path,
+) -> None:
+    environment = make_environment(python, pip)
+    check(
+        scenario,
+        evidence,
+        World(environment=environment, index=index, folder=tmp_path, evidence=evidence),
+    )
 
 
 def test_unlisted_projects_are_denied_when_the_policy_says_so(
