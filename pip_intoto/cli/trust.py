@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pip_intoto.cli import add_common
+from pip_intoto.cli.terminal import Terminal
 from pip_intoto.errors import CommandError, PolicyInvalid, PolicyMissing
 from pip_intoto.policy.editing import open_draft
 from pip_intoto.policy.file import load_policy
@@ -17,51 +18,52 @@ from pip_intoto_gate.location import PolicyUnusable, candidates, locate
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+    from datetime import date
 
     from pip_intoto.policy.editing import Draft, OfferedKey
     from pip_intoto.policy.model import NamedKey, Policy, PolicyException, ProjectRule
     from pip_intoto.verdict import Verdict
 
 HELP = "say whose keys must stand behind which project"
-EXAMPLES = """\
-# demo must come with evidence whose layout alice has signed
-pip-intoto trust add demo --key alice.pub
+EXAMPLES = """
+  # demo must come with evidence whose layout alice has signed
+  pip-intoto trust add demo --key alice.pub
 
-# two of three owners, from this index only; first see what it would say of the newest release
-pip-intoto trust add demo --key alice.pub --key bob.pub --key carol=keys/c.pem --threshold 2 \\
-    --index https://pypi.acme.example/simple/ --try
+  # two of three owners, from this index only; first see what it would say of the newest release
+  pip-intoto trust add demo --key alice.pub --key bob.pub --key carol=keys/c.pem --threshold 2 \\
+      --index https://pypi.acme.example/simple/ --try
 
-# every project of a family, with evidence from a server of its own
-pip-intoto trust add 'acme-*' --key acme.pub \\
-    --source beside --source 'https://meta.acme.example/{project}/{filename}.intoto.jsonl'
+  # every project of a family, with evidence from a server of its own
+  pip-intoto trust add 'acme-*' --key acme.pub \\
+      --source beside --source 'https://meta.acme.example/{project}/{filename}.intoto.jsonl'
 
-# what is trusted; trust no longer; never again
-pip-intoto trust list
-pip-intoto trust remove demo
-pip-intoto trust revoke alice.pub --reason "laptop stolen"
+  # what is trusted; trust no longer; never again
+  pip-intoto trust list
+  pip-intoto trust remove demo
+  pip-intoto trust revoke alice.pub --reason "laptop stolen"
 """
 
-_ADD_EXAMPLES = """\
-# the key is copied beside the policy, and its fingerprint is shown
-pip-intoto trust add demo --key alice.pub
+_ADD_EXAMPLES = """
+  # the key is copied beside the policy, and its fingerprint is shown
+  pip-intoto trust add demo --key alice.pub
 
-# a fingerprint to compare: openssl pkey -pubin -in key.pem -outform DER | sha256sum
-pip-intoto trust add demo --key alice=downloads/key.pem --try
+  # a fingerprint to compare: openssl pkey -pubin -in key.pem -outform DER | sha256sum
+  pip-intoto trust add demo --key alice=downloads/key.pem --try
 
-# a key that the policy has already, by its name
-pip-intoto trust add demo-plugin --key alice
+  # a key that the policy has already, by its name
+  pip-intoto trust add demo-plugin --key alice
 """
-_LIST_EXAMPLES = """\
-pip-intoto trust list
-pip-intoto trust list --policy ci/policy.toml --format json
+_LIST_EXAMPLES = """
+  pip-intoto trust list
+  pip-intoto trust list --policy ci/policy.toml --format json
 """
-_REMOVE_EXAMPLES = """\
-pip-intoto trust remove demo
-pip-intoto trust remove 'acme-*'
+_REMOVE_EXAMPLES = """
+  pip-intoto trust remove demo
+  pip-intoto trust remove 'acme-*'
 """
-_REVOKE_EXAMPLES = """\
-pip-intoto trust revoke stolen.pub --reason "laptop stolen 2026-10"
-pip-intoto trust revoke alice --reason "left the project"
+_REVOKE_EXAMPLES = """
+  pip-intoto trust revoke stolen.pub --reason "laptop stolen 2026-10"
+  pip-intoto trust revoke alice --reason "left the project"
 """
 
 
@@ -69,7 +71,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the four commands below ``trust``."""
     commands = parser.add_subparsers(dest="trust_command", metavar="COMMAND", required=True)
 
-    add = _command(commands, "add", "list a project, and the keys that sign its layouts")
+    add = _command(parser, commands, "add", "list a project, and the keys that sign its layouts")
     add.add_argument("name", metavar="NAME", help='a project, or several with one "*" at the end')
     add.add_argument(
         "--key",
@@ -105,13 +107,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="first verify the newest release; write only when it verifies",
     )
 
-    show = _command(commands, "list", "show what the policy says")
+    show = _command(parser, commands, "list", "show what the policy says")
     show.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
 
-    remove = _command(commands, "remove", "take a project out of the policy")
+    remove = _command(parser, commands, "remove", "take a project out of the policy")
     remove.add_argument("name", metavar="NAME", help="the project or pattern, as the policy has it")
 
-    revoke = _command(commands, "revoke", "refuse a key in every role, from now on")
+    revoke = _command(parser, commands, "revoke", "refuse a key in every role, from now on")
     revoke.add_argument("key", metavar="KEY", help="a public key file, or a key's name")
     revoke.add_argument("--reason", required=True, help="for those who run into it")
     revoke.add_argument(
@@ -124,9 +126,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         (remove, _REMOVE_EXAMPLES),
         (revoke, _REVOKE_EXAMPLES),
     ):
-        command.epilog = "examples:\n" + "".join(
-            f"  {line}\n" if line else "\n" for line in examples.splitlines()
-        )
+        command.epilog = "examples:\n" + examples.strip("\n")
         command.add_argument(
             "--policy", metavar="P", type=Path, help="a policy file (default: the one in force)"
         )
@@ -134,16 +134,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Carry one of the commands out. Raises the errors of :mod:`pip_intoto.errors`."""
+    terminal = Terminal.of(args)
     policy: Path | None = args.policy
     command: str = args.trust_command
     if command == "list":
-        return _list(policy, as_json=args.format == "json")
+        return _list(terminal, policy, as_json=args.format == "json")
     path = _path_to_write(policy)
     if command == "remove":
-        return _remove(path, args.name)
+        return _remove(terminal, path, args.name)
     if command == "revoke":
-        return _revoke(path, args.key, args.reason, inline=args.inline)
+        return _revoke(terminal, path, args.key, args.reason, inline=args.inline)
     return _add(
+        terminal,
         path,
         _Addition(
             name=args.name,
@@ -158,17 +160,20 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, about: str
+    parser: argparse.ArgumentParser,
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    about: str,
 ) -> argparse.ArgumentParser:
-    # Imported here because the module is loaded for its help text, too.
-    import argparse
-
-    return commands.add_parser(
+    command = commands.add_parser(
         name,
         help=about,
         description=about[0].upper() + about[1:] + ".",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=parser.formatter_class,
+        allow_abbrev=False,
     )
+    add_common(command)
+    return command
 
 
 # --- which file -----------------------------------------------------------------------------
@@ -225,7 +230,7 @@ class _Addition:
     tries: bool
 
 
-def _add(path: Path, addition: _Addition) -> int:
+def _add(terminal: Terminal, path: Path, addition: _Addition) -> int:
     draft = before = open_draft(path)
     offered: list[OfferedKey] = []
     names: list[str] = []
@@ -251,16 +256,16 @@ def _add(path: Path, addition: _Addition) -> int:
     if rule is None:
         raise CommandError(f"{addition.name!r} is not the name of a project")
     for key, name in zip(offered, names, strict=True):
-        _say(f"key {name}: {key.keytype}, sha256:{key.identity}{_origin(key)}")
+        terminal.tell(f"key {name}: {key.keytype}, sha256:{key.identity}{_origin(key)}")
     if addition.tries:
-        status = _show_trial(draft, rule)
+        status = _show_trial(terminal, draft, rule)
         if status:
-            _say(f"Nothing was written to {path}; without --try it would be.")
+            terminal.tell(f"Nothing was written to {path}; without --try it would be.")
             return status
     draft.write()
     created = "Created" if before.original is None else "Changed"
-    _say(f"{created} {path}: {rule.name} needs {_threshold(rule)}.")
-    _warn_about(draft.policy, rule)
+    terminal.tell(f"{created} {path}: {rule.name} needs {_threshold(rule)}.")
+    _warn_about(terminal, draft.policy, rule)
     return 0
 
 
@@ -292,10 +297,12 @@ def _threshold(rule: ProjectRule) -> str:
     return f"a layout signed by {counted} of {', '.join(unique)}"
 
 
-def _warn_about(policy: Policy, rule: ProjectRule) -> None:
+def _warn_about(terminal: Terminal, policy: Policy, rule: ProjectRule) -> None:
     """Say what the reader may not expect of the new rule."""
     if policy.mode == "warn":
-        _say('The policy\'s mode is "warn": what does not verify is reported, and installed.')
+        terminal.tell(
+            'The policy\'s mode is "warn": what does not verify is reported, and installed.'
+        )
     revoked = {revoked.identity: revoked for revoked in policy.revoked}
     names = [
         key.name
@@ -303,14 +310,14 @@ def _warn_about(policy: Policy, rule: ProjectRule) -> None:
         if key.identity in revoked and any(key.key == owner.key for owner in rule.owners)
     ]
     if names:
-        _say(f"These keys are revoked, and count for nothing: {', '.join(names)}.")
+        terminal.warn(f"these keys are revoked, and count for nothing: {', '.join(names)}")
     try:
         location = locate()
     except PolicyUnusable:
         return
     if location is None or Path(location.path) != policy.path:
         held = "no policy is" if location is None else f"{location.path} is"
-        _say(f"This policy is not in force here: {held}. Set INTOTO_POLICY, or use --policy.")
+        terminal.warn(f"this policy is not in force here: {held}; $INTOTO_POLICY can name it")
 
 
 def try_newest(policy: Policy, rule: ProjectRule) -> Verdict:
@@ -324,33 +331,35 @@ def try_newest(policy: Policy, rule: ProjectRule) -> Verdict:
     )
 
 
-def _show_trial(draft: Draft, rule: ProjectRule) -> int:
+def _show_trial(terminal: Terminal, draft: Draft, rule: ProjectRule) -> int:
     """Print the verdict of the newest release; give the exit status, 0 when it verifies."""
     verdict = try_newest(draft.policy, rule)
-    _say(verdict.summary)
+    terminal.tell(verdict.summary)
     return 0
 
 
 # --- remove and revoke ----------------------------------------------------------------------
 
 
-def _remove(path: Path, name: str) -> int:
+def _remove(terminal: Terminal, path: Path, name: str) -> int:
     draft = _existing(path)
     rule = draft.rule_named(name)
     after = draft.without_project(name)
     after.write()
-    _say(f"Changed {path}: {name if rule is None else rule.name} is no longer listed.")
+    terminal.tell(f"Changed {path}: {name if rule is None else rule.name} is no longer listed.")
     if rule is not None:
-        _warn_about_rest(after.policy, rule)
+        _warn_about_rest(terminal, after.policy, rule)
     return 0
 
 
-def _warn_about_rest(policy: Policy, gone: ProjectRule) -> None:
+def _warn_about_rest(terminal: Terminal, policy: Policy, gone: ProjectRule) -> None:
     other = None if gone.is_glob else policy.rule_for(gone.name)
     if other is not None:
-        _say(f"{gone.name} now falls under {other.name}, which needs {_threshold(other)}.")
+        terminal.tell(f"{gone.name} now falls under {other.name}, which needs {_threshold(other)}.")
     elif policy.unlisted != "deny":
-        _say(f'What no rule names is installed unverified (unlisted = "{policy.unlisted}").')
+        terminal.tell(
+            f'What no rule names is installed unverified (unlisted = "{policy.unlisted}").'
+        )
     used = [owner.key for rule in policy.projects for owner in rule.owners]
     idle = [
         key.name
@@ -358,32 +367,36 @@ def _warn_about_rest(policy: Policy, gone: ProjectRule) -> None:
         if key.key not in used and any(key.key == owner.key for owner in gone.owners)
     ]
     if idle:
-        _say(f"No rule uses these keys any more; they stay in [keys]: {', '.join(idle)}.")
+        terminal.tell(f"No rule uses these keys any more; they stay in [keys]: {', '.join(idle)}.")
 
 
-def _revoke(path: Path, argument: str, reason: str, *, inline: bool) -> int:
+def _revoke(terminal: Terminal, path: Path, argument: str, reason: str, *, inline: bool) -> int:
     draft = open_draft(path)
     key = draft.offered_key(argument)
     after = draft.with_revoked(key, reason, inline=inline)
     after.write()
-    _say(f"key {key.name}: {key.keytype}, sha256:{key.identity}")
-    _say(f"Changed {path}: the key is revoked, whether as owner, functionary or in a sublayout.")
+    terminal.tell(f"key {key.name}: {key.keytype}, sha256:{key.identity}")
+    terminal.tell(
+        f"Changed {path}: the key is revoked, whether as owner, functionary or in a sublayout."
+    )
     for rule in after.policy.projects:
-        _warn_about_owners(after.policy, rule, key.identity)
+        _warn_about_owners(terminal, after.policy, rule, key.identity)
     return 0
 
 
-def _warn_about_owners(policy: Policy, rule: ProjectRule, just_revoked: str) -> None:
-    """Say when too few owners are left."""
+def _warn_about_owners(
+    terminal: Terminal, policy: Policy, rule: ProjectRule, just_revoked: str
+) -> None:
+    """Say when too few owners are left"""
     revoked = {revoked.identity for revoked in policy.revoked}
     by_key = {key.key: key.identity for key in policy.keys.values()}
     if all(by_key[owner.key] != just_revoked for owner in rule.owners):
         return
     left = {owner.principal for owner in rule.owners if by_key[owner.key] not in revoked}
     if len(left) < rule.threshold:
-        _say(
-            f"Nothing of {rule.name} will verify until it has new keys: {len(left)} of the"
-            f" {rule.threshold} principals that it needs are left."
+        terminal.warn(
+            f"nothing of {rule.name} will verify until it has new keys: {len(left)} of the"
+            f" {rule.threshold} principals that it needs are left"
         )
 
 
@@ -396,12 +409,13 @@ def _existing(path: Path) -> Draft:
 # --- list -----------------------------------------------------------------------------------
 
 
-def _list(named: Path | None, *, as_json: bool) -> int:
+def _list(terminal: Terminal, named: Path | None, *, as_json: bool) -> int:
     policy = load_policy(_path_to_read(named))
     if as_json:
-        print(json.dumps(_as_json(policy), indent=2, ensure_ascii=False))
+        print(json.dumps(_as_json(policy), indent=2))
     else:
-        print("\n".join(_as_text(policy)))
+        for line in _as_text(policy):
+            terminal.report(line)
     return 0
 
 
@@ -425,17 +439,16 @@ def _as_text(policy: Policy) -> list[str]:
     )
     lines += _section(
         "exceptions",
-        [(exception.project, _exception_lines(exception)) for exception in policy.exceptions],
+        [
+            (exception.project, _exception_lines(exception, today))
+            for exception in policy.exceptions
+        ],
         "",
     )
-    expired = sum(not exception.holds(today) for exception in policy.exceptions)
-    if expired:
-        lines.append(f"  {expired} of them expired")
-    lines += _section(
-        "revoked",
-        [(f"sha256:{revoked.identity}", [revoked.reason]) for revoked in policy.revoked],
-        "",
-    )
+    if policy.revoked:
+        lines.append("revoked:")
+    for revoked in policy.revoked:
+        lines += [f"  sha256:{revoked.identity}", f"    {revoked.reason}"]
     return lines
 
 
@@ -470,11 +483,12 @@ def _key_line(policy: Policy, key: NamedKey) -> str:
     return f"{key.key.keytype}, sha256:{key.identity}{principal}{', revoked' if revoked else ''}"
 
 
-def _exception_lines(exception: PolicyException) -> list[str]:
+def _exception_lines(exception: PolicyException, today: date) -> list[str]:
     what = ", ".join(exception.waives) or "all verification"
     version = f" of {exception.version}" if exception.version is not None else ""
+    expired = "" if exception.holds(today) else ", expired"
     return [
-        f"waives {what}{version} until {exception.expires}",
+        f"waives {what}{version} until {exception.expires}{expired}",
         f"{exception.reason} ({exception.owner})",
     ]
 
@@ -524,8 +538,3 @@ def _as_json(policy: Policy) -> dict[str, object]:
             for revoked in policy.revoked
         ],
     }
-
-
-def _say(sentence: str) -> None:
-    """Everything that is no report goes to stderr."""
-    print(sentence, file=sys.stderr)
