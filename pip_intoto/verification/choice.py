@@ -65,19 +65,12 @@ def qualifying_groups(
 ) -> tuple[Group, ...]:
     """Return every group that reaches the step's threshold of principals (T1, T2, T3).
 
-    Links with the very same artifacts are one group. Where that is not enough, groups are joined
-    whose digests agree although the algorithms differ; such a group vouches only for what all
-    of its members say. Raises :class:`MetadataTooLarge`.
+    Links with the very same artifacts count together, and so do those whose digests agree
+    although the algorithms differ; such a group vouches only for what all of its members say.
+    A group that is enough by itself never hides another: one document more would else turn a
+    pass into a block. Raises :class:`MetadataTooLarge`.
     """
-    buckets = _buckets(step, candidates)
-    groups = [
-        Group(record=bucket[0].record, members=tuple(bucket))
-        for bucket in buckets
-        if len(_principals(bucket)) >= step.threshold
-    ]
-    if groups:
-        return tuple(groups)
-    return tuple(_joined(step, buckets, limits))
+    return tuple(_joined(step, _buckets(step, candidates), limits))
 
 
 def _principals(members: Sequence[Candidate]) -> dict[str, str]:
