@@ -8,11 +8,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pip_intoto.cli import add_common
+from pip_intoto.cli import BLOCKED, FAILED, add_common
 from pip_intoto.cli.terminal import Terminal
 from pip_intoto.errors import CommandError, PolicyInvalid, PolicyMissing
 from pip_intoto.policy.editing import open_draft
 from pip_intoto.policy.file import load_policy
+from pip_intoto.verdict import Status
 from pip_intoto_gate.location import PolicyUnusable, candidates, locate
 
 if TYPE_CHECKING:
@@ -323,19 +324,27 @@ def _warn_about(terminal: Terminal, policy: Policy, rule: ProjectRule) -> None:
 def try_newest(policy: Policy, rule: ProjectRule) -> Verdict:
     """Verify the newest release of the project against a policy that may not be written yet.
 
-    Raises CommandError when there is nothing to try it on.
+    Raises CommandError when there is none to try it on, and SourceUnreachable.
     """
-    raise CommandError(
-        f"the newest release of {rule.name} cannot be looked up",
-        advice=f"Leave --try out, and use `pip-intoto verify --policy {policy.path}`.",
-    )
+    if rule.is_glob:
+        raise CommandError(
+            f"{rule.name} stands for many projects, of which none can be tried",
+            advice="Leave --try out, or try it with the name of one project.",
+        )
+    # Imported here for start-up time: only --try goes to the network.
+    from pip_intoto.cli.targets import Judge
+
+    return Judge(policy).newest(rule.name)
 
 
 def _show_trial(terminal: Terminal, draft: Draft, rule: ProjectRule) -> int:
     """Print the verdict of the newest release; give the exit status, 0 when it verifies."""
     verdict = try_newest(draft.policy, rule)
-    terminal.tell(verdict.summary)
-    return 0
+    terminal.verdict(verdict)
+    if verdict.status is Status.VERIFIED:
+        return 0
+    # Whatever the policy's mode makes of it: a rule should not begin with a failure.
+    return FAILED if verdict.status is Status.UNREACHABLE else BLOCKED
 
 
 # --- remove and revoke ----------------------------------------------------------------------

@@ -11,11 +11,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from fixtures.distributions import wheel
+from fixtures.supply_chain import SupplyChain
 from pip_intoto.cli import main
 from pip_intoto.policy.file import load_policy
+from tests.integration.loopback import Index, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     Trust = Callable[..., int]
 
@@ -342,3 +345,70 @@ def test_help_has_examples(trust: Trust, command: str, capsys: pytest.CaptureFix
     assert trust(*command.split(), "--help") == 0
     shown = capsys.readouterr().out
     assert f"\n  pip-intoto trust {command}" in shown.partition("\nexamples:\n")[2]
+
+
+# --- try ------------------------------------------------------------------------------------
+
+CHAIN = SupplyChain(project="demo")
+NEWEST = wheel("demo", "2.0")
+
+
+@pytest.fixture
+def index(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    """An index with two releases of demo, of which only the newest has evidence."""
+    with Index() as index:
+        index.add(wheel("demo", "1.0"))
+        index.publish(NEWEST, CHAIN)
+        monkeypatch.setenv("PIP_INDEX_URL", index.simple)
+        for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.delenv(variable, raising=False)
+        (home.parent / "keys/owner.pub").write_bytes(CHAIN.owners[0].public_pem())
+        yield index
+
+
+@pytest.mark.usefixtures("index")
+def test_try_shows_the_verdict_of_the_newest_release_before_writing(
+    trust: Trust, policy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert trust("add", "demo", "--key", "owner.pub", "--try") == 0
+    output = capsys.readouterr()
+    assert output.out.startswith("demo-2.0-py3-none-any.whl: verified\n")
+    assert load_policy(policy).rule_for("demo") is not None
+
+
+@pytest.mark.usefixtures("index")
+def test_try_writes_nothing_when_another_key_signed(
+    trust: Trust, policy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert trust("add", "demo", "--key", "alice.pub", "--try") == 1
+    output = capsys.readouterr()
+    assert output.out.startswith(
+        "demo-2.0-py3-none-any.whl: invalid [layout-signature-missing], block\n"
+    )
+    assert output.err.endswith(f"Nothing was written to {policy}; without --try it would be.\n")
+    assert not policy.parent.exists()
+
+
+def test_try_writes_nothing_in_warn_mode_either(trust: Trust, policy: Path, index: Index) -> None:
+    policy.parent.mkdir(parents=True)
+    policy.write_text('version = 1\nmode = "warn"\n', encoding="utf-8")
+    index.remove(f"/files/{NEWEST.filename}.intoto.jsonl")
+    assert trust("add", "demo", "--key", "owner.pub", "--try") == 1
+    assert policy.read_text(encoding="utf-8") == 'version = 1\nmode = "warn"\n'
+
+
+def test_try_tells_an_outage_from_a_failure(trust: Trust, policy: Path, index: Index) -> None:
+    index.fault("*.intoto*", Status(500))
+    assert trust("add", "demo", "--key", "owner.pub", "--try") == 2
+    assert not policy.exists()
+
+
+@pytest.mark.usefixtures("index")
+def test_try_needs_a_project_that_the_index_has(
+    trust: Trust, policy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert trust("add", "other", "--key", "owner.pub", "--try") == 2
+    assert "error: the index has no project 'other'" in capsys.readouterr().err
+    assert trust("add", "demo*", "--key", "owner.pub", "--try") == 2
+    assert "error: demo* stands for many projects" in capsys.readouterr().err
+    assert not policy.exists()
