@@ -127,8 +127,11 @@ class Conversation:
         self._outgoing.put(message)
 
     def ready(self) -> Message:
-        """What the verifier said of the policy, once it has; raises :class:`Failure`."""
-        return self._wait(lambda: self._ready)
+        """What the verifier said of the policy, once it has; raises :class:`Failure`.
+
+        It stays said when the verifier fails later: the mode decides what a failure does.
+        """
+        return self._ready or self._wait(lambda: self._ready)
 
     def verdict(self, number: int) -> Message:
         """The verdict on distribution ``number``; raises :class:`Failure`."""

@@ -289,7 +289,8 @@ def check_seams() -> None:
     for seam in SEAMS:
         try:
             importlib.import_module(seam.module)
-        except ImportError:
+        except (ImportError, SystemExit):
+            # SystemExit is the patcher's own, and pip would answer it with a traceback.
             missing.append(str(seam))
             continue
         if not seam.is_applied():
@@ -395,16 +396,24 @@ class _LateGate:
         return _explaining(getattr(self._gate, name))
 
     def _make_gate(self) -> Gate:
+        from pip_intoto_gate.blocked import Blocked
         from pip_intoto_gate.gate import Gate
 
-        return Gate(self._site_packages, self.opening(), self._context)
+        try:
+            opening = self.opening()
+        except (OSError, ValueError) as error:
+            raise Blocked(
+                "verifier-unavailable",
+                "What says how to reach the verifier cannot be read.",
+                found=str(error),
+                advice="Run `pip-intoto enable` again for this environment.",
+            ) from error
+        return Gate(self._site_packages, opening, self._context)
 
 
 def _explaining(method: Callable[..., Any]) -> Callable[..., Any]:
     """``method``, whose unexpected errors block with a message instead of a traceback."""
     from pip._internal.exceptions import PipError
-
-    from pip_intoto_gate.blocked import Blocked
 
     def explaining(*args: Any, **kwargs: Any) -> Any:
         try:
@@ -412,14 +421,29 @@ def _explaining(method: Callable[..., Any]) -> Callable[..., Any]:
         except PipError:
             raise
         except Exception as error:
-            raise Blocked(
-                "pip-unsupported",
-                "The gate failed, and nothing passes a gate that failed.",
-                found=f"{type(error).__name__}: {error}",
-                advice="Please report this, with the version of pip.",
-            ) from error
+            raise _gate_failed(error) from error
 
     return explaining
+
+
+def _gate_failed(error: Exception) -> Exception:
+    """What stops pip when the gate itself is at fault."""
+    summary = "The gate failed, and nothing passes a gate that failed."
+    found = f"{type(error).__name__}: {error}"
+    try:
+        from pip_intoto_gate.blocked import Blocked
+    except Exception:
+        # Even the file with the gate's own error is broken; pip's plain one is always there.
+        from pip._internal.exceptions import InstallationError
+
+        plain: Exception = InstallationError(f"{summary} found: {found} [pip-unsupported]")
+        return plain
+    return Blocked(
+        "pip-unsupported",
+        summary,
+        found=found,
+        advice="Please report this, with the version of pip.",
+    )
 
 
 class _PatchingLoader:

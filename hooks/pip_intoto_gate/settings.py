@@ -42,7 +42,7 @@ def read(site_packages: str, context: dict[str, Any]) -> Settings:
         try:
             with open(marker, encoding="utf-8") as file:
                 baked = json.load(file)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ValueError(f"{marker}: {error}") from error
         if not isinstance(baked, dict):
             raise ValueError(f"{marker}: not a JSON object")
