@@ -94,8 +94,10 @@ class Gate:
         self._built: dict[str, Case] = {}
         #: URL → the metadata that pip resolved with before it had the file.
         self._resolved_with: dict[str, Any] = {}
-        #: Digests that the sweep let through.
-        self._cleared: set[str] = set()
+        #: Digests that the sweep let through, each with the places looked at: see `_places_of`.
+        self._cleared: dict[str, tuple[str, ...]] = {}
+        #: Places that no wheel may land on → the same in comparable form.
+        self._comparable: dict[tuple[str, ...], frozenset[str]] = {}
         self._owner = os.getpid()
 
     # --- whether and with what ------------------------------------------------------------
@@ -271,7 +273,8 @@ class Gate:
                 advice="Something changes files while pip runs; find out what before you go on.",
                 note="Files checked before this one may have been installed.",
             )
-        self._check_destinations(name, path, scheme, trusted=self._may_replace_gate(name))
+        if self._cleared[sha256] != _places_of(name, scheme):
+            self._check_destinations(name, path, scheme, trusted=self._may_replace_gate(name))
 
     # --- questions and answers ------------------------------------------------------------
 
@@ -424,7 +427,7 @@ class Gate:
                 found=str(error),
                 why=case.why,
             ) from error
-        self._cleared.add(sha256)
+        self._cleared[sha256] = _places_of(_name_of(req), scheme)
 
     def _check_metadata(self, req: Any, case: Case, path: str) -> None:
         """What pip resolved with must stand in the wheel, where the wheel is what was verified.
@@ -469,13 +472,17 @@ class Gate:
         places += [place.path for place in location.candidates()]
         if not trusted:
             # This gate, and another that may stand where the wheel goes.
-            roots = {self._site_packages, scheme.purelib, scheme.platlib}
+            roots = sorted({self._site_packages, scheme.purelib, scheme.platlib})
             places += [os.path.join(root, file) for root in roots for file in settings.FILES]
             places.append(os.path.dirname(os.path.dirname(self._settings.verifier[-1])))
-        protected = {wheels.comparable(place) for place in places}
+        protected = self._comparable.get(tuple(places))
+        if protected is None:
+            protected = frozenset(map(wheels.comparable, places))
+            self._comparable[tuple(places)] = protected
         directories = tuple(place + os.sep for place in protected)
+        landings = wheels.Landings()
         for member, destination in wheels.destinations(path, scheme):
-            landing = wheels.comparable(destination)
+            landing = landings.comparable(destination)
             if landing in protected or landing.startswith(directories):
                 raise Blocked(
                     "would-overwrite-gate",
@@ -520,6 +527,11 @@ class Gate:
             with contextlib.suppress(OSError, ValueError):
                 sys.stderr.write(f"pip-intoto: {', '.join(parts)}\n")
                 sys.stderr.flush()
+
+
+def _places_of(name: str, scheme: Any) -> tuple[str, ...]:
+    """What decides where the members of a wheel land: its name, and pip's directories."""
+    return (name, *(str(getattr(scheme, key)) for key in wheels.SCHEME_KEYS))
 
 
 def _is_wheel(req: Any) -> bool:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 codecs.lookup("cp437")
 email.message_from_bytes(b"Name: x\n\n").get_all("Name")
 
+#: The directories that pip's schemes have.
+SCHEME_KEYS = ("purelib", "platlib", "headers", "scripts", "data")
+
 #: The fields that a resolver decides by (PEP 658 wants all of METADATA to be identical).
 _RESOLVER_FIELDS = ("Name", "Version", "Requires-Dist", "Requires-Python", "Provides-Extra")
 
@@ -46,7 +49,8 @@ def destinations(path: str, scheme: Any) -> Iterator[tuple[str, str]]:
             key, _, rest = rest.partition("/")
             roots = [getattr(scheme, key)] if hasattr(scheme, key) else []
         else:
-            rest, roots = name, [scheme.purelib, scheme.platlib]
+            # Mostly one directory under two names.
+            rest, roots = name, list(dict.fromkeys((scheme.purelib, scheme.platlib)))
         for root in roots:
             yield name, os.path.join(root, *rest.split("/"))
     for text in entry_points:
@@ -78,8 +82,28 @@ def metadata_differences(path: str, resolved: Message) -> list[tuple[str, str, s
 
 def comparable(path: str) -> str:
     """``path`` in a form in which two spellings of one place are equal on any file system."""
-    real = os.path.realpath(path)
-    return unicodedata.normalize("NFC", os.path.normcase(real)).casefold()
+    return _folded(os.path.realpath(path))
+
+
+class Landings:
+    """:func:`comparable` for many paths at once: each directory is resolved only once."""
+
+    def __init__(self) -> None:
+        self._directories: dict[str, str] = {}
+
+    def comparable(self, path: str) -> str:
+        """What the function of that name gives."""
+        directory, name = os.path.split(path)
+        if name in ("", os.curdir, os.pardir) or os.path.islink(path):
+            return comparable(path)
+        real = self._directories.get(directory)
+        if real is None:
+            real = self._directories[directory] = os.path.realpath(directory)
+        return _folded(os.path.join(real, name))
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", os.path.normcase(path)).casefold()
 
 
 def _values(message: Message, field: str) -> list[str]:
