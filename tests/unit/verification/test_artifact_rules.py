@@ -124,11 +124,12 @@ def test_R3_modify_does_not_consume_what_is_the_same_or_new(pattern: str) -> Non
 
 @pytest.mark.parametrize("pattern", ["a", "*"])
 def test_R3_modify_does_not_consume_what_cannot_be_compared(pattern: str) -> None:
-    for before, after in (
+    pairs: list[tuple[Artifacts, Artifacts]] = [
         ({"a": {"sha256": "0" * 64}}, {"a": {"sha512": "0" * 128}}),
         ({"a": {}}, {"a": {}}),
         ({"a": {"md5": "0"}}, {"a": {"md5": "1"}}),
-    ):
+    ]
+    for before, after in pairs:
         with pytest.raises(RuleViolated):
             run(products=[f"MODIFY {pattern}", END], before=before, after=after)
 
