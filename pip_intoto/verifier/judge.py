@@ -100,14 +100,14 @@ async def judge(
         verdict = await case.verdict()
     except PipIntotoError as error:
         verdict = case.failed(error)
-    return _presentable(verdict)
+    return presentable(verdict)
 
 
 def out_of_resources(distribution: Distribution, policy: Policy, *, recursion: bool) -> Verdict:
     """Say that the evidence was more than the verifier can bear."""
     case = _Case(distribution, policy, None, datetime.now(timezone.utc), DEFAULT)
     what = "deeper nested" if recursion else "larger"
-    return _presentable(
+    return presentable(
         case.failed(MetadataTooLarge(f"the evidence is {what} than the verifier can bear"))
     )
 
@@ -439,7 +439,7 @@ def _by_whom(verified: Verified) -> str:
     return f"its layout is signed by {owners}, its steps by {functionaries}"
 
 
-def _presentable(verdict: Verdict) -> Verdict:
+def presentable(verdict: Verdict) -> Verdict:
     """Make everything printable: much of it was an attacker's to choose."""
     return replace(
         verdict,

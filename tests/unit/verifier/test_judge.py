@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from datetime import date, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +22,7 @@ from pip_intoto.verifier.judge import Decision, judge, out_of_resources
 from tests.unit.sources.repository import Repository
 
 if TYPE_CHECKING:
+    from datetime import date
     from pathlib import Path
 
     from fixtures.distributions import Built
@@ -42,7 +43,10 @@ def bundle_of(built: Built) -> str:
     return url_of(built) + ".intoto.jsonl"
 
 
-def distribution(built: Built = WHEEL, **changes: Any) -> Distribution:
+def distribution(
+    built: Built = WHEEL,
+    **changes: Any,  # noqa: ANN401 - any member
+) -> Distribution:
     return replace(
         Distribution(
             name=built.name,
@@ -471,9 +475,9 @@ def test_a_verified_build_requirement_passes(consumer: Consumer) -> None:
     ],
 )
 def test_a_file_must_be_called_what_it_is_taken_for(
-    consumer: Consumer, changes: dict[str, str]
+    consumer: Consumer, changes: dict[str, Any]
 ) -> None:
-    verdict = consumer.judge(good(), distribution(**changes))
+    verdict = consumer.judge(good(), replace(distribution(), **changes))
     assert outcome(verdict) == (Status.INVALID, "artifact-not-bound", Action.BLOCK)
 
 
@@ -496,7 +500,7 @@ def test_a_name_that_changes_with_the_file_drops_what_was_found(consumer: Consum
     coroutine = judge(announced, consumer.policy(), decision=decision)
     wanted = coroutine.send(None)
     decision.make(distribution())
-    with pytest.raises(StopIteration) as stop:
+    with pytest.raises(StopIteration) as stop:  # noqa: PT012 - it ends at some request
         while True:
             assert isinstance(wanted, Fetches)
             wanted = coroutine.send(repository.fetch_many(wanted.fetches))

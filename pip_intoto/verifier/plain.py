@@ -1,0 +1,211 @@
+"""Plain in-toto verification: a layout, keys and a directory of links, without any policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pip_intoto.artifacts.hashing import sha256_file
+from pip_intoto.artifacts.inspector import DirectoryInspector
+from pip_intoto.distribution import Distribution, Kind
+from pip_intoto.errors import CommandError, EvidenceError, EvidenceMissing, PipIntotoError
+from pip_intoto.limits import LOCAL
+from pip_intoto.metadata import strict_json
+from pip_intoto.metadata.bundle import Document
+from pip_intoto.metadata.envelope import parse_envelope
+from pip_intoto.metadata.keys import identity, load_pem
+from pip_intoto.metadata.node import Node
+from pip_intoto.sources.fetching import drive
+from pip_intoto.sources.finding import ROOT_LAYOUT
+from pip_intoto.sources.local import LocalDirectory
+from pip_intoto.verdict import Action, Outcome, Status, TraceEntry, Verdict
+from pip_intoto.verification import chain
+from pip_intoto.verification.binding import Subject
+from pip_intoto.verification.trust import Owner, Trust
+from pip_intoto.verifier.inspecting import inspector_for
+from pip_intoto.verifier.judge import presentable
+from pip_intoto.verifier.local import kind_of, offline
+from pip_intoto.verifier.naming import normalized, parse_filename
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pip_intoto.limits import Limits
+    from pip_intoto.sources.finding import Finding
+    from pip_intoto.verification.inspections import Inspector
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plain:
+    """What plain verification goes by, read and checked."""
+
+    layout: Document
+    links: Finding
+    trust: Trust
+    limits: Limits
+
+
+def prepare(
+    *,
+    layout: Path,
+    keys: Sequence[Path],
+    link_dir: Path,
+    parameters: Path | None = None,
+    run_inspections: bool = False,
+    limits: Limits = LOCAL,
+) -> Plain:
+    """Read what the command line names.
+
+    L9: every one of ``keys`` must have signed the layout. Raises CommandError for files that
+    cannot be read, and MetadataMalformed or MetadataTooLarge for a layout that is none.
+    """
+    if not keys:
+        raise CommandError("no layout key is given", expected="--layout-key FILE")
+    envelope = parse_envelope(_read(layout, limits.document_bytes), limits=limits)
+    owners = {identity(owner.key): owner for owner in map(_owner, keys)}
+    if not link_dir.is_dir():
+        raise CommandError(
+            f"{link_dir} is not a directory", expected="--link-dir with the links of the steps"
+        )
+    return Plain(
+        layout=Document(envelope=envelope, origin=str(layout), hint=ROOT_LAYOUT),
+        links=drive(LocalDirectory(link_dir, limits).find(), offline),
+        trust=Trust(
+            owners=tuple(owners.values()),
+            threshold=len(owners),
+            # A sublayout among the links may be signed by an owner too: it is not the layout.
+            layout_sha256=(envelope.sha256,),
+            parameters={} if parameters is None else _parameters(parameters, limits),
+            run_all_inspections=run_inspections,
+        ),
+        limits=limits,
+    )
+
+
+def verify_plain(plain: Plain, file: Path | None, *, now: datetime | None = None) -> Verdict:
+    """Verify ``file``; the working directory is the product when it is None.
+
+    Raises CommandError for a file that cannot be read; all else is in the verdict.
+    """
+    inspector: Inspector | None
+    if file is None:
+        distribution = Distribution(
+            name="", version="", filename="", kind=Kind.DIRECTORY, url=".", requested=True
+        )
+        subject = None
+        inspector = DirectoryInspector(
+            Path(),
+            run_all=plain.trust.run_all_inspections,
+            limits=plain.limits,
+        )
+    else:
+        distribution, subject = _subject(file)
+        inspector = inspector_for(distribution, plain.trust, limits=plain.limits)
+    documents = [plain.layout]
+    documents += [link for link in plain.links.documents if link.hint != ROOT_LAYOUT]
+    title = "The working directory" if file is None else file.name
+    try:
+        verified = chain.verify(
+            documents,
+            plain.trust,
+            subject,
+            inspector,
+            now=now or datetime.now(timezone.utc),
+            limits=plain.limits,
+        )
+    except EvidenceError as error:
+        return _refused(distribution, title, error, plain.links.trace)
+    return presentable(
+        Verdict(
+            distribution=distribution,
+            status=Status.VERIFIED,
+            reason="verified",
+            action=Action.PASS,
+            summary=f"{title} is verified: its layout is signed by"
+            f" {', '.join(verified.signed_by)}, its steps by {', '.join(verified.functionaries)}.",
+            trace=(*plain.links.trace, *verified.trace),
+        )
+    )
+
+
+def _refused(
+    distribution: Distribution, title: str, error: EvidenceError, trace: Sequence[TraceEntry]
+) -> Verdict:
+    missing = isinstance(error, EvidenceMissing)
+    return presentable(
+        Verdict(
+            distribution=distribution,
+            status=Status.MISSING if missing else Status.INVALID,
+            reason=error.code,
+            action=Action.BLOCK,
+            summary=f"{title}: {str(error).rstrip('.')}.",
+            expected=error.expected,
+            found=error.found,
+            advice=error.advice,
+            trace=(*trace, TraceEntry("verdict", Outcome.FAIL, f"{error.code}: {error}")),
+        )
+    )
+
+
+def _subject(file: Path) -> tuple[Distribution, Subject]:
+    """Describe any file: plain verification is not only about wheels and sdists."""
+    try:
+        sha256 = sha256_file(file)
+    except OSError as error:
+        raise CommandError(f"{file} cannot be read", found=str(error.strerror or error)) from error
+    kind = kind_of(file.name) or Kind.SDIST
+    name, version = parse_filename(file.name, kind) or (file.stem, "")
+    distribution = Distribution(
+        name=normalized(name),
+        version=version,
+        filename=file.name,
+        kind=kind,
+        sha256=sha256,
+        path=file.absolute(),
+        requested=True,
+    )
+    subject = Subject(
+        project=normalized(name),
+        distribution=name,
+        version=version,
+        filename=file.name,
+        sha256=sha256,
+    )
+    return distribution, subject
+
+
+def _owner(path: Path) -> Owner:
+    try:
+        key = load_pem(_read(path, LOCAL.policy_bytes))
+        identity(key)
+    except CommandError:
+        raise
+    except PipIntotoError as error:
+        raise CommandError(
+            f"{path} is no public key: {error}",
+            expected="a PEM file that begins with -----BEGIN PUBLIC KEY-----",
+        ) from error
+    return Owner(key, path.name)
+
+
+def _parameters(path: Path, limits: Limits) -> dict[str, str]:
+    try:
+        root = Node(strict_json.parse(_read(path, limits.policy_bytes), limits=limits))
+        return {name: value.string() for name, value in root.items()}
+    except EvidenceError as error:
+        raise CommandError(
+            f"{path}: {error}", expected='an object of strings, {"VERSION": "1.0"}'
+        ) from error
+
+
+def _read(path: Path, at_most: int) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(at_most + 1)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read", found=str(error.strerror or error)) from error
+    if len(data) > at_most:
+        raise CommandError(f"{path} is too large", expected=f"at most {at_most} bytes")
+    return data

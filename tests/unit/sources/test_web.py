@@ -1,0 +1,251 @@
+"""Real requests to a real server on the loopback interface, with its faults."""
+
+from __future__ import annotations
+
+import io
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fixtures.distributions import wheel
+from fixtures.supply_chain import SupplyChain
+from pip_intoto.errors import CommandError, SourceUnreachable
+from pip_intoto.limits import DEFAULT, Limits
+from pip_intoto.sources.fetching import Fetch, drive
+from pip_intoto.sources.index import files_of
+from pip_intoto.sources.web import Web
+from tests.integration.loopback import Endless, Index, Redirect, Reset, Stall, Status
+from tests.unit.sources.repository import Repository
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+WHEEL = wheel("demo")
+CHAIN = SupplyChain(project="demo")
+
+
+@pytest.fixture
+def index() -> Iterator[Index]:
+    with Index() as running:
+        running.put("/a", b"content")
+        yield running
+
+
+@pytest.fixture
+def other() -> Iterator[Index]:
+    with Index() as running:
+        running.put("/a", b"elsewhere")
+        yield running
+
+
+def fetch(index: Index, path: str = "/a", **options: int) -> Fetch:
+    return Fetch(index.origin + path, options.get("max_bytes", 1000), options.get("seconds", 5))
+
+
+def test_a_file_is_fetched(index: Index) -> None:
+    response = Web(DEFAULT).fetch(fetch(index))
+    assert (response.status, response.body, response.error) == (200, b"content", "")
+    assert response.url == index.origin + "/a"
+
+
+def test_a_missing_file_is_told_by_its_status(index: Index) -> None:
+    assert Web(DEFAULT).fetch(fetch(index, "/none")).status == 404
+
+
+def test_many_are_fetched_at_once_and_answered_in_order(index: Index) -> None:
+    for number in range(20):
+        index.put(f"/{number}", str(number).encode())
+    fetches = tuple(fetch(index, f"/{number}") for number in range(20))
+    responses = Web(DEFAULT).fetch_many(fetches)
+    assert [response.body for response in responses] == [str(n).encode() for n in range(20)]
+
+
+def test_an_endless_answer_is_cut_off_at_the_cap(index: Index) -> None:
+    index.fault("/a", Endless())
+    response = Web(DEFAULT).fetch(fetch(index, max_bytes=1_000_000))
+    assert response.status is None
+    assert response.too_large
+
+
+def test_a_stalling_server_costs_its_seconds_and_no_more(index: Index) -> None:
+    index.fault("/a", Stall())
+    began = time.monotonic()
+    (response,) = Web(DEFAULT).fetch_many((fetch(index, seconds=1),))
+    assert response.status is None
+    assert "in time" in response.error
+    assert time.monotonic() - began < 4
+
+
+def test_a_dripping_server_costs_its_seconds_and_no_more() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        import threading
+
+        ended = threading.Event()
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+                while not ended.wait(0.1):
+                    try:
+                        connection.sendall(b"a")
+                    except OSError:
+                        return
+
+        threading.Thread(target=drip, daemon=True).start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/a"
+        began = time.monotonic()
+        (response,) = Web(DEFAULT).fetch_many((Fetch(url, 10_000, 1),))
+        ended.set()
+    assert response.status is None
+    assert time.monotonic() - began < 4
+
+
+def test_a_reset_is_tried_again_and_then_said(index: Index) -> None:
+    index.fault("/a", Reset(), times=1)
+    assert Web(DEFAULT).fetch(fetch(index)).status == 200
+    index.fault("/a", Reset())
+    response = Web(DEFAULT).fetch(fetch(index))
+    assert response.status is None
+    assert "reset" in response.error.lower()
+
+
+def test_a_server_that_is_busy_is_asked_again(index: Index) -> None:
+    index.fault("/a", Status(503), times=2)
+    assert Web(DEFAULT).fetch(fetch(index)).status == 200
+    index.fault("/a", Status(503))
+    assert Web(DEFAULT).fetch(fetch(index)).status == 503
+
+
+def test_a_refusal_is_not_asked_again(index: Index) -> None:
+    index.fault("/a", Status(403))
+    assert Web(DEFAULT).fetch(fetch(index)).status == 403
+    assert len(index.asked("/a")) == 1
+
+
+def test_a_host_that_is_not_there_is_said_without_its_address() -> None:
+    url = "http://user:hunter2@127.0.0.1:9/a?token=hunter2"
+    response = Web(Limits(retries=0)).fetch(Fetch(url, 10, 5))
+    assert response.status is None
+    assert "refused" in response.error.lower()
+    assert "hunter2" not in response.error
+
+
+# --- redirects ------------------------------------------------------------------------------
+
+
+def test_a_redirect_to_another_host_is_followed_without_credentials(
+    index: Index, other: Index
+) -> None:
+    index.require("user", "pass word")
+    index.fault("/a", Redirect(other.origin + "/a"))
+    web = Web(DEFAULT, credentials=(index.with_credentials("user", "pass word"),))
+    response = web.fetch(fetch(index))
+    assert response.body == b"elsewhere"
+    assert "authorization" in index.asked("/a")[0].headers
+    assert "authorization" not in other.asked("/a")[0].headers
+
+
+def test_credentials_of_one_origin_are_not_sent_to_another_port(index: Index, other: Index) -> None:
+    web = Web(DEFAULT, credentials=(index.with_credentials("user", "secret"),))
+    web.fetch(fetch(other))
+    assert "authorization" not in other.asked("/a")[0].headers
+
+
+def test_netrc_is_never_asked(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login user password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    Web(DEFAULT).fetch(fetch(index))
+    assert "authorization" not in index.asked("/a")[0].headers
+
+
+@pytest.mark.parametrize(
+    "target", ["file:///etc/passwd", "ftp://127.0.0.1/a", "data:,evil", "javascript:x"]
+)
+def test_a_redirect_never_leaves_http(index: Index, target: str) -> None:
+    index.fault("/a", Redirect(target))
+    response = Web(DEFAULT).fetch(fetch(index))
+    assert response.status is None
+    assert response.error.startswith("refused")
+
+
+def test_five_redirects_are_followed_and_not_six(index: Index) -> None:
+    for number in range(6):
+        index.fault(f"/{number}", Redirect(f"/{number + 1}"))
+    index.put("/6", b"the end")
+    assert Web(DEFAULT).fetch(fetch(index, "/1")).body == b"the end"
+    assert "more than 5 redirects" in Web(DEFAULT).fetch(fetch(index, "/0")).error
+
+
+def test_cookies_do_not_travel(index: Index) -> None:
+    index.fault("/a", Status(200, b"x", {"Set-Cookie": "tracking=1; Path=/"}), times=1)
+    web = Web(DEFAULT)
+    web.fetch(fetch(index))
+    web.fetch(fetch(index))
+    assert "cookie" not in index.asked("/a")[1].headers
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "http:///a", "http://[::1/a", "nonsense"])
+def test_only_web_addresses_are_fetched(url: str) -> None:
+    response = Web(DEFAULT).fetch(Fetch(url, 10, 1))
+    assert response.status is None
+    assert response.error
+
+
+def test_a_download_goes_into_its_file_and_begins_anew_when_it_broke(index: Index) -> None:
+    index.fault("/a", Status(503, b"half of something else"), times=1)
+    target = io.BytesIO()
+    response = Web(DEFAULT).download(fetch(index), target)
+    assert (response.status, response.body) == (200, b"")
+    assert target.getvalue() == b"content"
+
+
+# --- the index ------------------------------------------------------------------------------
+
+
+def test_an_index_in_json(index: Index) -> None:
+    index.add(WHEEL)
+    (listed,) = drive(files_of("demo", index.simple, DEFAULT), Web(DEFAULT).fetch_many)
+    assert listed.filename == WHEEL.filename
+    assert listed.url == index.url(WHEEL)
+    assert listed.sha256 == WHEEL.sha256
+    assert listed.page == index.simple + "demo/"
+
+
+def test_an_index_in_html() -> None:
+    page = (
+        "<!doctype html><html><head><base href='/root/'></head><body>"
+        f"<a href='../files/{WHEEL.filename}#sha256={WHEEL.sha256}'>x</a>"
+        "<a href='https://files.example/demo-0.9.tar.gz' data-yanked=''>y</a>"
+        "<a href='file:///etc/passwd'>z</a><a>no</a>"
+    )
+    repository = Repository({"https://index.example/simple/demo/": page.encode()})
+    listed = repository.run(files_of("demo", "https://index.example/simple", DEFAULT))
+    assert [file.url for file in listed] == [
+        f"https://index.example/files/{WHEEL.filename}",
+        "https://files.example/demo-0.9.tar.gz",
+    ]
+    assert [file.yanked for file in listed] == [False, True]
+    assert listed[0].sha256 == WHEEL.sha256
+
+
+def test_a_project_that_the_index_does_not_have(index: Index) -> None:
+    with pytest.raises(CommandError, match="no project"):
+        drive(files_of("none", index.simple, DEFAULT), Web(DEFAULT).fetch_many)
+
+
+def test_an_index_that_is_down(index: Index) -> None:
+    index.fault("/simple/*", Status(500))
+    with pytest.raises(SourceUnreachable):
+        drive(files_of("demo", index.simple, DEFAULT), Web(DEFAULT).fetch_many)
+
+
+def test_an_index_is_on_the_web() -> None:
+    with pytest.raises(CommandError):
+        Repository().run(files_of("demo", "file:///srv/simple", DEFAULT))
