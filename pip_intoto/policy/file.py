@@ -198,7 +198,7 @@ def _parse_toml(content: bytes, path: Path) -> tuple[dict[str, object], Places]:
     try:
         values: dict[str, object] = tomllib.loads(text)
         return values, find_places(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError is one, and so is a number of 5,000 digits
         message, line = _syntax_error(str(error), text)
         raise PolicySyntax(f"this is not TOML: {message}", place=f"{path}:{line}") from None
     except RecursionError:

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pip_intoto.distribution import Distribution, Kind
 from pip_intoto.errors import PolicyInvalid, PolicyMissing
 from pip_intoto.limits import DEFAULT, Limits
-from pip_intoto.policy.file import load_policy
+from pip_intoto.policy.file import load_policy, policy_in_force
 from pip_intoto.policy.model import Beside, Folder, Template
 
 if TYPE_CHECKING:
@@ -424,12 +424,13 @@ def test_a_key_over_the_limit_is_refused(folder: Folderful) -> None:
     [
         (b'version = 1\nmode = "\xff"\n', 2, "the policy is not UTF-8 text"),
         (b"\xef\xbb\xbfversion = 1\n", 1, "the policy begins with a byte order mark"),
-        (b"version = 1\n\nmode =\n", 3, "this is not TOML: Invalid value (column 7)"),
-        (b'version = 1\nmode = "warn', 2, "this is not TOML: Unterminated string, at the end"),
+        (b"version = 1\n\nmode =\n", 3, "this is not TOML: "),
+        (b'version = 1\nmode = "warn', 2, "this is not TOML: "),
+        (b"version = " + b"1" * 5_000, 1, "this is not TOML: "),
         (
             b"version = 1\nversion = 1\n",
             2,
-            "this is not TOML: Cannot overwrite a value (column 12)",
+            "this is not TOML: ",
         ),
     ],
 )
@@ -439,7 +440,10 @@ def test_what_is_no_toml_is_told_the_line(
     folder.write("policy.toml", content)
     with pytest.raises(PolicyInvalid) as caught:
         load_policy(folder.policy)
-    assert (caught.value.place, caught.value.message) == (f"{folder.policy}:{line}", message)
+    assert caught.value.place == f"{folder.policy}:{line}"
+    assert caught.value.message.startswith(message)
+    # The line is in front already.
+    assert "line" not in caught.value.message
 
 
 def test_brackets_without_end_are_refused_and_crash_nothing(folder: Folderful) -> None:
@@ -1094,3 +1098,61 @@ NePGqAhK71cZdbEj6mWOlMQUcHomlypUL0P0ht58UIUbUXfwaP7XkGXwVfY2MclU
 t0jRX3UUImqO2bywcwIDAQAB
 -----END PUBLIC KEY-----
 """
+
+
+# --- which one is in force ------------------------------------------------------------------
+
+
+@pytest.fixture
+def environment(folder: Folderful, monkeypatch: pytest.MonkeyPatch) -> Folderful:
+    """A home and a prefix in which nothing is."""
+    if Path("/etc/pip-intoto/policy.toml").exists():
+        pytest.skip("this machine has a policy of its own")
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("sys.prefix", str(folder.path / "venv"))
+    monkeypatch.setenv("HOME", str(folder.path / "home"))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.delenv("INTOTO_POLICY", raising=False)
+    return folder
+
+
+def test_where_no_policy_is_none_is_in_force(environment: Folderful) -> None:
+    assert environment.path.exists()
+    assert policy_in_force() is None
+
+
+def test_the_variables_policy_is_in_force(
+    environment: Folderful, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = environment.write("named.toml", "version = 1\n")
+    monkeypatch.setenv("INTOTO_POLICY", str(path))
+    assert policy_in_force() == path
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        (
+            "absent.toml",
+            PolicyMissing,
+            "no policy can be read: $INTOTO_POLICY names {path}, which does not exist",
+        ),
+        (
+            "keys",
+            PolicyInvalid,
+            "no policy can be read: $INTOTO_POLICY names {path}, which is not a file",
+        ),
+    ],
+)
+def test_a_variable_that_names_no_policy_is_an_error(
+    environment: Folderful,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    kind: type[PolicyInvalid | PolicyMissing],
+    message: str,
+) -> None:
+    path = environment.path / name
+    monkeypatch.setenv("INTOTO_POLICY", str(path))
+    with pytest.raises(kind) as caught:
+        policy_in_force()
+    assert caught.value.message == message.format(path=path)
