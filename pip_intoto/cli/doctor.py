@@ -44,6 +44,8 @@ EXAMPLES = """
 
 _NAME = "pip-intoto-canary"
 _STEM = "pip_intoto_canary"
+#: Lines of pip's output that a failure quotes.
+_QUOTED = 15
 #: Programs that install without pip, and so without the gate.
 _OTHER_INSTALLERS = ("uv", "poetry", "pdm", "pipenv", "pipx", "conda", "mamba", "pixi")
 
@@ -250,9 +252,11 @@ class _Stage:
 
     @staticmethod
     def _contrast(wanted: str, done: rehearsal.Completed) -> str:
-        lines = printable(done.output).strip().splitlines()
+        output = printable(done.output).strip()
+        lines = output[max(0, output.lower().find("error: ")) :].splitlines()
+        said = lines if len(lines) <= _QUOTED else [*lines[:_QUOTED], "…"]
         return f"expected: {wanted}\nfound: exit status {done.status}; pip said:\n" + "\n".join(
-            f"  {line}" for line in lines[-12:]
+            f"  {line}" for line in said
         )
 
     # --- canaries ---
