@@ -74,12 +74,14 @@ def printable(text: str, at_most: int = 4_000) -> str:
 
     Names out of evidence are an attacker's to choose; a verdict must not let them write over it.
     """
-    shown = "".join(
-        character
-        if character.isprintable()
-        else character.encode("unicode_escape", "backslashreplace").decode("ascii")
-        for character in text[: at_most + 1]
-    )
+    shown = text[: at_most + 1]
+    if not shown.isprintable():
+        shown = "".join(
+            character
+            if character.isprintable()
+            else character.encode("unicode_escape", "backslashreplace").decode("ascii")
+            for character in shown
+        )
     return shown if len(shown) <= at_most else shown[: at_most - 1] + "…"
 
 
