@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.bundle import Document
+    from pip_intoto.verdict import TraceEntry
     from pip_intoto.verification.binding import Subject
     from pip_intoto.verification.chain import Verified
     from pip_intoto.verification.inspections import Inspector
@@ -22,11 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """What came of it; ``wanted`` are files of the directory form that might help."""
+    """What came of it.
+
+    ``wanted`` are files of the directory form that might help. ``trace`` is what went well before
+    the error.
+    """
 
     verified: Verified | None = None
     error: EvidenceError | None = None
     wanted: tuple[str, ...] = ()
+    trace: tuple[TraceEntry, ...] = ()
 
 
 def verify(
@@ -44,21 +50,24 @@ def verify(
             verified=chain.verify(documents, trust, subject, inspector, now=now, limits=limits)
         )
     except EvidenceError as error:
-        return Attempt(error=error, wanted=_wanted(documents, trust, now, limits))
+        return _failed(error, documents, trust, now, limits)
 
 
-def _wanted(
-    documents: Sequence[Document], trust: Trust, now: datetime, limits: Limits
-) -> tuple[str, ...]:
-    """List what is missing by name: only a layout whose signatures and expiry hold may say."""
+def _failed(
+    error: EvidenceError,
+    documents: Sequence[Document],
+    trust: Trust,
+    now: datetime,
+    limits: Limits,
+) -> Attempt:
+    """Say what is missing by name: only a layout whose signatures and expiry hold may do so."""
     try:
-        roots = chain.root_layouts(documents, trust, now, limits=limits)
-        return tuple(
-            dict.fromkeys(
-                name
-                for root in roots[: limits.choices]
-                for name in chain.wanted_names(root, documents, trust, now, limits=limits)
-            )
+        roots = chain.root_layouts(documents, trust, now, limits=limits)[: limits.choices]
+        wanted = dict.fromkeys(
+            name
+            for root in roots
+            for name in chain.wanted_names(root, documents, trust, now, limits=limits)
         )
     except EvidenceError:
-        return ()
+        return Attempt(error=error)
+    return Attempt(error=error, wanted=tuple(wanted), trace=roots[0].trace)

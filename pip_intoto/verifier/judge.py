@@ -149,6 +149,8 @@ class _Case:
         self._search = search
         self._now = now
         self._limits = limits
+        #: What was asked before any evidence was looked at, and after.
+        self._before: list[TraceEntry] = []
         self._trace: list[TraceEntry] = []
         self._exception: PolicyException | None = None
 
@@ -159,8 +161,9 @@ class _Case:
         if distribution.kind not in {Kind.WHEEL, Kind.SDIST}:
             return self._without_file(rule)
         if rule is not None:
-            self._note("policy", f"rule {rule.name!r}, line {rule.line}")
-            self._trace += _check_index(rule, distribution)
+            described = f"rule {rule.name!r}, line {rule.line}"
+            self._before.append(TraceEntry("policy", Outcome.OK, described))
+            self._before += _check_index(rule, distribution)
         self._exception = policy.exception_for(distribution, self._now.date())
         if self._exception is not None and not self._exception.waives:
             return self._exempt(self._exception, "nothing of it was verified")
@@ -328,6 +331,7 @@ class _Case:
             if await search.deepen(outcome.wanted):
                 continue
             if not await search.widen():
+                self._trace += outcome.trace
                 raise self._why(search, outcome.error)
 
     def _why(self, search: Search, error: EvidenceError | None) -> EvidenceError:
@@ -412,7 +416,7 @@ class _Case:
             reason=reason,
             action=action,
             summary=summary,
-            trace=(*(self._search.trace if self._search else ()), *self._trace),
+            trace=(*self._before, *(self._search.trace if self._search else ()), *self._trace),
         )
 
 

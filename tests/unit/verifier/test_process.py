@@ -113,7 +113,7 @@ def test_evidence_is_fetched_on_announcement_and_the_verdict_follows_the_digest(
         assert verdict["build"] == "verified"
         assert [
             what for what, outcome, _ in verdict["trace"] if outcome == "ok" and "/" not in what
-        ] == ["layout", "step source", "step build", "binding"]
+        ] == ["policy", "layout", "step source", "step build", "binding"]
 
 
 def test_a_digest_may_come_before_the_evidence(tmp_path: Path) -> None:
