@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import grp
 import json
 import os
+import pwd
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from pip_intoto_gate import location
 
 HOOKS = Path(__file__).parents[3] / "hooks"
 
@@ -34,8 +40,10 @@ except location.PolicyUnusable as error:
 def _interpreter(version: str) -> str | None:
     roots = [os.environ.get("PYENV_ROOT"), str(Path.home() / ".pyenv")]
     for root in filter(None, roots):
-        for python in sorted(Path(root).glob(f"versions/{version}.*/bin/python")):
-            return str(python)
+        # Another user's home may be closed to this one.
+        with contextlib.suppress(PermissionError):
+            for python in sorted(Path(root).glob(f"versions/{version}.*/bin/python")):
+                return str(python)
     python_on_path = shutil.which(f"python{version}")
     if python_on_path is None:
         return None
@@ -450,6 +458,29 @@ def test_links_in_a_circle_are_refused(ask: Ask, tmp_path: Path) -> None:
 def test_what_is_not_there_is_in_doubt(ask: Ask, tmp_path: Path) -> None:
     answer = ask("others_may_write", path=str(tmp_path / "absent"))
     assert answer == f"{tmp_path / 'absent'} cannot be looked at (No such file or directory)"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize(
+    ("group", "refused"), [("daemon", False), ("users", True)], ids=["own", "shared"]
+)
+def test_a_group_that_is_the_users_own_is_the_user(group: str, *, refused: bool) -> None:
+    # With umask 002, which goes with such groups, every file of the user is writable by it.
+    try:
+        user, gid = pwd.getpwnam("daemon"), grp.getgrnam(group).gr_gid
+    except KeyError:
+        pytest.skip("this system has no such user or group")
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+        path = write(Path(directory) / "policy.toml")
+        os.chown(directory, user.pw_uid, gid)
+        os.chown(path, user.pw_uid, gid)
+        path.chmod(0o664)
+        os.seteuid(user.pw_uid)
+        try:
+            found = location.others_may_write(path)
+        finally:
+            os.seteuid(0)
+    assert found == (f"{path} may be written by its group (mode 0664)" if refused else None)
 
 
 # --- the price ------------------------------------------------------------------------------
