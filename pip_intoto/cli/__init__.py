@@ -86,6 +86,7 @@ def parser_for(words: Sequence[str]) -> argparse.ArgumentParser:
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
+    parser.set_defaults(quiet=False, verbose=False)
     parser.add_argument("--version", action="version", version=f"pip-intoto {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in (named,) if named in COMMANDS else COMMANDS:
@@ -105,8 +106,12 @@ def parser_for(words: Sequence[str]) -> argparse.ArgumentParser:
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     """Add the options that every command has; commands with commands of their own use it too."""
-    parser.add_argument("-q", "--quiet", action="store_true", help="say only what went wrong")
-    parser.add_argument("-v", "--verbose", action="store_true", help="say more on the way")
+    # Suppressed, because the default of a command's command would undo `trust -q add`.
+    for short, long, text in (
+        ("-q", "--quiet", "say only what went wrong"),
+        ("-v", "--verbose", "say more on the way"),
+    ):
+        parser.add_argument(short, long, action="store_true", default=argparse.SUPPRESS, help=text)
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
