@@ -1,0 +1,536 @@
+"""Reading archives strictly: what has one reading passes, what has two does not."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import struct
+import tarfile
+import zipfile
+import zlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pip_intoto.artifacts.archives import read_tar, read_wheel, read_zip
+from pip_intoto.errors import ArchiveAmbiguous, MetadataTooLarge
+from pip_intoto.limits import DEFAULT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pip_intoto.limits import Limits
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def zipped(members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def read(data: bytes, limits: Limits = DEFAULT) -> dict[str, str]:
+    return read_zip(io.BytesIO(data), limits=limits)
+
+
+FILES = {"demo/__init__.py": b"print('demo')\n" * 50, "demo/data.bin": bytes(range(256)) * 20}
+HASHES = {name: sha256(content) for name, content in FILES.items()}
+
+
+# --- zips that pass -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_zip_members_are_hashed(method: int) -> None:
+    assert read(zipped(FILES, method)) == HASHES
+
+
+def test_zip_folders_are_left_out() -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.mkdir("demo") if hasattr(archive, "mkdir") else archive.writestr("demo/", b"")
+        archive.writestr("demo/x", b"x")
+    assert read(stream.getvalue()) == {"demo/x": sha256(b"x")}
+
+
+def test_zip_written_as_a_stream_has_descriptors() -> None:
+    class Pipe(io.RawIOBase):
+        """A stream that cannot go back, so that sizes follow the data."""
+
+        def __init__(self) -> None:
+            self.data = bytearray()
+
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: object) -> int:
+            self.data += bytes(data)  # type: ignore[call-overload]
+            return len(bytes(data))  # type: ignore[call-overload]
+
+    pipe = Pipe()
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in FILES.items():
+            archive.writestr(name, content)
+    data = bytes(pipe.data)
+    assert b"PK\x07\x08" in data
+    assert read(data) == HASHES
+    # A descriptor that tells another size is no descriptor.
+    position = data.index(b"PK\x07\x08") + 4
+    with pytest.raises(ArchiveAmbiguous):
+        read(data[:position] + b"\0\0\0\0" + data[position + 4 :])
+
+
+def test_zip_with_64_bit_fields() -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in FILES.items():
+            with archive.open(name, "w", force_zip64=True) as member:
+                member.write(content)
+    assert read(stream.getvalue()) == HASHES
+
+
+def test_zip_with_a_comment_and_a_zip_inside() -> None:
+    inner = zipped({"x": b"x"})
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("inner.zip", inner)
+        archive.comment = b"hello"
+    assert read(stream.getvalue()) == {"inner.zip": sha256(inner)}
+
+
+def test_zip_names_in_utf8() -> None:
+    assert read(zipped({"caf\u00e9": b"x"})) == {"caf\u00e9": sha256(b"x")}
+
+
+def test_zip_large_members_are_streamed() -> None:
+    content = b"0123456789" * 200_000
+    assert read(zipped({"big": content})) == {"big": sha256(content)}
+
+
+# --- zips that do not -----------------------------------------------------------------------------
+
+
+def names(*members: str) -> bytes:
+    """A zip with these names, written one after the other without a question."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for index, name in enumerate(members):
+            info = zipfile.ZipInfo("x")
+            info.filename = name
+            archive.NameToInfo.clear()
+            archive.writestr(info, str(index))
+    return stream.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize(
+    "members",
+    [
+        ("a", "a"),
+        ("a", "A"),
+        ("stra\u00dfe", "STRASSE"),
+        ("caf\u00e9", "cafe\u0301"),
+        ("a/b", "a\\b"),
+        ("a", "a/b"),
+        ("a/b", "a"),
+        ("A", "a/b"),
+        ("a", "a."),
+        ("a ", "a"),
+        ("d./x", "d/x"),
+    ],
+)
+def test_zip_two_names_that_are_one(members: tuple[str, ...]) -> None:
+    with pytest.raises(ArchiveAmbiguous):
+        read(names(*members))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["/etc/passwd", "\\x", "../x", "a/../b", "a\\..\\b", "C:/x", "c:x", "./a", "a//b", "a/./b",
+     "..", "a/.."],
+)  # fmt: skip
+def test_zip_names_that_lead_elsewhere(name: str) -> None:
+    with pytest.raises(ArchiveAmbiguous):
+        read(names(name))
+
+
+def test_zip_a_name_with_nul() -> None:
+    with pytest.raises(ArchiveAmbiguous):
+        read(zipped({"aXb": b"x"}).replace(b"aXb", b"a\0b"))
+
+
+def test_zip_a_name_in_an_unknown_encoding() -> None:
+    with pytest.raises(ArchiveAmbiguous):
+        read(zipped({"aXb": b"x"}).replace(b"aXb", b"a\xe9b"))
+
+
+@pytest.mark.parametrize("mode", [0o120777, 0o010644, 0o060644, 0o020644, 0o040755])
+def test_zip_links_and_devices(mode: int) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        info = zipfile.ZipInfo("link")
+        info.external_attr = mode << 16
+        archive.writestr(info, "/etc/passwd")
+    with pytest.raises(ArchiveAmbiguous):
+        read(stream.getvalue())
+
+
+def test_zip_bytes_before_and_after() -> None:
+    data = zipped(FILES)
+    for changed in (b"#!/bin/sh\n" + data, data + b"\n", data + data):
+        with pytest.raises(ArchiveAmbiguous):
+            read(changed)
+
+
+def test_zip_a_second_end_record_in_the_comment() -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("a", "a")
+        archive.comment = zipped({"evil": b"x"})[-22:] + b"tail"
+    with pytest.raises(ArchiveAmbiguous):
+        read(stream.getvalue())
+
+
+def test_zip_a_local_header_with_another_name() -> None:
+    data = zipped({"good.py": b"x"})
+    local = data.index(b"good.py")
+    with pytest.raises(ArchiveAmbiguous):
+        read(data[:local] + b"evil.py" + data[local + 7 :])
+
+
+@pytest.mark.parametrize("offset", [6, 8, 14, 18, 22])
+def test_zip_a_local_header_that_differs(offset: int) -> None:
+    data = bytearray(zipped({"good.py": b"x" * 100}))
+    data[offset] ^= 0x40
+    with pytest.raises(ArchiveAmbiguous):
+        read(bytes(data))
+
+
+def test_zip_members_between_the_lines() -> None:
+    """A member that only a reader of local headers finds."""
+    data = zipped({"a": b"a"})
+    directory = data.index(b"PK\x01\x02")
+    hidden = zipped({"evil": b"evil"})
+    hidden = hidden[: hidden.index(b"PK\x01\x02")]
+    end = bytearray(data[-22:])
+    struct.pack_into("<L", end, 16, directory + len(hidden))
+    with pytest.raises(ArchiveAmbiguous):
+        read(data[:directory] + hidden + data[directory:-22] + bytes(end))
+
+
+@pytest.mark.parametrize("flag", [0x0001, 0x0020, 0x0040, 0x2000])
+def test_zip_encryption_and_other_features(flag: int) -> None:
+    data = bytearray(zipped({"a": b"a"}))
+    for offset in (6, data.index(b"PK\x01\x02") + 8):
+        flags = struct.unpack_from("<H", data, offset)[0] | flag
+        struct.pack_into("<H", data, offset, flags)
+    with pytest.raises(ArchiveAmbiguous):
+        read(bytes(data))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_zip_compression_that_not_all_tools_know(method: int) -> None:
+    with pytest.raises(ArchiveAmbiguous):
+        read(zipped({"a": b"a" * 1000}, method))
+
+
+@pytest.mark.parametrize("kind", [0x7075, 0x6375])
+def test_zip_a_second_name_in_an_extra_field(kind: int) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        info = zipfile.ZipInfo("good")
+        body = b"\x01" + struct.pack("<L", zlib.crc32(b"good")) + b"evil"
+        info.extra = struct.pack("<2H", kind, len(body)) + body
+        archive.writestr(info, "x")
+    with pytest.raises(ArchiveAmbiguous):
+        read(stream.getvalue())
+
+
+def test_zip_content_that_is_not_what_the_header_says() -> None:
+    data = bytearray(zipped({"a": b"hello"}, zipfile.ZIP_STORED))
+    data[data.index(b"hello")] ^= 1
+    with pytest.raises(ArchiveAmbiguous):
+        read(bytes(data))
+
+
+def test_zip_a_folder_with_content() -> None:
+    with pytest.raises(ArchiveAmbiguous):
+        read(zipped({"aX": b"hidden"}, zipfile.ZIP_STORED).replace(b"aX", b"a/"))
+
+
+@pytest.mark.parametrize("data", [b"", b"PK", b"not a zip" * 10, b"PK\x05\x06" + bytes(10)])
+def test_zip_that_is_none(data: bytes) -> None:
+    with pytest.raises(ArchiveAmbiguous):
+        read(data)
+
+
+def test_zip_cut_anywhere_or_changed_anywhere_never_crashes() -> None:
+    data = zipped({"a/b": b"hello" * 20, "c": b""})
+    good = read(data)
+    for position in range(len(data)):
+        with pytest.raises(ArchiveAmbiguous):
+            read(data[:position])
+        changed = bytearray(data)
+        changed[position] ^= 0xFF
+        try:
+            result = read(bytes(changed))
+        except (ArchiveAmbiguous, MetadataTooLarge):
+            continue
+        # Dates and attributes are not content.
+        assert result == good
+
+
+def test_zip_limits() -> None:
+    with pytest.raises(MetadataTooLarge):
+        read(zipped(FILES), replace(DEFAULT, archive_members=1))
+    with pytest.raises(MetadataTooLarge):
+        read(zipped(FILES), replace(DEFAULT, archive_bytes=1000))
+    bomb = zipped({f"zeros-{index}": bytes(10_000_000) for index in range(2)})
+    assert len(read(bomb, replace(DEFAULT, archive_ratio=1100))) == 2
+    with pytest.raises(MetadataTooLarge):
+        read(bomb, replace(DEFAULT, archive_ratio=500))
+
+
+def test_zip_that_lies_about_its_size_is_stopped() -> None:
+    data = bytearray(zipped({"a": bytes(5_000_000)}))
+    size = struct.pack("<L", 5_000_000)
+    while size in data:
+        position = data.index(size)
+        data[position : position + 4] = struct.pack("<L", 100)
+    with pytest.raises(ArchiveAmbiguous):
+        read(bytes(data))
+
+
+# --- wheels ---------------------------------------------------------------------------------------
+
+
+def record_line(name: str, content: bytes, algorithm: str = "sha256") -> str:
+    digest = base64.urlsafe_b64encode(hashlib.new(algorithm, content).digest()).rstrip(b"=")
+    return f"{name},{algorithm}={digest.decode()},{len(content)}\n"
+
+
+def wheel(members: Mapping[str, bytes], record: str | None = None) -> bytes:
+    if record is None:
+        record = "".join(record_line(name, content) for name, content in members.items())
+        record += f"{RECORD},,\n"
+    return zipped({**members, RECORD: record.encode()})
+
+
+RECORD = "demo-1.0.dist-info/RECORD"
+WHEEL = {"demo/__init__.py": b"x = 1\n", "demo-1.0.dist-info/METADATA": b"Name: demo\n"}
+
+
+def read_as_wheel(data: bytes, limits: Limits = DEFAULT) -> dict[str, str]:
+    return read_wheel(io.BytesIO(data), limits=limits)
+
+
+def test_wheel_whose_record_is_right() -> None:
+    found = read_as_wheel(wheel(WHEEL))
+    assert found.keys() == {*WHEEL, RECORD}
+    assert found["demo/__init__.py"] == sha256(b"x = 1\n")
+
+
+@pytest.mark.parametrize("algorithm", ["sha384", "sha512"])
+def test_wheel_with_a_stronger_record(algorithm: str) -> None:
+    record = "".join(record_line(name, content, algorithm) for name, content in WHEEL.items())
+    assert read_as_wheel(wheel(WHEEL, record))["demo/__init__.py"] == sha256(b"x = 1\n")
+
+
+GOOD_LINES = "".join(record_line(name, content) for name, content in WHEEL.items())
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "",
+        record_line("demo/__init__.py", b"x = 1\n"),
+        GOOD_LINES.replace("demo/__init__.py", "demo/other.py"),
+        record_line("demo/__init__.py", b"evil") + GOOD_LINES.splitlines()[1],
+        GOOD_LINES + record_line("demo/__init__.py", b"evil"),
+        "demo/__init__.py,,\n" + GOOD_LINES.splitlines()[1],
+        "".join(record_line(name, content, "md5") for name, content in WHEEL.items()),
+        GOOD_LINES.replace("sha256=", "sha256=!!"),
+        '"unclosed',
+        "\udcff",
+    ],
+)
+def test_wheel_whose_record_lacks_or_contradicts_a_member(record: str) -> None:
+    data = record.encode("utf-8", "surrogateescape")
+    archive = zipped({**WHEEL, RECORD: data})
+    with pytest.raises(ArchiveAmbiguous):
+        read_as_wheel(archive)
+
+
+def test_wheel_without_a_record_or_with_two() -> None:
+    with pytest.raises(ArchiveAmbiguous):
+        read_as_wheel(zipped(WHEEL))
+    with pytest.raises(ArchiveAmbiguous):
+        read_as_wheel(wheel({**WHEEL, "other-2.0.dist-info/RECORD": b""}))
+
+
+def test_wheel_with_a_record_that_is_too_large() -> None:
+    record = GOOD_LINES + "#" * 2000
+    with pytest.raises(MetadataTooLarge):
+        read_as_wheel(wheel(WHEEL, record), replace(DEFAULT, archive_record_bytes=1000))
+
+
+# --- tars -----------------------------------------------------------------------------------------
+
+
+def tarred(
+    members: Mapping[str, bytes],
+    mode: str = "w",
+    tar_format: int = tarfile.PAX_FORMAT,
+) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=mode, format=tar_format) as archive:  # type: ignore[call-overload]
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return stream.getvalue()
+
+
+TAR_FORMATS = [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
+
+
+def read_as_tar(data: bytes, limits: Limits = DEFAULT) -> dict[str, str]:
+    return read_tar(io.BytesIO(data), limits=limits)
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+@pytest.mark.parametrize(
+    "tar_format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
+)
+def test_tar_members_are_hashed(mode: str, tar_format: int) -> None:
+    assert read_as_tar(tarred(FILES, mode, tar_format)) == HASHES
+
+
+@pytest.mark.parametrize(
+    "tar_format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
+)
+def test_tar_long_names(tar_format: int) -> None:
+    name = "demo-1.0/" + "d" * 90 + "/" + "n" * 60
+    assert read_as_tar(tarred({name: b"x"}, "w", tar_format)) == {name: sha256(b"x")}
+
+
+def test_tar_names_in_utf8_and_below_a_dot() -> None:
+    assert read_as_tar(tarred({"caf\u00e9": b"x"})) == {"caf\u00e9": sha256(b"x")}
+    assert read_as_tar(tarred({"./a/b": b"x"})) == {"a/b": sha256(b"x")}
+
+
+def test_tar_folders_are_left_out() -> None:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name in (".", "demo", "demo"):
+            info = tarfile.TarInfo(name)
+            info.type = tarfile.DIRTYPE
+            archive.addfile(info)
+    assert read_as_tar(stream.getvalue()) == {}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE,
+     tarfile.CONTTYPE, tarfile.GNUTYPE_SPARSE, b"V"],
+)  # fmt: skip
+def test_tar_links_and_devices(kind: bytes) -> None:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        info = tarfile.TarInfo("x")
+        info.type = kind
+        info.linkname = "y"
+        archive.addfile(info)
+    with pytest.raises(ArchiveAmbiguous):
+        read_as_tar(stream.getvalue())
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../x", "a/../b", "a//b", "C:/x", "././a"])
+def test_tar_names_that_lead_elsewhere(name: str) -> None:
+    with pytest.raises(ArchiveAmbiguous):
+        read_as_tar(tarred({name: b"x"}))
+
+
+@pytest.mark.parametrize("members", [("a", "A"), ("a", "./a"), ("a", "a/b"), ("a/b", "a\\b")])
+def test_tar_two_names_that_are_one(members: tuple[str, str]) -> None:
+    with pytest.raises(ArchiveAmbiguous):
+        read_as_tar(tarred(dict.fromkeys(members, b"x")))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"size": "1"}, {"GNU.sparse.major": "1"}, {"hdrcharset": "BINARY"}, {"linkpath": "y"}],
+)
+def test_tar_pax_keywords_that_tools_read_differently(headers: dict[str, str]) -> None:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        info = tarfile.TarInfo("x")
+        info.pax_headers = headers
+        archive.addfile(info)
+    with pytest.raises(ArchiveAmbiguous):
+        read_as_tar(stream.getvalue())
+
+
+def test_tar_global_headers_may_comment_and_not_name() -> None:
+    for headers, fine in (({"comment": "git"}, True), ({"path": "evil"}, False)):
+        stream = io.BytesIO()
+        with tarfile.open(
+            fileobj=stream, mode="w", format=tarfile.PAX_FORMAT, pax_headers=headers
+        ) as archive:
+            archive.addfile(tarfile.TarInfo("x"))
+        if fine:
+            assert read_as_tar(stream.getvalue()) == {"x": sha256(b"")}
+        else:
+            with pytest.raises(ArchiveAmbiguous):
+                read_as_tar(stream.getvalue())
+
+
+def test_tar_bytes_after_its_end() -> None:
+    data = tarred({"a": b"a"})
+    assert read_as_tar(data + bytes(512)) == {"a": sha256(b"a")}
+    for changed in (data + b"x", data + data, data[:1024], data[:1536], data[:700]):
+        with pytest.raises(ArchiveAmbiguous):
+            read_as_tar(changed)
+
+
+def test_tar_a_broken_header_in_the_middle_is_no_end() -> None:
+    data = bytearray(tarred({"a": b"a", "evil": b"b"}))
+    data[1024 + 148] ^= 1
+    with pytest.raises(ArchiveAmbiguous):
+        read_as_tar(bytes(data))
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz"])
+def test_tar_a_compressed_stream_is_one_and_whole(mode: str) -> None:
+    data = tarred(FILES, mode)
+    for changed in (data + b"x", data + data, data[:-1], data[: len(data) // 2]):
+        with pytest.raises(ArchiveAmbiguous):
+            read_as_tar(changed)
+
+
+def test_tar_changed_anywhere_never_crashes() -> None:
+    data = tarred({"a/b": b"hello" * 20}, "w", tarfile.USTAR_FORMAT)[:2048]
+    for position in range(len(data)):
+        changed = bytearray(data)
+        changed[position] ^= 0xFF
+        try:
+            assert read_as_tar(bytes(changed))
+        except (ArchiveAmbiguous, MetadataTooLarge):
+            continue
+
+
+def test_tar_limits() -> None:
+    with pytest.raises(MetadataTooLarge):
+        read_as_tar(tarred(FILES), replace(DEFAULT, archive_members=1))
+    with pytest.raises(MetadataTooLarge):
+        read_as_tar(tarred(FILES), replace(DEFAULT, archive_bytes=1000))
+    bomb = tarred({"zeros": bytes(20_000_000)}, "w:gz")
+    with pytest.raises(MetadataTooLarge):
+        read_as_tar(bomb, replace(DEFAULT, archive_ratio=100))
