@@ -60,7 +60,7 @@ class Unusable(Exception):
 
 _LOADED = """
 import os, sys
-before = set(sys.modules)
+before = set(sys.modules) - {"__future__"}  # loaded early where the gate is armed
 sys.path.insert(0, sys.argv[1])
 from pip_intoto_gate import location
 location.locate()
