@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import installing, places, report, starting
+from tests.benchmarks import installing, places, report, starting, verifying
 from tests.integration.interpreters import ROOT
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ _PAGE = ROOT / "docs" / "benchmarks.md"
 _SUBJECTS: dict[str, Callable[[Pair, Path, int], Iterator[Comparison]]] = {
     "starting": starting.compare,
     "installing": installing.compare,
+    "verifying": verifying.compare,
 }
 
 
