@@ -393,7 +393,7 @@ class _StepEvidence:
     revoked: dict[str, str]
     #: Signed by functionaries of the layout, but not of this step.
     strangers: list[str]
-    #: Sublayouts that do not verify, and what they would have counted for.
+    #: Why sublayouts and malformed documents do not count, and for whom they would have.
     failed: list[tuple[EvidenceInvalid, Mapping[str, str]]]
 
 
@@ -422,6 +422,8 @@ class _Workflow:
         self._signature_checks = 0
         self._sublayouts = 0
         self._payloads: dict[str, _Payload | None] = {}
+        #: Signed by somebody who counts, and not what in-toto says it must be.
+        self._malformed: dict[str, EvidenceInvalid] = {}
         self._inspected: dict[tuple[int, str], Record] = {}
         self._notes: dict[str, None] = {}
 
@@ -494,6 +496,14 @@ class _Workflow:
                 self._load_sublayout(document, payload, layout, signed, within, evidence)
             elif payload is not None:
                 self._load_link(document, payload, layout, signed, evidence)
+            else:
+                # Of which step it is nobody knows; where one lacks a link, it is worth a word.
+                error = self._malformed[document.envelope.sha256]
+                for step in layout.steps:
+                    found = evidence[step.name]
+                    principals = self._authorised(document, step, signed, found)
+                    if principals:
+                        found.failed.append((error, principals))
         return evidence
 
     def _functionaries(self, layout: Layout) -> dict[str, tuple[PublicKey, str]]:
@@ -545,6 +555,8 @@ class _Workflow:
             except (LayoutFeatureUnsupported, MetadataMalformed, MetadataTooLarge) as error:
                 # V4: one bad document is skipped; the others may be enough.
                 self._note(f"{document.origin} was skipped: {error}")
+                error.place = f"{document.origin}: {error.place}".removesuffix(": ")
+                self._malformed[sha256] = error
         return self._payloads[sha256]
 
     def _authorised(
@@ -773,7 +785,7 @@ class _Workflow:
         return [
             document.origin
             for document in self._documents
-            if self._payloads.get(document.envelope.sha256) is None
+            if document.envelope.sha256 not in self._payloads
             and (
                 document.hint.rpartition("/")[2] in names
                 if document.hint

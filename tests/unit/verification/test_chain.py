@@ -548,17 +548,42 @@ def test_N1_a_hint_of_another_form_does_not_matter() -> None:
     assert passes(documents)
 
 
-def test_N2_keys_whose_ids_begin_alike_are_survived() -> None:
+def colliding() -> tuple[list[Document], list[Document]]:
+    """A chain but for its builds, and two builds whose keyids begin alike."""
     one, other = "ab" * 4 + "0" * 56, "ab" * 4 + "1" * 56
     root = layout(tag_step(), build_step(threshold=2, pubkeys=[one, other]))
     for keyid, key in ((one, BUILDER), (other, OTHER_BUILDER)):
         root["keys"][keyid] = {**authoring.key_object(key), "keyid": keyid}  # type: ignore[index, call-overload]
-    documents = [document(root, OWNER), document(tag_link(), TAGGER)]
     hint = f"build.{one[:8]}.link"
     builds = [replace(build(key), hint=hint) for key in (BUILDER, OTHER_BUILDER)]
+    return [document(root, OWNER), document(tag_link(), TAGGER)], builds
+
+
+def test_N2_accepts_links_of_keys_whose_ids_begin_alike() -> None:
+    documents, builds = colliding()
     assert passes([*documents, *builds])
+
+
+def test_N2_rejects_one_of_them_in_place_of_both() -> None:
+    documents, builds = colliding()
     with pytest.raises(LinkThresholdUnmet):
         check([*documents, builds[0]])
+
+
+@pytest.mark.parametrize("name", ["dist/demo-1.0.whl", "..x", "a.b/.c", "pkg:pypi/demo@1.0"])
+def test_P9_accepts_names_that_have_one_spelling(name: str) -> None:
+    step = build_step(expected_products=[*ONE_WHEEL[:2], ["ALLOW", name], ["DISALLOW", "*"]])
+    link = build_link({**PRODUCTS, name: digests("x")})
+    assert passes(chain(root=layout(tag_step(), step), build=link))
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../b", "./x", "a//b", "/x", "a/.", ""])
+def test_P9_rejects_names_that_have_another(name: str) -> None:
+    step = build_step(expected_products=[*ONE_WHEEL[:2], ["ALLOW", "*"]])
+    link = build_link({**PRODUCTS, name: digests("x")})
+    with pytest.raises(MetadataMalformed) as caught:
+        check(chain(root=layout(tag_step(), step), build=link))
+    assert caught.value.place.startswith("step build, build link: ")
 
 
 @pytest.mark.parametrize("name", ["../evil", "a/b", "", "..", "a\\b", "a\0b"])

@@ -94,3 +94,8 @@ def test_Q3_a_value_is_not_looked_at_again() -> None:
     layout = parsed(build_step(expected_products=[["CREATE", "{A}"]]))
     rules = substitute(layout, {"A": "{B}", "B": "x"}).steps[0].expected_products
     assert rules[0].words[1] == "{B}"
+
+
+def test_Q4_a_parameter_stands_beside_what_is_none() -> None:
+    layout = parsed(build_step(expected_products=[["CREATE", "{a}{a.b}{}"]]))
+    assert substitute(layout, {"a": "x"}).steps[0].expected_products[0].words[1] == "x{a.b}{}"
