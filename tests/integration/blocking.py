@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from typing import TYPE_CHECKING
 
 from tests.integration.standin import marker
@@ -23,6 +24,16 @@ def reason(result: Completed) -> str:
 def changes(environment: Environment) -> frozenset[str]:
     """Give every path that was added to the environment, what the test put there apart."""
     return environment.added() - {str(marker(environment).relative_to(environment.root))}
+
+
+def restore(environment: Environment) -> None:
+    """Remove whatever was added, what tests put there included."""
+    for name in sorted(environment.added(), reverse=True):
+        path = environment.root / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def outcome(environment: Environment, result: Completed) -> tuple[int, str, frozenset[str]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from fixtures.supply_chain import SupplyChain
-from tests.integration import environments, interpreters, loopback
+from tests.integration import blocking, environments, interpreters, loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,3 +84,27 @@ def chain() -> SupplyChain:
 def policy(chain: SupplyChain, tmp_path: Path) -> Path:
     """Give a policy that lists demo, and nothing else, and denies what is not listed."""
     return chain.policy(tmp_path / "policy", head='unlisted = "deny"')
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        interpreters.NEWEST_PIP,
+        *(pytest.param(pip, marks=pytest.mark.matrix) for pip in interpreters.PIPS[:-1]),
+    ],
+)
+def reused(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """Give one environment for all tests of a module that add nothing to it."""
+    try:
+        folder = tmp_path_factory.mktemp("reused")
+        return environments.create(folder, interpreters.own(), str(request.param), armed=True)
+    except interpreters.Unavailable as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture
+def guarded(reused: Environment) -> Iterator[Environment]:
+    """Give that environment, as it was made; what a test adds nevertheless is removed."""
+    blocking.restore(reused)
+    yield reused
+    blocking.restore(reused)

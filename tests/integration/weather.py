@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
+import ipaddress
+import ssl
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.integration.loopback import Index
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
@@ -50,3 +62,54 @@ class Drip:
         exchange.begin({})
         while exchange.send(b" ") and not exchange.closing.wait(self.seconds):
             pass
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answers 200 with these headers and this body, whether or not they fit each other."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+    def happen(self, exchange: Exchange) -> None:
+        exchange.begin(self.headers)
+        exchange.send(self.body)
+
+
+@contextlib.contextmanager
+def serving_securely(folder: Path) -> Iterator[tuple[Index, str, Path]]:
+    """Start an index behind TLS; give it, its origin, and the certificate to trust."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.datetime.now(dt.timezone.utc)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
+        .sign(key, hashes.SHA256())
+    )
+    authority, private = folder / "authority.pem", folder / "private.pem"
+    authority.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority, private)
+    index = Index()
+    server = index._server
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with index:
+        yield index, index.origin.replace("http://", "https://"), authority
