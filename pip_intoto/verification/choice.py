@@ -148,6 +148,9 @@ def _same_artifacts(one: Mapping[str, Digests], other: Mapping[str, Digests]) ->
 
 def _intersection(records: Sequence[Record]) -> Record:
     first = records[0]
+    if len(records) == 1:
+        # Nearly always, and there may be tens of thousands of artifacts.
+        return first
 
     def common(sides: Sequence[Mapping[str, Digests]]) -> dict[str, Digests]:
         return {
