@@ -363,3 +363,23 @@ def test_no_module_of_the_gates_path_imports_what_costs_start_up() -> None:
 
 def test_base64_of_the_largest_bundle_fits_a_line() -> None:
     assert len(base64.b64encode(bytes(DEFAULT.bundle_bytes))) + 1024 < DEFAULT.message_bytes
+
+
+@posix
+def test_an_endless_loop_ends_with_a_reason(tmp_path: Path) -> None:
+    script = tmp_path / "endless.py"
+    script.write_text(
+        f"import sys; sys.path[:0] = {[str(ENTRY.parents[2]), str(ENTRY.parents[2] / 'hooks')]!r}\n"
+        "from pip_intoto.limits import Limits\n"
+        "from pip_intoto.verifier.process import _restrict\n"
+        "from pip_intoto.verifier.protocol import Wire\n"
+        "_restrict(Wire.take(), Limits(cpu_seconds=1))\n"
+        "while True:\n"
+        "    pass\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", str(script)], capture_output=True, check=False, timeout=30
+    )
+    assert done.returncode == 70
+    assert b'"reason":"verifier-unavailable"' in done.stdout
+    assert b"processor time" in done.stderr
