@@ -60,28 +60,30 @@ class _BackgroundHasher:
     """Hashes blocks on a thread of its own; ``hashlib`` lets go of the interpreter lock."""
 
     def __init__(self) -> None:
-        self._blocks: queue.Queue[bytes | None] = queue.Queue(maxsize=limits.HASH_QUEUE)
-        self._pending = bytearray()
+        self._blocks: queue.Queue[list[bytes] | None] = queue.Queue(maxsize=limits.HASH_QUEUE)
+        self._pending: list[bytes] = []
+        self._waiting = 0
         self._size = 0
         self._sha256 = hashlib.sha256()
         self._thread: threading.Thread | None = None
 
     def update(self, chunk: bytes) -> None:
         self._size += len(chunk)
-        self._pending += chunk
-        if len(self._pending) >= limits.HASH_BLOCK:
+        self._waiting += len(chunk)
+        self._pending.append(chunk)
+        if self._waiting >= limits.HASH_BLOCK:
             if self._thread is None:
                 # Small files never get here: a thread would cost more than it hides.
                 self._thread = threading.Thread(target=self._run, daemon=True)
                 self._thread.start()
-            self._blocks.put(bytes(self._pending))
-            self._pending.clear()
+            self._blocks.put(self._pending)
+            self._pending, self._waiting = [], 0
 
     def finish(self) -> tuple[str, int]:
         if self._thread is not None:
             self._blocks.put(None)
             self._thread.join()
-        self._sha256.update(self._pending)
+        self._sha256.update(b"".join(self._pending))
         return self._sha256.hexdigest(), self._size
 
     def _run(self) -> None:
@@ -89,7 +91,8 @@ class _BackgroundHasher:
             block = self._blocks.get()
             if block is None:
                 return
-            self._sha256.update(block)
+            # Joined, because after each update this thread has to wait for the lock again.
+            self._sha256.update(b"".join(block))
 
 
 class FileDigests:
