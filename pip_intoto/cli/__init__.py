@@ -120,6 +120,13 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=88, max_help_position=28)
 
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        # "-o, --output FILE" on every Python; those before 3.13 repeat FILE after each spelling.
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        value = self._format_args(action, self._get_default_metavar_for_optional(action))
+        return f"{', '.join(action.option_strings)} {value}"
+
 
 _HOW_TO_BEGIN = """\
 to begin:
