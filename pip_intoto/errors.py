@@ -220,7 +220,7 @@ class BuildRequirementUnverified(EvidenceInvalid):
     """A listed sdist wants a build requirement that nothing verifies."""
 
     code = "build-requirement-unverified"
-    advice = "List the build requirement in the policy, or set `build = \"any\"` for the project."
+    advice = 'List the build requirement in the policy, or set `build = "any"` for the project.'
 
 
 # --- the policy -----------------------------------------------------------------------------
