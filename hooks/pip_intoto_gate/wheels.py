@@ -114,7 +114,8 @@ def _script_names(text: str) -> Iterator[str]:
     section = ""
     for line in text.splitlines():
         stripped = line.strip()
-        if stripped.startswith("["):
+        # As importlib.metadata has it: a line without the closing bracket is an entry.
+        if stripped.startswith("[") and stripped.endswith("]"):
             section = stripped.strip("[] ")
         elif section in ("console_scripts", "gui_scripts") and "=" in stripped:
             yield stripped.partition("=")[0].strip()
