@@ -47,10 +47,16 @@ class StreamedDigests:
             raise
         self._seen[url] = hasher.finish()
 
-    def of(self, url: str, path: str) -> str | None:
-        """The digest of ``path`` if it is what ``url`` streamed, else None."""
+    def take(self, url: str, path: str) -> str | None:
+        """The digest of ``path`` if it is what ``url`` streamed, else None.
+
+        It is given once, for the file as it was written: what changes later is read again.
+        """
         seen = self._seen.get(url)
-        if seen is None or os.name == "nt" or not _is_private(path):
+        if seen is None:
+            return None
+        self._seen[url] = None
+        if os.name == "nt" or not _is_private(path):
             return None
         sha256, size = seen
         return sha256 if os.stat(path).st_size == size else None

@@ -241,10 +241,9 @@ class Gate:
     def settle(self, reqs: Iterable[Any]) -> None:
         """Collect the verdicts on wheels that are about to be used."""
         waiting = [req for req in reqs if req.link and req.local_file_path and _is_wheel(req)]
-        for req in waiting:
-            self._decide(req, req.local_file_path, wait=False)
-        for req in waiting:
-            self._decide(req, req.local_file_path)
+        # All are asked about before the first is waited for.
+        for case in [self._decide(req, req.local_file_path, wait=False) for req in waiting]:
+            self._enforce(case)
 
     def sweep(self, reqs: Iterable[Any], scheme_of: Callable[[Any], Any]) -> None:
         """Check everything that is about to be installed; all of it passes, or none."""
@@ -309,7 +308,7 @@ class Gate:
 
     def _decide(self, req: Any, path: str, *, wait: bool = True) -> Case:
         """Ask about the file at ``path``; with ``wait``, enforce the answer."""
-        sha256 = self._streamed.of(addresses.without_user(req.link.url_without_fragment), path)
+        sha256 = self._streamed.take(addresses.without_user(req.link.url_without_fragment), path)
         if sha256 is not None:
             self._files.remember(path, sha256)
         sha256 = self._files.of(path)
