@@ -19,6 +19,7 @@ import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 ROOT = Path(__file__).absolute().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "hooks")]
@@ -111,9 +112,8 @@ def _index() -> Iterator[str]:
 
 def _help(*words: str) -> str:
     """What a command prints for ``--help``, the same on every Python and terminal."""
-    os.environ["NO_COLOR"] = "1"
     told = io.StringIO()
-    with contextlib.redirect_stdout(told):
+    with contextlib.redirect_stdout(told), mock.patch.dict(os.environ, NO_COLOR="1"):
         cli.main([*words, "--help"])
     return told.getvalue().rstrip()
 

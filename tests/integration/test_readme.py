@@ -1,0 +1,140 @@
+"""Every command that the documentation tells people to type is run, as they would type it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fixtures.distributions import wheel
+from fixtures.keys import key
+
+if TYPE_CHECKING:
+    from fixtures.supply_chain import SupplyChain
+    from tests.integration.conftest import MakeEnvironment
+    from tests.integration.environments import Completed, Environment
+    from tests.integration.loopback import Index
+
+ROOT = Path(__file__).parents[2]
+_BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def commands(page: str) -> list[str]:
+    """Give the commands of a page's console blocks; a command may go on over several lines."""
+    found: list[str] = []
+    for block in _BLOCK.findall((ROOT / page).read_text("utf-8")):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                found.append(line[2:])
+            else:
+                found[-1] += "\n" + line
+    return found
+
+
+class Shell:
+    """A shell in which ``python``, ``pip`` and ``pip-intoto`` are those of one environment."""
+
+    def __init__(self, environment: Environment, index: Index, folder: Path) -> None:
+        self._environment = environment
+        self._folder = folder
+        self._variables = {"PIP_INDEX_URL": index.simple}
+        programs = folder / "bin"
+        programs.mkdir()
+        for name, words in (
+            ("python", ""),
+            ("pip", "-m pip"),
+            ("pip-intoto", "-m pip_intoto"),
+        ):
+            path = programs / name
+            python = shlex.quote(str(environment.python))
+            path.write_text(f'#!/bin/sh\nexec {python} {words} "$@"\n', encoding="utf-8")
+            path.chmod(0o755)
+        self._variables["PATH"] = f"{programs}:/usr/bin:/bin"
+        self.work = folder / "work"
+        self.work.mkdir()
+
+    def run(self, command: str) -> Completed:
+        """Run one command to its end."""
+        return self._environment.run(
+            ["sh", "-c", command], variables=self._variables, cwd=self.work
+        )
+
+
+@pytest.fixture
+def shell(make_environment: MakeEnvironment, index: Index, tmp_path: Path) -> Shell:
+    """Give a shell in an environment in which our wheel is installed, and never enabled."""
+    return Shell(make_environment(), index, tmp_path)
+
+
+def test_every_command_of_the_readme_runs(
+    shell: Shell, index: Index, chain: SupplyChain, make_environment: MakeEnvironment
+) -> None:
+    index.publish(wheel("demo"), chain)
+    (shell.work / "alice.pub").write_bytes(key("owner").public_pem())
+    other = make_environment(armed=False)
+    (shell.work.parent / "other-environment").symlink_to(other.root)
+    typed = commands("README.md")
+    assert len(typed) > 10
+    said = {}
+    for command in typed:
+        if command.startswith("make "):
+            continue
+        result = shell.run(command)
+        assert result.status == 0, f"$ {command}\n{result.output}"
+        said[command] = result.output
+    assert "1 verified" in said["pip install demo"]
+    assert "1 listed: demo" in said["pip-intoto status"]
+    assert "VERIFIED" in said["pip-intoto explain demo==1.0"]
+    assert "failed" not in said["pip-intoto doctor"]
+    assert (shell.work / "report.json").exists()
+
+
+def test_the_two_commands_for_contributors_are_targets_of_make() -> None:
+    typed = [command for command in commands("README.md") if command.startswith("make ")]
+    assert typed == ["make demo", "make test"]
+    for command in typed:
+        done = subprocess.run(
+            ["make", "-n", command.removeprefix("make "), f"PYTHON={sys.executable}"],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_tutorial_can_be_followed(shell: Shell) -> None:
+    said = {}
+    for command in commands("docs/tutorial/first-verified-install.md"):
+        result = shell.run(command)
+        assert result.status == 0, f"$ {command}\n{result.output}"
+        said[command.partition("\n")[0]] = result.output
+    outputs = list(said.values())
+    assert any("1 verified" in output for output in outputs)
+    assert "The lighthouse is lit." in said["python -m lighthouse"]
+    assert "artifact-digest-mismatch" in outputs[-2]
+    assert "pip said no" in outputs[-2]
+    assert "so did explain" in outputs[-1]
+
+
+def test_the_blocked_install_of_the_readme_is_what_a_user_sees(
+    shell: Shell, index: Index, chain: SupplyChain
+) -> None:
+    built = wheel("demo")
+    index.add(built.tampered())
+    index.put_evidence(built, chain.bundle(built))
+    (shell.work / "alice.pub").write_bytes(key("owner").public_pem())
+    assert shell.run("pip-intoto enable").status == 0
+    assert shell.run("pip-intoto trust add demo --key alice.pub").status == 0
+    said = shell.run("pip install demo").output
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (shown,) = re.findall(r"^```text\n(error: .*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    for line in shown.splitlines():
+        # Digests, key ids and addresses differ from one chain to the next.
+        for part in re.split(r"[0-9a-f]{8}…?|https://…", line):
+            assert part.rstrip() in said, part
