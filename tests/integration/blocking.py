@@ -11,14 +11,16 @@ from tests.integration.standin import marker
 if TYPE_CHECKING:
     from tests.integration.environments import Completed, Environment
 
-#: pip's frame names the code; where pip's frames are out of reach, it stands in brackets.
-_REASON = re.compile(r"error: ([a-z]+(?:-[a-z]+)+)$|\[([a-z]+(?:-[a-z]+)+)\]$", re.MULTILINE)
+#: pip's frame names the code, indented when a child pip said it; where pip's frames are out of
+#: reach, the code stands in brackets.
+_REASON = re.compile(r"^[ │]*error: ([a-z-]+)$|\[([a-z]+(?:-[a-z]+)+)\]$", re.MULTILINE)
+_PIPS_OWN = {"subprocess-exited-with-error", "metadata-generation-failed"}
 
 
 def reason(result: Completed) -> str:
     """Give the reason code of a pip that was stopped; "" when it was not by the gate."""
-    found = _REASON.search(result.output)
-    return (found.group(1) or found.group(2)) if found else ""
+    codes = [found.group(1) or found.group(2) for found in _REASON.finditer(result.output)]
+    return next((code for code in codes if code not in _PIPS_OWN), "")
 
 
 def changes(environment: Environment) -> frozenset[str]:
