@@ -1,21 +1,17 @@
 """What is settled before pip has loaded itself: settings, policy, and a verifier on its way.
 
-Importing pip takes longer than starting the verifier, so the verifier starts first where the
-words of the command line let it be needed, and the two overlap. Nothing here imports pip.
+Importing pip takes longer than starting the verifier, so the verifier starts first, and the two
+overlap. Nothing here imports pip.
 """
 
 from __future__ import annotations
 
 import atexit
 import hashlib
-import sys
 from typing import Any
 
 from pip_intoto_gate import VERSION, location, settings
 from pip_intoto_gate.conversation import Conversation
-
-#: Commands of pip that fetch distributions.
-FETCHING_COMMANDS = frozenset({"install", "download", "wheel", "lock"})
 
 
 class Opening:
@@ -36,11 +32,8 @@ class Opening:
             self.unusable = error
 
     def start_early(self) -> None:
-        """Start the verifier if this looks like a command that needs one.
-
-        A guess that is wrong costs a process that ends with pip.
-        """
-        if self.policy and is_fetching():
+        """Start the verifier on the guess that it will be needed; if not, it ends with pip."""
+        if self.policy:
             self._early = self.verifier()
             atexit.register(self._early.close)
 
@@ -52,11 +45,6 @@ class Opening:
         verifier = Conversation(self.settings.verifier, self.settings.seconds, VERSION)
         verifier.start(self.policy, self.policy_sha256)
         return verifier
-
-
-def is_fetching() -> bool:
-    """Whether the command line has the name of a command that fetches distributions."""
-    return not FETCHING_COMMANDS.isdisjoint(sys.argv)
 
 
 def _find_policy(context: dict[str, Any]) -> tuple[str, str | None]:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 #: What a wrapped function carries, so that the self-check can tell it from pip's own.
 _MARK = "__pip_intoto__"
 
+#: Commands of pip that fetch distributions.
+_FETCHING_COMMANDS = frozenset({"install", "download", "wheel", "lock"})
+
 
 class Seam:
     """One function of pip that the gate wraps."""
@@ -278,9 +281,10 @@ def take_position(site_packages: str, pip_path: list[str], context: dict[str, An
     late = _LateGate(site_packages, context)
     sys.meta_path.insert(0, _Patcher(late))
     _check_version(pip_path)
-    with contextlib.suppress(OSError, ValueError):
-        # Whatever is wrong will be met again, and said, when the gate is needed.
-        late.opening().start_early()
+    if _is_fetching():
+        with contextlib.suppress(OSError, ValueError):
+            # Whatever is wrong will be met again, and said, when the gate is needed.
+            late.opening().start_early()
 
 
 def check_seams() -> None:
@@ -330,10 +334,13 @@ def _check_version(pip_path: list[str]) -> None:
         _stop_fetching_commands(missing)
 
 
-def _stop_fetching_commands(missing: list[str]) -> None:
-    from pip_intoto_gate.opening import is_fetching
+def _is_fetching() -> bool:
+    """Whether the command line has the name of such a command, or something that looks like it."""
+    return not _FETCHING_COMMANDS.isdisjoint(sys.argv)
 
-    if is_fetching():
+
+def _stop_fetching_commands(missing: list[str]) -> None:
+    if _is_fetching():
         summary, expected, found, advice = _unsupported(missing)
         raise SystemExit(
             f"ERROR: {summary} Nothing was installed. [pip-unsupported]\n"
