@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fixtures.keys import key
+from pip_intoto.policy import vocabulary
+from pip_intoto.policy.file import load_policy
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 if TYPE_CHECKING:
     from types import ModuleType
 
 ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +61,30 @@ def test_a_code_without_documentation_is_noticed(
 def test_help_that_changed_is_noticed(check: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(check._WRITTEN, "commands.md", lambda: "something else")
     assert "commands.md is out of date; run `python docs/check.py --write`" in check.problems()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_policies_on_the_pages_parse_and_have_known_keys_only(page: Path) -> None:
+    known = {key for _, keys in vocabulary.TABLES for key in keys}
+    blocks = re.findall(r"^```toml\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    for block in blocks:
+        written = tomllib.loads(block)
+        tables = [written, *written.get("keys", {}).values()]
+        for name in ("project", "exception", "revoked"):
+            tables += written.get(name, [])
+        assert {key for table in tables for key in table} <= known
+
+
+def test_the_example_of_the_reference_is_a_policy(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "reference" / "policy.md").read_text("utf-8")
+    example = re.findall(r"^```toml\n(version.*?)^```$", page, re.MULTILINE | re.DOTALL)[0]
+    (tmp_path / "keys").mkdir()
+    for name in ("alice", "bob"):
+        (tmp_path / "keys" / f"{name}.pub").write_bytes(key(name).public_pem())
+    (tmp_path / "policy.toml").write_text(example, encoding="utf-8")
+    policy = load_policy(tmp_path / "policy.toml")
+    assert [rule.name for rule in policy.projects] == ["demo"]
+    assert [exception.project for exception in policy.exceptions] == ["legacy-tool"]
 
 
 def test_it_runs_as_a_script() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from fixtures.distributions import wheel
 from fixtures.keys import key
+from pip_intoto.maintainer import authoring
 
 if TYPE_CHECKING:
     from fixtures.supply_chain import SupplyChain
@@ -41,7 +42,7 @@ class Shell:
 
     def __init__(self, environment: Environment, index: Index, folder: Path) -> None:
         self._environment = environment
-        self._folder = folder
+        self.home = environment.home
         self._variables = {"PIP_INDEX_URL": index.simple}
         programs = folder / "bin"
         programs.mkdir()
@@ -71,27 +72,54 @@ def shell(make_environment: MakeEnvironment, index: Index, tmp_path: Path) -> Sh
     return Shell(make_environment(), index, tmp_path)
 
 
-def test_every_command_of_the_readme_runs(
+@pytest.fixture
+def world(
     shell: Shell, index: Index, chain: SupplyChain, make_environment: MakeEnvironment
-) -> None:
-    index.publish(wheel("demo"), chain)
+) -> Shell:
+    """Put everything in place that the pages speak of."""
+    built = wheel("demo")
+    index.publish(built, chain)
     (shell.work / "alice.pub").write_bytes(key("owner").public_pem())
+    (shell.work / "stolen.pub").write_bytes(key("thief").public_pem())
+    house = shell.work / "wheelhouse"
+    house.mkdir()
+    authoring.write_bundle(built.write(house), chain.evidence(built))
     other = make_environment(armed=False)
     (shell.work.parent / "other-environment").symlink_to(other.root)
+    (shell.home / "work" / "service").mkdir()
+    (shell.home / "work" / "service" / ".venv").symlink_to(other.root)
+    return shell
+
+
+@pytest.mark.parametrize(
+    "page", sorted(path.name for path in (ROOT / "docs" / "how-to").glob("*.md"))
+)
+def test_every_command_of_the_how_to_pages_runs(page: str, world: Shell) -> None:
+    assert world.run("pip-intoto enable").status == 0
+    typed = commands(f"docs/how-to/{page}")
+    assert typed
+    if not any(command.startswith("pip-intoto trust add") for command in typed):
+        assert world.run("pip-intoto trust add demo --key alice.pub").status == 0
+    for command in typed:
+        result = world.run(command)
+        assert result.status == 0, f"$ {command}\n{result.output}"
+
+
+def test_every_command_of_the_readme_runs(world: Shell) -> None:
     typed = commands("README.md")
     assert len(typed) > 10
     said = {}
     for command in typed:
         if command.startswith("make "):
             continue
-        result = shell.run(command)
+        result = world.run(command)
         assert result.status == 0, f"$ {command}\n{result.output}"
         said[command] = result.output
     assert "1 verified" in said["pip install demo"]
     assert "1 listed: demo" in said["pip-intoto status"]
     assert "VERIFIED" in said["pip-intoto explain demo==1.0"]
     assert "failed" not in said["pip-intoto doctor"]
-    assert (shell.work / "report.json").exists()
+    assert (world.work / "report.json").exists()
 
 
 def test_the_two_commands_for_contributors_are_targets_of_make() -> None:
