@@ -195,7 +195,8 @@ class Gate:
     def start_running_code(self, req: Any) -> None:
         """Hold ``req`` before its build backend is called; wheels only hand over a digest."""
         building_for = self._building_for[-1]
-        if req.local_file_path:
+        # A directory was decided about before it was prepared: there is no file to hash.
+        if req.local_file_path and not os.path.isdir(req.local_file_path):
             case = self._decide(req, req.local_file_path, wait=not _is_wheel(req))
             if not _is_wheel(req) and case.verdict and case.verdict.get("build") == "verified":
                 building_for = f"{case.name} {case.announcement['version']}"
