@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pip_intoto.cli import main
 from pip_intoto_gate import settings
 from tests.integration.environments import listing
@@ -11,8 +13,6 @@ from tests.unit.cli.conftest import packages
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from tests.integration.environments import Environment
     from tests.unit.cli.conftest import MakeVenv
@@ -50,6 +50,7 @@ def test_in_its_own_environment_the_gates_package_stays(own: Environment) -> Non
     assert (own.site_packages / "pip_intoto_boot.py").exists()
 
 
+@pytest.mark.usefixtures("user_policy")
 def test_what_another_pip_intoto_installed_there_is_its_own(make_venv: MakeVenv) -> None:
     venv = make_venv()
     main(["enable", "--python", str(venv)])
