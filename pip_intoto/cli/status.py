@@ -126,7 +126,7 @@ def _report(
             f"             {len(policy.projects)} listed" + (f": {names}" * bool(names))
         )
         if policy.exceptions or policy.revoked:
-            counts = f"{len(policy.exceptions)} exceptions, {len(policy.revoked)} revoked keys"
+            counts = f"exceptions: {len(policy.exceptions)}, revoked keys: {len(policy.revoked)}"
             terminal.report(f"             {counts}")
         if not policy.projects:
             terminal.report("             hint: pip-intoto trust add NAME --key owner.pub")

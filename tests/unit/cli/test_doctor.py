@@ -18,6 +18,7 @@ from tests.unit.cli.conftest import packages
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.integration.environments import Environment
     from tests.unit.cli.conftest import MakeVenv
 
 
@@ -139,6 +140,43 @@ def test_a_policy_that_cannot_be_read_is_a_failure(
     user_policy.write_text("version = 2\n", encoding="utf-8")
     assert main(["doctor", "--python", str(venv)]) == 1
     assert "failed  the policy in force can be read" in capsys.readouterr().out
+
+
+def test_a_gate_that_sleeps_is_a_failure(own: Environment) -> None:
+    result = own.run([own.python, "-m", "pip_intoto", "doctor"])
+    assert result.status == 1, result.output
+    assert "it is dormant" in result.stdout
+
+
+def test_files_out_of_order_are_a_failure(
+    make_venv: MakeVenv, user_policy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    venv = make_venv(pip=NEWEST_PIP)
+    main(["enable", "--python", str(venv)])
+    (packages(venv) / "pip_intoto_gate.start").unlink()
+    assert main(["doctor", "--python", str(venv)]) == 1
+    assert "failed  the gate's files are in order" in capsys.readouterr().out
+    assert user_policy.exists()
+
+
+def test_other_installers_and_another_pip_on_path_are_named(
+    make_venv: MakeVenv,
+    user_policy: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("uv", "pip"):
+        (programs / name).write_text("#!/bin/sh\n", encoding="utf-8")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    assert main(["doctor", "--python", str(make_venv(pip=NEWEST_PIP))]) == 1
+    said = capsys.readouterr().out
+    assert "not guarded (here: uv)" in said
+    assert f"belongs to another interpreter: {programs}/pip" in said
+    assert not user_policy.exists()
 
 
 def test_an_environment_without_pip_is_an_error(

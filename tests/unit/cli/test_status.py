@@ -97,6 +97,44 @@ def test_the_environments_own_policy_is_found_for_another_environment(
     assert not user_policy.exists()
 
 
+def test_enabled_without_a_policy_every_install_is_blocked(
+    make_venv: MakeVenv, user_policy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    venv = make_venv()
+    main(["enable", "--python", str(venv)])
+    user_policy.unlink()
+    assert main(["status", "--python", str(venv)]) == 0
+    assert "none (so every install is blocked)" in capsys.readouterr().out
+
+
+def test_exceptions_and_revoked_keys_are_counted(
+    make_venv: MakeVenv, user_policy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    user_policy.parent.mkdir(parents=True)
+    user_policy.write_text(
+        'version = 1\n[[exception]]\nproject = "old"\nreason = "r"\nowner = "o"\n'
+        "expires = 2099-01-01\n",
+        encoding="utf-8",
+    )
+    assert main(["status", "--python", str(make_venv())]) == 0
+    said = capsys.readouterr().out
+    assert "exceptions: 1, revoked keys: 0" in said
+    assert "trust add NAME --key owner.pub" in said
+
+
+def test_a_pip_that_is_too_old_is_a_problem(
+    make_venv: MakeVenv, user_policy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    venv = make_venv()
+    (packages(venv) / "pip").mkdir()
+    (packages(venv) / "pip" / "__init__.py").write_text('__version__ = "22.2.2"\n', "utf-8")
+    found = report(venv, capsys, status=2)
+    assert found["environment"]["pip_supported"] is False
+    assert main(["status", "--python", str(venv)]) == 2
+    assert "pip 22.2.2 (not supported)" in capsys.readouterr().out
+    assert not user_policy.exists()
+
+
 # --- problems: exit status 2 ----------------------------------------------------------------
 
 
