@@ -276,6 +276,32 @@ class Gate:
         if self._cleared[sha256] != _places_of(name, scheme):
             self._check_destinations(name, path, scheme, trusted=self._may_replace_gate(name))
 
+    def before_moving(self, scheme: Any, target: str) -> None:
+        """Look at what pip installed into a temporary ``scheme`` and now moves to ``--target``.
+
+        pip replaces whole directories there: what stands above a protected place counts too.
+        """
+        places = [*(self._ready or {}).get("protected", ())]
+        places += [place.path for place in location.candidates()]
+        if not any(case.name == OWN_NAME for case in self._cases):
+            places += [os.path.join(self._site_packages, file) for file in settings.FILES]
+        protected = [wheels.comparable(place) for place in places]
+        libraries = [root for root in (scheme.purelib, scheme.platlib) if os.path.isdir(root)]
+        for root in (*libraries, scheme.data):
+            for item in os.listdir(root) if os.path.isdir(root) else ():
+                source = os.path.join(root, item)
+                if any(library.startswith(source) for library in libraries):
+                    continue
+                landing = wheels.comparable(os.path.join(target, item))
+                if any((place + os.sep).startswith(landing + os.sep) for place in protected):
+                    raise Blocked(
+                        "would-overwrite-gate",
+                        "--target would put a package over what guards this environment.",
+                        expected="packages that leave policy, keys and gate alone",
+                        found=f"{item}, which would be moved to {os.path.join(target, item)}",
+                        advice="Choose another target, and ask why the package wants this one.",
+                    )
+
     # --- questions and answers ------------------------------------------------------------
 
     def _key(self, link: Any) -> tuple[str, str]:

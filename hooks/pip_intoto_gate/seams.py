@@ -227,6 +227,18 @@ def _install_wheel(original: Callable[..., Any], gate: Gate) -> Callable[..., An
     return install_wheel
 
 
+def _handle_target_dir(original: Callable[..., Any], gate: Gate) -> Callable[..., Any]:
+    from pip._internal.locations import get_scheme
+
+    def _handle_target_dir(
+        self: Any, target_dir: str, target_temp_dir: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        gate.before_moving(get_scheme("", home=target_temp_dir.path), target_dir)
+        return original(self, target_dir, target_temp_dir, *args, **kwargs)
+
+    return _handle_target_dir
+
+
 def _get_runnable_pip(original: Callable[..., Any], gate: Gate) -> Callable[..., Any]:
     def get_runnable_pip() -> str:
         return gate.child_runner(original())
@@ -253,6 +265,11 @@ SEAMS: list[Seam] = [
     Seam("pip._internal.req", "install_given_reqs", _install_given_reqs),
     Seam("pip._internal.operations.install.wheel", "install_wheel", _install_wheel),
 ]
+
+#: Only `pip install` loads this module, and no other command needs it.
+INSTALL_COMMAND = Seam(
+    "pip._internal.commands.install", "InstallCommand._handle_target_dir", _handle_target_dir
+)
 
 #: To pip 26.2 in the first of these modules, from 26.3 on in the second.
 RUNNABLE_PIP = (
@@ -303,6 +320,8 @@ def check_seams() -> None:
         importlib.import_module(seam.module)
     if not any(seam.is_applied() for seam in RUNNABLE_PIP):
         missing.append("get_runnable_pip")
+    if INSTALL_COMMAND.module in sys.modules and not INSTALL_COMMAND.is_applied():
+        missing.append(str(INSTALL_COMMAND))
     if missing:
         from pip_intoto_gate.blocked import Blocked
 
@@ -358,7 +377,7 @@ class _Patcher:
     def __init__(self, gate: Any) -> None:
         self._gate = gate
         self._seams: dict[str, list[Seam]] = {}
-        for seam in (*SEAMS, *RUNNABLE_PIP):
+        for seam in (*SEAMS, INSTALL_COMMAND, *RUNNABLE_PIP):
             self._seams.setdefault(seam.module, []).append(seam)
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> Any:
