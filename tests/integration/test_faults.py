@@ -16,7 +16,7 @@ import pytest
 from fixtures.distributions import sdist, wheel
 from fixtures.supply_chain import SupplyChain, write_policy
 from pip_intoto.maintainer import authoring
-from pip_intoto_gate.seams import RUNNABLE_PIP, SEAMS
+from pip_intoto_gate.seams import INSTALL_COMMAND, RUNNABLE_PIP, SEAMS
 from tests.integration import processes, standin
 from tests.integration.blocking import blocked, changes, outcome, reason
 from tests.integration.loopback import Stall
@@ -582,7 +582,10 @@ def rename(
 
 @pytest.mark.parametrize(
     "name",
-    sorted({seam.name.rpartition(".")[2] for seam in (*SEAMS, *RUNNABLE_PIP)} - {"__init__"}),
+    sorted(
+        {seam.name.rpartition(".")[2] for seam in (*SEAMS, INSTALL_COMMAND, *RUNNABLE_PIP)}
+        - {"__init__"}
+    ),
 )
 def test_a_pip_without_a_seam_is_not_supported(
     name: str,
