@@ -499,20 +499,26 @@ class Gate:
     def _check_destinations(self, name: str, path: str, scheme: Any, *, trusted: bool) -> None:
         places = [*(self._ready or {}).get("protected", ())]
         places += [place.path for place in location.candidates()]
+        shadows: tuple[str, ...] = ()
         if not trusted:
             # This gate, and another that may stand where the wheel goes.
             roots = sorted({self._site_packages, scheme.purelib, scheme.platlib})
             places += [os.path.join(root, file) for root in roots for file in settings.FILES]
             places.append(os.path.dirname(os.path.dirname(self._settings.verifier[-1])))
+            shadows = tuple(
+                os.path.join(wheels.comparable(root), shadow)
+                for root in roots
+                for shadow in settings.SHADOWS
+            )
         protected = self._comparable.get(tuple(places))
         if protected is None:
             protected = frozenset(map(wheels.comparable, places))
             self._comparable[tuple(places)] = protected
-        directories = tuple(place + os.sep for place in protected)
+        beginnings = (*(place + os.sep for place in protected), *shadows)
         landings = wheels.Landings()
         for member, destination in wheels.destinations(path, scheme):
             landing = landings.comparable(destination)
-            if landing in protected or landing.startswith(directories):
+            if landing in protected or landing.startswith(beginnings):
                 raise Blocked(
                     "would-overwrite-gate",
                     f"{os.path.basename(path)} would overwrite what guards this environment.",

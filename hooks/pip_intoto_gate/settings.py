@@ -17,6 +17,13 @@ MARKER = "pip_intoto_gate.json"
 #: What the wheel puts into the root of site-packages. `disable` removes the two that arm.
 ARMING_FILES = ("pip_intoto_gate.pth", "pip_intoto_gate.start")
 FILES = (*ARMING_FILES, "pip_intoto_boot.py", "pip_intoto_gate", MARKER)
+#: How everything begins that Python would import instead of ``pip_intoto_boot.py``: a package, an
+#: extension module, bytecode.
+SHADOWS = (
+    os.path.join("pip_intoto_boot", ""),
+    "pip_intoto_boot.",
+    os.path.join("__pycache__", "pip_intoto_boot."),
+)
 
 
 class Settings:

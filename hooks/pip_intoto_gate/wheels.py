@@ -44,15 +44,17 @@ def destinations(path: str, scheme: Any) -> Iterator[tuple[str, str]]:
             if name.lower().endswith(".dist-info/entry_points.txt")
         ]
     for name in names:
-        first, _, rest = name.partition("/")
-        if first.endswith(".data"):
-            key, _, rest = rest.partition("/")
-            roots = [getattr(scheme, key)] if hasattr(scheme, key) else []
+        # As pip does it: which scheme is told by the name as it stands, where it lands by the
+        # name without its detours.
+        rest = os.path.normpath(name)
+        if name.partition("/")[0].endswith(".data"):
+            _, key, rest = (*rest.split(os.sep, 2), "", "")[:3]
+            roots = [getattr(scheme, key)] if key in SCHEME_KEYS else []
         else:
             # Mostly one directory under two names.
-            rest, roots = name, list(dict.fromkeys((scheme.purelib, scheme.platlib)))
+            roots = list(dict.fromkeys((scheme.purelib, scheme.platlib)))
         for root in roots:
-            yield name, os.path.join(root, *rest.split("/"))
+            yield name, os.path.join(root, rest)
     for text in entry_points:
         for script in _script_names(text):
             yield f"the script {script}", os.path.join(scheme.scripts, script)

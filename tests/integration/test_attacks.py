@@ -225,6 +225,43 @@ def test_ordinary_members_that_would_replace_the_hook(
     refused(result, environment, "would-overwrite-gate")
 
 
+#: pip normalises the paths of members before it writes them.
+DETOURS = {
+    "dot": "./purelib/pip_intoto_gate.pth",
+    "slashes": "/data/pip-intoto.toml",
+    "there and back": "headers/../purelib/pip_intoto_gate.json",
+    "below": "purelib/nowhere/../pip_intoto_gate/gate.py",
+}
+
+
+@pytest.mark.parametrize("member", DETOURS.values(), ids=DETOURS)
+def test_data_members_that_reach_policy_or_hook_by_a_detour(
+    member: str, environment: Environment, index: Index, chain: SupplyChain, tmp_path: Path
+) -> None:
+    index.add(wheel("stranger", data={member: b"\n"}))
+    policy = chain.policy(tmp_path / "policy", head='unlisted = "allow"')
+    result = environment.pip("install", "stranger", index=index, policy=policy)
+    refused(result, environment, "would-overwrite-gate")
+
+
+#: What Python imports instead of `pip_intoto_boot.py` when it lies beside it.
+SHADOWS = {
+    "package": "pip_intoto_boot/__init__.py",
+    "extension": "pip_intoto_boot.abi3.so",
+    "bytecode": "__pycache__/pip_intoto_boot.cpython-311.pyc",
+}
+
+
+@pytest.mark.parametrize("member", SHADOWS.values(), ids=SHADOWS)
+def test_members_that_would_be_imported_instead_of_the_hook(
+    member: str, environment: Environment, index: Index, chain: SupplyChain, tmp_path: Path
+) -> None:
+    index.add(wheel("stranger", modules={member: b"\n"}))
+    policy = chain.policy(tmp_path / "policy", head='unlisted = "allow"')
+    result = environment.pip("install", "stranger", index=index, policy=policy)
+    refused(result, environment, "would-overwrite-gate")
+
+
 # --- an index that lies ---------------------------------------------------------------------
 
 
