@@ -133,6 +133,15 @@ def arm(environment: Environment) -> list[str]:
         if not _says(packages / MARKER, marker + "\n"):
             _write(packages / MARKER, marker + "\n")
             changed.append(f"wrote {packages / MARKER}")
+    problems = look(environment).problems
+    if problems:
+        # In our own environment the gate came with the wheel, and copying it would not help.
+        raise CommandError(
+            f"the gate in {packages} is not in order",
+            found="; ".join(problems),
+            advice="Reinstall it:"
+            f" {environment.python} -m pip install --force-reinstall pip-intoto",
+        )
     return changed
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -112,6 +113,32 @@ def test_without_a_build_backend_the_project_brings_its_own(
     monkeypatch.setattr(demo, "_BACKENDS", {})
     assert main(["demo"]) == 0
     assert "the project's own backend.py" in capsys.readouterr().out
+
+
+def test_a_policy_of_the_system_stands_above_the_demos(tmp_path: Path) -> None:
+    unshare = shutil.which("unshare")
+    probe = "mount -t tmpfs none /etc && mkdir -m 755 /etc/pip-intoto"
+    if (
+        unshare is None
+        or subprocess.run(
+            [unshare, "-m", "sh", "-c", probe], check=False, capture_output=True
+        ).returncode
+    ):
+        pytest.skip("this machine lets nobody mount a file system of his own")
+    write = "printf 'version = 1\\n' > /etc/pip-intoto/policy.toml"
+    done = subprocess.run(
+        [unshare, "-m", "sh", "-c", f"{probe} && {write} && {sys.executable} -m pip_intoto demo"],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'hooks'}",
+            "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
+        },
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "/etc/pip-intoto/policy.toml" in done.stderr
 
 
 def test_it_runs_where_our_wheel_is_installed(make_environment: MakeEnvironment) -> None:

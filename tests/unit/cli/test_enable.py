@@ -133,6 +133,15 @@ def test_what_disable_removed_comes_back(own: Environment) -> None:
     assert gate_files(own.site_packages) == gate_files(HOOKS)
 
 
+def test_a_gate_that_lacks_a_part_is_not_called_armed(own: Environment) -> None:
+    (own.site_packages / "pip_intoto_boot.py").unlink()
+    result = own.run([own.python, "-m", "pip_intoto", "enable"])
+    assert result.status == 2, result.output
+    assert "is not in order" in result.stderr
+    assert "--force-reinstall" in result.stderr
+    assert "armed in" not in result.stderr
+
+
 def test_the_hooks_that_enable_writes_are_the_wheels_own() -> None:
     assert {
         name: (HOOKS / name).read_text("utf-8") for name in settings.ARMING_FILES
