@@ -36,6 +36,7 @@ def main() -> None:
     if unknown:
         parser.error(f"no such subject: {', '.join(sorted(unknown))}")
     found: list[Comparison] = []
+    busy = report.load()
     with tempfile.TemporaryDirectory(prefix="pip-intoto-bench-") as folder:
         pair = places.pair(Path(folder))
         for subject in options.subject or _SUBJECTS:
@@ -43,7 +44,8 @@ def main() -> None:
                 found.append(comparison)
                 print(report.line(comparison), flush=True)
     if not options.subject:
-        _PAGE.write_text(report.markdown(found, datetime.now(timezone.utc).date()), "utf-8")
+        day = datetime.now(timezone.utc).date()
+        _PAGE.write_text(report.markdown(found, day, busy), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ _ABOUT = """\
 # Benchmarks
 
 Written by `make bench` on {date}, on a machine with {cores} cores ({machine}, {system}), with
-Python {python} and pip {pip}.
+Python {python} and pip {pip}. {load}
 
 Every row compares two things that take turns in one run. Times are medians by the wall clock,
 ratio and difference are medians over the pairs of turns. What matters is the ratio or the
@@ -35,8 +35,15 @@ difference: the times themselves say more about the machine. Nothing here is ass
 """
 
 
-def markdown(comparisons: Iterable[Comparison], day: date) -> str:
-    """Write the whole page."""
+def load() -> str:
+    """Say how busy the machine is, as far as it tells."""
+    if not hasattr(os, "getloadavg"):
+        return ""
+    return f"Before it began, {os.getloadavg()[1]:.1f} other processes wanted to run at a time."
+
+
+def markdown(comparisons: Iterable[Comparison], day: date, busy: str) -> str:
+    """Write the whole page; *busy* is what :func:`load` said before anything was measured."""
     about = _ABOUT.format(
         date=day.isoformat(),
         cores=os.cpu_count(),
@@ -44,6 +51,7 @@ def markdown(comparisons: Iterable[Comparison], day: date) -> str:
         system=platform.system(),
         python=platform.python_version(),
         pip=NEWEST_PIP,
+        load=busy,
     )
     rows = [_HEAD, ("---",) * len(_HEAD), *(comparison.cells() for comparison in comparisons)]
     return about + "".join(f"| {' | '.join(row)} |\n" for row in rows)
