@@ -265,6 +265,13 @@ class _Zip:
         _, disk, directory_disk, count_here, count, size, start, comment = fields
         if position + _END.size + comment != len(tail):
             raise ArchiveAmbiguous("The zip has bytes after its end record, or a second one")
+        earlier = tail.find(b"PK\5\6")
+        while 0 <= earlier < position:
+            # Nested zips have end records too; only one that ends where the file does is a rival.
+            comment = int.from_bytes(tail[earlier + _END.size - 2 : earlier + _END.size], "little")
+            if earlier + _END.size + comment == len(tail):
+                raise ArchiveAmbiguous("The zip has a second end record")
+            earlier = tail.find(b"PK\5\6", earlier + 1)
         end_record = self._length - tail_size + position
         end = end_record
         if end_record >= _LOCATOR_64.size + _END_64.size:
@@ -559,7 +566,10 @@ _ZEROS = bytes(_BLOCK)
 #: pax keywords that change nothing about names and content.
 _PAX_HARMLESS = frozenset(
     {"atime", "mtime", "ctime", "gid", "uid", "gname", "uname", "comment", "charset"}
+    | {"LIBARCHIVE.creationtime", "SCHILY.dev", "SCHILY.ino", "SCHILY.nlink", "SCHILY.fflags"}
 )
+#: Extended attributes and access rights; `SCHILY.realsize` and the like are another matter.
+_PAX_ATTRIBUTES = ("LIBARCHIVE.xattr.", "SCHILY.xattr.", "SCHILY.acl.")
 
 
 class _Tar:
@@ -585,6 +595,7 @@ class _Tar:
                     expected=f"at most {self._limits.archive_members}",
                 )
             name, size, kind = _tar_header(block)
+            header_name = name
             if kind in (b"x", b"g", b"L"):
                 found = self._extension(kind, size)
                 if found is not None and long_name is not None:
@@ -599,7 +610,10 @@ class _Tar:
                     "The tar has a member that is neither a file nor a folder",
                     found=f"type {kind!r} of {name!r}",
                 )
-            if (directory and size) or (name.endswith("/") and not directory):
+            # In the oldest form the slash makes the folder, and some tools look for it in the
+            # header, even when a long name replaces that one.
+            is_named_directory = name.endswith("/") or (kind == b"\0" and header_name.endswith("/"))
+            if (directory and size) or (is_named_directory and not directory):
                 raise ArchiveAmbiguous(
                     "The tar has a member that is both a file and a folder", found=repr(name)
                 )
@@ -652,7 +666,7 @@ class _Tar:
         for keyword, value in _pax(body):
             if keyword == "path" and kind == b"x" and name is None:
                 name = value
-            elif keyword.partition(".")[0] in {"LIBARCHIVE", "SCHILY"} or keyword in _PAX_HARMLESS:
+            elif keyword in _PAX_HARMLESS or keyword.startswith(_PAX_ATTRIBUTES):
                 continue
             else:
                 # `size`, `linkpath`, `GNU.sparse.*`, a global `path`: not all tools heed them.
@@ -676,7 +690,10 @@ def _tar_header(block: bytes) -> tuple[str, int, bytes]:
     if checksum != sum(block[:148]) + sum(block[156:]) + 8 * 0x20:
         raise ArchiveAmbiguous("The tar has a header with a wrong checksum")
     name = _tar_text(block[:100].partition(b"\0")[0])
-    if block[257:263] == b"ustar\0" and block[345] != 0:
+    if block[345] != 0:
+        if block[257:263] != b"ustar\0":
+            # Older formats keep something else here; many tools take it for a prefix all the same.
+            raise ArchiveAmbiguous("The tar has a name that tools read differently", found=name)
         name = _tar_text(block[345:500].partition(b"\0")[0]) + "/" + name
     return name, _tar_number(block[124:136]), block[156:157]
 
@@ -685,7 +702,8 @@ def _tar_number(field: bytes) -> int:
     if field[:1] == b"\x80":
         # GNU's form for what octal digits cannot hold.
         return int.from_bytes(field[1:], "big")
-    text = field.strip(b" \0")
+    # NUL ends a number: before the first digit, it would end it for some tools only.
+    text = field.lstrip(b" ").rstrip(b" \0")
     if not text or re.fullmatch(rb"[0-7]+", text) is None:
         raise ArchiveAmbiguous("The tar has a malformed number", found=repr(field))
     return int(text, 8)

@@ -198,6 +198,23 @@ def test_zip_a_second_end_record_in_the_comment() -> None:
         read(stream.getvalue())
 
 
+def test_zip_a_second_end_record_in_a_members_comment() -> None:
+    def zip_with(comment: bytes) -> bytes:
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as archive:
+            info = zipfile.ZipInfo("a")
+            info.comment = comment
+            archive.writestr(info, b"a")
+        return stream.getvalue()
+
+    # Its own comment reaches to the end of the file: whoever looks from the front stops here.
+    end = struct.Struct("<4s4H2LH")
+    hidden = end.pack(b"PK\5\6", 0, 0, 0, 0, 0, 0, end.size)
+    assert read(zip_with(b"harmless")) == {"a": sha256(b"a")}
+    with pytest.raises(ArchiveAmbiguous):
+        read(zip_with(hidden))
+
+
 def test_zip_a_local_header_with_another_name() -> None:
     data = zipped({"good.py": b"x"})
     local = data.index(b"good.py")
@@ -466,7 +483,15 @@ def test_tar_two_names_that_are_one(members: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{"size": "1"}, {"GNU.sparse.major": "1"}, {"hdrcharset": "BINARY"}, {"linkpath": "y"}],
+    [
+        {"size": "1"},
+        {"GNU.sparse.major": "1"},
+        {"hdrcharset": "BINARY"},
+        {"linkpath": "y"},
+        {"SCHILY.realsize": "0"},
+        {"SCHILY.filetype": "sparse"},
+        {"LIBARCHIVE.symlinktype": "dir"},
+    ],
 )
 def test_tar_pax_keywords_that_tools_read_differently(headers: dict[str, str]) -> None:
     stream = io.BytesIO()
@@ -476,6 +501,49 @@ def test_tar_pax_keywords_that_tools_read_differently(headers: dict[str, str]) -
         archive.addfile(info)
     with pytest.raises(ArchiveAmbiguous):
         read_as_tar(stream.getvalue())
+
+
+def tar_header(
+    name: bytes,
+    size: bytes,
+    *,
+    kind: bytes = b"0",
+    magic: bytes = b"ustar\x0000",
+    prefix: bytes = b"",
+) -> bytes:
+    """One block, with a right checksum; *size* is the field as it stands there."""
+    block = bytearray(512)
+    for offset, field in (
+        (0, name), (100, b"0000644\0"), (108, b"0000000\0"), (116, b"0000000\0"), (124, size),
+        (136, b"00000000000\0"), (148, b" " * 8), (156, kind), (257, magic), (345, prefix),
+    ):  # fmt: skip
+        block[offset : offset + len(field)] = field
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+#: A whole member, to be hidden in the content of another.
+HIDDEN = tar_header(b"setup.py", b"00000000004\0") + b"evil" + bytes(508)
+DIFFERENTIALS = {
+    "a size that begins with NUL is 0 for some": (
+        tar_header(b"README", b"\x000000002000 ") + HIDDEN
+    ),
+    "a prefix without the magic that goes with it": (
+        tar_header(b"setup.py", b"00000000000\0", magic=b"ustar  \0", prefix=b"demo-1.0")
+    ),
+    "a name that is a folder until it is replaced": (
+        tar_header(b"pax", b"00000000015\0", kind=b"x")
+        + b"13 path=READ\n".ljust(512, b"\0")
+        + tar_header(b"READ/", b"00000002000\0", kind=b"\0")
+        + HIDDEN
+    ),
+}
+
+
+@pytest.mark.parametrize("members", DIFFERENTIALS.values(), ids=DIFFERENTIALS)
+def test_tar_headers_that_tools_read_differently(members: bytes) -> None:
+    with pytest.raises(ArchiveAmbiguous):
+        read_as_tar(members + bytes(1024))
 
 
 def test_tar_global_headers_may_comment_and_not_name() -> None:
