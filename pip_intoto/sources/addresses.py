@@ -96,12 +96,10 @@ def within(url: str, prefix: str) -> bool:
     inner, outer = split(url), split(prefix)
     if inner.origin != outer.origin or not outer.scheme:
         return False
-    # Dot segments would let a path leave the prefix that it seems to begin with.
-    if any(_is_dots(segment) for segment in inner.path.split("/")):
+    # Dot segments would let a path leave the prefix that it seems to begin with; and servers take
+    # encoded slashes, and some take backslashes, for slashes.
+    path = inner.path.lower().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/")
+    if not {".", ".."}.isdisjoint(path.replace("\\", "/").split("/")):
         return False
     base = outer.path.rstrip("/") + "/"
     return (inner.path.rstrip("/") + "/").startswith(base)
-
-
-def _is_dots(segment: str) -> bool:
-    return segment.lower().replace("%2e", ".") in {".", ".."}

@@ -53,6 +53,11 @@ def test_a_url_is_cut_and_never_rewritten() -> None:
         ("http://pypi.acme.example/simple/demo/", False),
         ("https://pypi.acme.example:8443/simple/demo/", False),
         ("https://pypi.acme.example.evil.example/simple/demo/", False),
+        ("https://pypi.acme.example/simple/..%2Fother/", False),
+        ("https://pypi.acme.example/simple/a%2f..%2F..%2Fother/", False),
+        ("https://pypi.acme.example/simple/%2e%2E%5cother/", False),
+        ("https://pypi.acme.example/simple/..\\other/", False),
+        ("https://pypi.acme.example/simple/a%2Fb/", True),
     ],
 )
 def test_an_index_is_scheme_host_port_and_whole_path_segments(url: str, *, inside: bool) -> None:
