@@ -170,7 +170,7 @@ class _Stage:
             f'[[project]]\nname = "{_NAME}"\nlayout-keys = ["owner"]\n',
             encoding="utf-8",
         )
-        good, altered, bare, _ = (self._canary(f"{number}.0") for number in range(1, 5))
+        good, altered, bare = (self._canary(f"{number}.0") for number in range(1, 4))
         before = altered.read_bytes()
         files = {
             good.name: good.read_bytes(),
@@ -238,9 +238,8 @@ class _Stage:
         self._installs += 1
         place = self._folder / f"installed-{self._installs}"
         place.mkdir()
-        where = "--prefix" if version.startswith("4") else "--target"
         command: list[str | Path] = [self._environment.python, "-m", "pip", "install", "--no-deps"]
-        command += [where, place, f"{_NAME}=={version}"]
+        command += ["--target", place, f"{_NAME}=={version}"]
         variables = rehearsal.pip_variables(self._index)
         if in_force:
             variables.update(_places_of_policies())
@@ -266,12 +265,12 @@ class _Stage:
         return rehearsal.write_wheel(path, {f"{_STEM}.py": b"SONG = 'cheep'\n"})
 
     def _overwriting(self) -> Path:
-        """A wheel aimed at the gate's marker. Were there no gate, pip itself would refuse it."""
+        """A wheel with a member called like the gate's marker, which no wheel may write anywhere.
+
+        It goes to a temporary directory like the others: were there no gate, it would do no harm.
+        """
         path = self._folder / "wheels" / f"{_STEM}-4.0-py3-none-any.whl"
-        climb = "../" * len((self._folder / "installed-1").parts)
-        marker = (self._environment.site_packages.resolve() / MARKER).as_posix()
-        member = f"{_STEM}-4.0.data/data/{climb}{marker.partition('/')[2]}"
-        return rehearsal.write_wheel(path, {f"{_STEM}.py": b"", member: b"{}"})
+        return rehearsal.write_wheel(path, {f"{_STEM}.py": b"", MARKER: b"{}"})
 
 
 def _lets_canaries_pass(policy: Policy) -> bool:
