@@ -51,6 +51,8 @@ class Case:
         self.sha256: str | None = None
         self.asked = False
         self.verdict: dict[str, Any] | None = None
+        #: Another case asked again about the same thing, under the name it turned out to have.
+        self.renamed = False
 
     @property
     def name(self) -> str:
@@ -98,7 +100,10 @@ class Gate:
         self._cleared: dict[str, tuple[str, ...]] = {}
         #: Places that no wheel may land on → the same in comparable form.
         self._comparable: dict[tuple[str, ...], frozenset[str]] = {}
+        #: Whether pip began to prepare anything: only then is there something to sum up.
+        self._opened = False
         self._owner = os.getpid()
+        atexit.register(self.close)
 
     # --- whether and with what ------------------------------------------------------------
 
@@ -123,15 +128,14 @@ class Gate:
             )
         self._verifier = self._opening.verifier()
         self._verifier.fetch_with(Fetcher(session, self._evidence_belongs_to).submit)
-        if not self._cases:
-            atexit.register(self.close)
+        self._opened = True
 
     def close(self) -> None:
         """End the verifier, say what was done, and leave nothing behind."""
         if os.getpid() != self._owner:
             return
         self._hang_up()
-        if not self._context.get("silent"):
+        if self._opened and not self._context.get("silent"):
             self._summarise()
         if self._private:
             shutil.rmtree(self._private, ignore_errors=True)
@@ -368,18 +372,30 @@ class Gate:
             )
 
     def _enforce(self, case: Case) -> None:
-        """Wait for the verdict, and stop pip when it says so."""
-        if case.verdict is not None:
-            return
+        """Wait for the verdict, and stop pip when it says so; each time, should pip go on."""
+        if case.verdict is None:
+            self._collect(case)
+        verdict = case.verdict or {}
+        if verdict.get("action") not in ("pass", "warn"):
+            raise Blocked(
+                str(verdict.get("reason")),
+                str(verdict.get("summary")),
+                expected=str(verdict.get("expected") or ""),
+                found=str(verdict.get("found") or ""),
+                advice=str(verdict.get("advice") or ""),
+                why=case.why,
+                note=f"{UNTOUCHED} For the whole trace: pip-intoto explain {case.title}",
+            )
+
+    def _collect(self, case: Case) -> None:
         try:
             ready = self._running().ready()
             self._ready = ready
             verdict = self._running().verdict(case.number)
-            action = verdict["action"]
         except Failure as failure:
             if not self._only_warns():
                 raise _blocked_by(failure, case) from failure
-            verdict, action = dict(_verdict_of(failure), sha256=case.sha256), "warn"
+            verdict = dict(_verdict_of(failure), sha256=case.sha256)
         if verdict.get("sha256") != case.sha256:
             raise Blocked(
                 "artifact-digest-mismatch",
@@ -389,18 +405,8 @@ class Gate:
                 why=case.why,
             )
         case.verdict = verdict
-        if action == "warn" and verdict["status"] != "unlisted":
+        if verdict["action"] == "warn" and verdict["status"] != "unlisted":
             logger.warning("%s", _sentence(case))
-        if action not in ("pass", "warn"):
-            raise Blocked(
-                str(verdict["reason"]),
-                str(verdict["summary"]),
-                expected=str(verdict.get("expected") or ""),
-                found=str(verdict.get("found") or ""),
-                advice=str(verdict.get("advice") or ""),
-                why=case.why,
-                note=f"{UNTOUCHED} For the whole trace: pip-intoto explain {case.title}",
-            )
 
     def _only_warns(self) -> bool:
         """Whether the policy is known, and its mode is `warn`; until then everything blocks."""
@@ -441,9 +447,11 @@ class Gate:
         case = self._built.get(sha256)
         if case is None:
             case = self._decide(req, path)
-        elif case.name != _name_of(req):
-            # What an sdist or a checkout is called is known for sure only once it is built.
-            self._check_name(req, case)
+        else:
+            self._enforce(case)
+            if case.name != _name_of(req):
+                # What an sdist or a checkout is called is known for sure only once it is built.
+                self._check_name(req, case)
         try:
             self._check_metadata(req, case, path)
             self._check_destinations(
@@ -489,12 +497,14 @@ class Gate:
                 f"{req} would be installed without having been looked at.",
                 advice="Please report this, with the version of pip.",
             )
+        self._enforce(case)
 
     def _check_name(self, req: Any, built_from: Case) -> None:
         announcement = dict(built_from.announcement, name=_name_of(req))
         case = self._open_case(announcement, built_from.why)
         self._ask(case, None, built_from.sha256)
         self._enforce(case)
+        built_from.renamed = True
 
     def _check_destinations(self, name: str, path: str, scheme: Any, *, trusted: bool) -> None:
         places = [*(self._ready or {}).get("protected", ())]
@@ -552,10 +562,8 @@ class Gate:
     def _summarise(self) -> None:
         counts: dict[str, list[str]] = {}
         for case in self._cases:
-            if case.verdict is not None:
+            if case.verdict is not None and not case.renamed:
                 counts.setdefault(str(case.verdict["status"]), []).append(case.title)
-        if not self._cases and self._ready is None:
-            return
         parts = [f"{len(counts.pop('verified', ()))} verified"]
         parts += [f"{len(titles)} {status}" for status, titles in sorted(counts.items())]
         if logger.isEnabledFor(logging.INFO):
@@ -614,6 +622,7 @@ def _sentence(case: Case) -> str:
 def _verdict_of(failure: Failure) -> dict[str, Any]:
     return {
         "status": "unreachable",
+        "action": "warn",
         "reason": failure.reason,
         "summary": failure.summary,
         "expected": failure.expected,

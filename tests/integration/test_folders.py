@@ -66,4 +66,4 @@ def test_a_folder_is_installed_as_the_policy_says_of_the_unlisted(
     result = environment.pip(*words, policy=chain.policy(tmp_path / "policy", head=head))
     assert result.status == 0, result.output
     assert environment.installed() == {"mine-1.0"}
-    assert "unverifiable" in result.output
+    assert "1 unverifiable" in result.output
