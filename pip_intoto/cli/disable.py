@@ -18,7 +18,7 @@ EXAMPLES = """
   pip-intoto disable
 
   # take the gate's files out of another environment
-  pip-intoto disable --python ~/work/service/.venv
+  pip-intoto disable --python ~/service/.venv
 """
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 HELP = "prove that the gate works, by letting this environment's pip try to install canaries"
 EXAMPLES = """
   pip-intoto doctor
-  pip-intoto doctor --python ~/work/service/.venv
+  pip-intoto doctor --python ~/service/.venv
 """
 
 _NAME = "pip-intoto-canary"

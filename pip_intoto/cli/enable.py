@@ -25,7 +25,7 @@ EXAMPLES = """
   pip-intoto enable
 
   # the same in another environment, which needs nothing but pip
-  pip-intoto enable --python ~/work/service/.venv
+  pip-intoto enable --python ~/service/.venv
   pip-intoto enable --python /opt/tools/bin/python3.9
 """
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 HELP = "say which policy is in force, and whether the gate is armed"
 EXAMPLES = """
   pip-intoto status
-  pip-intoto status --python ~/work/service/.venv
+  pip-intoto status --python ~/service/.venv
   pip-intoto status --format json
 """
 
