@@ -316,7 +316,7 @@ class Gate:
         case = self._current.get(key)
         if case is not None and case.announcement["filename"] == filename:
             return case
-        parsed_name, version = _parse_filename(filename)
+        parsed_name, version = _parse_filename(filename, _name_of(req))
         announcement = {
             "name": _name_of(req) or parsed_name,
             "version": version,
@@ -583,18 +583,27 @@ def _is_wheel(req: Any) -> bool:
 
 def _name_of(req: Any) -> str:
     """The PEP 503 name of a requirement, "" while it has none."""
-    return re.sub(r"[-_.]+", "-", req.name or "").lower()
+    return _normalized(req.name or "")
 
 
-def _parse_filename(filename: str) -> tuple[str, str]:
-    """Name and version, as far as the filename tells; the verifier looks closer."""
+def _parse_filename(filename: str, name: str) -> tuple[str, str]:
+    """Name and version, as far as the filename tells; the verifier looks closer.
+
+    ``name`` is what pip looks for, "" when it does not know: an sdist's version may have a dash.
+    """
     stem = re.sub(r"\.(whl|zip|tar|tgz|tbz|txz|tlz|tar\.\w+)$", "", filename)
     if filename.endswith(".whl"):
-        name, _, rest = stem.partition("-")
-        version = rest.partition("-")[0]
-    else:
-        name, _, version = stem.rpartition("-")
-    return re.sub(r"[-_.]+", "-", name).lower(), version
+        found, _, rest = stem.partition("-")
+        return _normalized(found), rest.partition("-")[0]
+    for position, character in enumerate(stem):
+        if character == "-" and _normalized(stem[:position]) == name:
+            return name, stem[position + 1 :]
+    found, _, version = stem.rpartition("-")
+    return _normalized(found), version
+
+
+def _normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _page(comes_from: Any) -> str | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 NAMES = ("project", "distribution", "version", "filename", "sha256")
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_RUNS = re.compile(r"[-_.]+")
 _SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".tar")
 
 
@@ -57,10 +58,19 @@ def spelled_in_filename(distribution: Distribution) -> tuple[str, str]:
     if distribution.kind is Kind.SDIST:
         for suffix in _SDIST_SUFFIXES:
             if filename.endswith(suffix):
-                name, dash, version = filename[: -len(suffix)].rpartition("-")
-                if dash and name:
-                    return name, version
+                return _cut(filename[: -len(suffix)], distribution)
     return distribution.name, distribution.version
+
+
+def _cut(stem: str, distribution: Distribution) -> tuple[str, str]:
+    """Cut ``demo-1.0-1`` where the project's name ends: a version may have a dash of its own."""
+    for position, character in enumerate(stem):
+        if character == "-" and stem[position + 1 :]:
+            name = _RUNS.sub("-", stem[:position]).lower()
+            if name == distribution.name:
+                return stem[:position], stem[position + 1 :]
+    name, _, version = stem.rpartition("-")
+    return (name, version) if name else (distribution.name, distribution.version)
 
 
 def fill(

@@ -60,3 +60,24 @@ def test_a_block_stays_a_block_when_pip_swallows_the_error_and_asks_again(tmp_pa
             gate.settle([req])
     with pytest.raises(Blocked, match="rule-violated"):
         gate.sweep([req], lambda _req: scheme)
+
+
+@pytest.mark.parametrize(
+    ("requirement", "name", "version"),
+    [
+        ("demo @ https://host/demo-1.0.tar.gz", "demo", "1.0"),
+        # An old spelling of 9.0.post1, and not a version that an exception for "<2" covers.
+        ("demo @ https://host/demo-9.0-1.tar.gz", "demo", "9.0-1"),
+        ("acme.demo @ https://host/acme-demo-9.0-1.zip", "acme-demo", "9.0-1"),
+        ("https://host/acme-demo-1.0.zip", "acme-demo", "1.0"),
+        ("demo @ https://host/demo-1.0-1-py3-none-any.whl", "demo", "1.0"),
+    ],
+)
+def test_what_is_announced_is_the_version_that_pip_takes_it_for(
+    requirement: str, name: str, version: str, tmp_path: Path
+) -> None:
+    settings = SimpleNamespace(verifier=["python", "/nowhere/pip_intoto/verifier/__main__.py"])
+    gate = Gate(str(tmp_path), SimpleNamespace(settings=settings), {})  # type: ignore[arg-type]
+    gate._verifier = Verifier("pass")  # type: ignore[assignment]
+    announced = gate.announce(install_req_from_line(requirement)).announcement
+    assert (announced["name"], announced["version"]) == (name, version)
