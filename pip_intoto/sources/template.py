@@ -58,6 +58,7 @@ def places(template: str, values: Mapping[str, str], limits: Limits) -> tuple[Pl
 
 
 def _encode(value: str) -> str:
-    encoded = quote(value, safe="")
+    # A filename may be no text at all; then there is an address, and nothing at it.
+    encoded = quote(value, safe="", errors="surrogatepass")
     # Dots are never encoded, and a segment of nothing but dots would climb.
     return encoded.replace(".", "%2E") if set(encoded) <= {"."} else encoded

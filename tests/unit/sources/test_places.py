@@ -307,3 +307,8 @@ def test_a_template_gives_a_bundle_or_a_directory() -> None:
 def test_a_template_may_wait_for_the_digest() -> None:
     assert template.needs_digest("https://m.example/{sha256}")
     assert not template.needs_digest("https://m.example/{filename}")
+
+
+def test_a_template_has_an_address_for_a_filename_that_is_no_text() -> None:
+    values = {"filename": "demo-1.0-\udcff.whl"}
+    assert template.expand("https://host/{filename}", values).startswith("https://host/demo-1.0-%")
