@@ -317,8 +317,14 @@ class Gate:
         if case is not None and case.announcement["filename"] == filename:
             return case
         parsed_name, version = _parse_filename(filename, _name_of(req))
+        name = _name_of(req) or parsed_name
+        listed_name, listed_version = _parse_filename(req.link.filename, name)
+        if listed_name == name and listed_version:
+            # pip chose this version by the link. Whatever the server calls the file, an exception
+            # for another version is not for this one.
+            version = listed_version
         announcement = {
-            "name": _name_of(req) or parsed_name,
+            "name": name,
             "version": version,
             "filename": filename,
             "kind": kind,

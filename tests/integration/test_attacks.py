@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures.distributions import core_metadata, wheel
+from fixtures.distributions import core_metadata, sdist, wheel
 from fixtures.keys import key
 from fixtures.supply_chain import FAR_FUTURE, SupplyChain, write_policy
 from pip_intoto.maintainer import authoring
@@ -263,6 +263,31 @@ def test_members_that_would_be_imported_instead_of_the_hook(
 
 
 # --- an index that lies ---------------------------------------------------------------------
+
+
+EXCEPTION = """
+[[exception]]
+project = "demo"
+version = "<2"
+reason = "no layout before 2.0"
+owner = "security@acme.example"
+expires = 2099-01-01
+"""
+
+
+@pytest.mark.parametrize("kind", ["wheel", "sdist"])
+def test_a_server_that_names_a_file_as_a_version_that_is_exempt(
+    kind: str, environment: Environment, index: Index, policy: Path, tmp_path: Path
+) -> None:
+    evil = wheel("demo", "9.0") if kind == "wheel" else sdist("demo", "9.0", runs=tmp_path / "ran")
+    index.add(evil)
+    renamed = evil.filename.replace("9.0", "1.0")
+    disposition = {"Content-Disposition": f'attachment; filename="{renamed}"'}
+    index.fault(f"/files/{evil.filename}", Status(200, evil.data, disposition))
+    policy.write_text(policy.read_text() + EXCEPTION)
+    result = environment.pip("install", "demo==9.0", index=index, policy=policy)
+    refused(result, environment, "artifact-not-bound")
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("pip", ["23.2.1", NEWEST_PIP])
