@@ -330,7 +330,10 @@ class Gate:
             "kind": kind,
             "url": key[0],
             "index": _page(req.link.comes_from),
-            "requested": bool(req.user_supplied),
+            # A directory that a page or `--find-links` lists is named by nobody here, even when
+            # the project is.
+            "requested": bool(req.user_supplied)
+            and (kind in ("wheel", "sdist") or req.original_link is not None),
             "building_for": key[1],
         }
         case = self._open_case(announcement, _reason_to_be_here(req))

@@ -265,6 +265,36 @@ def test_members_that_would_be_imported_instead_of_the_hook(
 # --- an index that lies ---------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("filename", ["demo-9.0.tar.gz", "demo-9.0-py3-none-any.whl"])
+@pytest.mark.parametrize("place", ["wheelhouse", "page"])
+def test_a_directory_that_is_listed_like_a_file(
+    place: str,
+    filename: str,
+    environment: Environment,
+    index: Index,
+    chain: SupplyChain,
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "house" / filename
+    folder.mkdir(parents=True)
+    mark = tmp_path / "ran"
+    (folder / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    (folder / "backend.py").write_text(f"open({str(mark)!r}, 'a').close()\n")
+    house = folder.parent.as_uri()
+    if place == "page":
+        page = (
+            f'<!DOCTYPE html><html><body><a href="{folder.as_uri()}">{filename}</a></body></html>'
+        )
+        index.fault("/house.html", Status(200, page.encode(), {"Content-Type": "text/html"}))
+        house = f"{index.origin}/house.html"
+    policy = chain.policy(tmp_path / "policy", head='unlisted = "allow"')
+    result = environment.pip("install", "demo", "--find-links", house, index=index, policy=policy)
+    refused(result, environment, "unverifiable")
+    assert not mark.exists()
+
+
 EXCEPTION = """
 [[exception]]
 project = "demo"
