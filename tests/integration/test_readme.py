@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -103,6 +105,56 @@ def test_every_command_of_the_how_to_pages_runs(page: str, world: Shell) -> None
     for command in typed:
         result = world.run(command)
         assert result.status == 0, f"$ {command}\n{result.output}"
+
+
+_SCRIPT = re.compile(r"^```(sh|python)\n(?:# (\w+\.py)\n)?(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BACKEND = """\
+import zipfile
+
+def build_wheel(directory, config_settings=None, metadata_directory=None):
+    name = "demo-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(f"{directory}/{name}", "w") as archive:
+        archive.writestr("demo.py", "")
+        archive.writestr(
+            "demo-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: demo\\nVersion: 1.0\\n"
+        )
+        archive.writestr(
+            "demo-1.0.dist-info/WHEEL",
+            "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+        )
+        archive.writestr("demo-1.0.dist-info/RECORD", "")
+    return name
+"""
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="the page makes keys with openssl")
+def test_evidence_made_as_the_how_to_page_says_verifies(shell: Shell) -> None:
+    """in-toto's own commands make it; a user who has the page's two commands verifies it."""
+    (shell.work / "src").mkdir()
+    (shell.work / "src" / "backend.py").write_text(_BACKEND, encoding="utf-8")
+    (shell.work / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["src"]\n',
+        encoding="utf-8",
+    )
+    # Where in-toto is: the environment of these tests, not the user's.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    page = (ROOT / "docs" / "how-to" / "publish-evidence.md").read_text("utf-8")
+    for language, name, text in _SCRIPT.findall(page):
+        if language == "python":
+            (shell.work / name).write_text(text, encoding="utf-8")
+            continue
+        done = subprocess.run(
+            ["sh", "-e", "-c", text],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=shell.work,
+            env={**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
+    said = [shell.run(command) for command in commands("docs/how-to/publish-evidence.md")]
+    assert [result.status for result in said] == [0, 0], said[-1].output
+    assert said[-1].output.endswith("1 verified\n")
 
 
 def test_every_command_of_the_readme_runs(world: Shell) -> None:
