@@ -155,6 +155,8 @@ def _ask(python: Path) -> dict[str, object]:
         answer = None
     if not isinstance(answer, dict):
         said = (done.stderr or done.stdout).strip().rpartition("\n")[2]
+        if "sys.prefix" in said:
+            said = "a program that does not know what to do with Python code"
         raise CommandError(f"{python} is no Python that works", found=said, advice=advice)
     return answer
 

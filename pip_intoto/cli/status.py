@@ -65,7 +65,9 @@ def run(args: argparse.Namespace) -> int:
         terminal.report(json.dumps(_as_json(environment, armament, found, state), indent=2))
     else:
         _report(terminal, environment, armament, found, state)
-    return 2 if found.problem or armament.problems else 0
+    # Armed without a policy, every install is blocked: something is there that cannot work.
+    is_stuck = state == "armed" and not found.path
+    return 2 if found.problem or armament.problems or is_stuck else 0
 
 
 def _find_policy(environment: Environment) -> _Found:

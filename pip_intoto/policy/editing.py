@@ -101,16 +101,22 @@ class Draft:
                 path=known.path,
                 known=known,
             )
-        content = _read_key(path)
+        content = _read_key(path, known=() if is_named else tuple(self.policy.keys))
         try:
             key = public_keys.load_pem(content)
             identity = public_keys.identity(key)
         except PipIntotoError as error:
+            is_private = b"PRIVATE KEY-----" in content
+            advice = "Name the file of the public key."
+            if is_private:
+                advice = f"Its owner makes the public one: openssl pkey -in {path.name} -pubout"
+            elif b"BEGIN PUBLIC KEY-----" in content:
+                advice = "Ask its owner for another key."
             raise CommandError(
                 f"{path} cannot be used: {error.message}",
                 expected=error.expected,
-                found="a private key" if b"PRIVATE KEY-----" in content else error.found,
-                advice="Name the file of the public key.",
+                found="a private key" if is_private else error.found,
+                advice=advice,
             ) from None
         return OfferedKey(
             name=name if is_named else _name_of(path),
@@ -442,10 +448,13 @@ def _content(path: Path) -> bytes | None:
         raise CommandError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-def _read_key(path: Path) -> bytes:
+def _read_key(path: Path, *, known: tuple[str, ...] = ()) -> bytes:
     content = _content(path)
     if content is None:
-        raise CommandError(f"there is no key file {path}")
+        raise CommandError(
+            f"there is no key file {path}",
+            expected="a file" + (f", or a key of the policy: {', '.join(known)}" if known else ""),
+        )
     if len(content) > DEFAULT.key_bytes:
         raise CommandError(
             f"{path} is too large for a key", expected=f"at most {DEFAULT.key_bytes} bytes"

@@ -88,8 +88,8 @@ def world(
     authoring.write_bundle(built.write(house), chain.evidence(built))
     other = make_environment(armed=False)
     (shell.work.parent / "other-environment").symlink_to(other.root)
-    (shell.home / "work" / "service").mkdir()
-    (shell.home / "work" / "service" / ".venv").symlink_to(other.root)
+    (shell.home / "service").mkdir()
+    (shell.home / "service" / ".venv").symlink_to(other.root)
     return shell
 
 

@@ -89,3 +89,13 @@ def test_what_does_not_answer_is_an_error(tmp_path: Path, monkeypatch: pytest.Mo
 def test_what_is_not_there_is_no_directory(tmp_path: Path) -> None:
     assert is_same_directory(tmp_path, tmp_path / "." / "")
     assert not is_same_directory(tmp_path, tmp_path / "gone")
+
+
+def test_a_program_that_is_no_python_is_not_quoted_at_length(tmp_path: Path) -> None:
+    """Many programs repeat the code that they were given."""
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "cannot open $3" | tr "\\n" " " >&2\n', encoding="utf-8")
+    python.chmod(0o755)
+    with pytest.raises(CommandError, match="is no Python that works") as caught:
+        find_environment(str(python))
+    assert caught.value.found == "a program that does not know what to do with Python code"

@@ -103,7 +103,7 @@ def test_enabled_without_a_policy_every_install_is_blocked(
     venv = make_venv()
     main(["enable", "--python", str(venv)])
     user_policy.unlink()
-    assert main(["status", "--python", str(venv)]) == 0
+    assert main(["status", "--python", str(venv)]) == 2
     assert "none (so every install is blocked)" in capsys.readouterr().out
 
 

@@ -154,7 +154,11 @@ REFUSED = [
         "error: b=bob.pub is the same key as ",
         "Name each key once: a threshold counts the owners, not the files.",
     ),
-    (["add", "demo", "--key", "absent.pub"], "error: there is no key file ", ""),
+    (
+        ["add", "demo", "--key", "absent.pub"],
+        "error: there is no key file {cwd}/absent.pub\n",
+        "  expected: a file, or a key of the policy: alice\n",
+    ),
     (
         ["add", "demo", "--key", "notes.txt"],
         "error: {cwd}/notes.txt cannot be used: ",

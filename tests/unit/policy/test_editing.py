@@ -233,6 +233,21 @@ def test_what_is_no_public_key_is_refused(policy: Path, keys: Path, content: byt
         open_draft(policy).offered_key(str(keys / "alice.pub"))
 
 
+def test_a_private_key_is_refused_with_the_way_to_the_public_one(policy: Path, keys: Path) -> None:
+    (keys / "alice.pem").write_bytes(b"-----BEGIN PRIVATE KEY-----")
+    with pytest.raises(CommandError) as caught:
+        open_draft(policy).offered_key(str(keys / "alice.pem"))
+    assert caught.value.found == "a private key"
+    assert "openssl pkey -in alice.pem -pubout" in caught.value.advice
+
+
+def test_a_public_key_that_cannot_be_used_needs_another_one(policy: Path, keys: Path) -> None:
+    (keys / "alice.pub").write_bytes(b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----")
+    with pytest.raises(CommandError) as caught:
+        open_draft(policy).offered_key(str(keys / "alice.pub"))
+    assert caught.value.advice == "Ask its owner for another key."
+
+
 def test_an_absent_key_file_is_refused(policy: Path, keys: Path) -> None:
     with pytest.raises(CommandError, match="there is no key file"):
         open_draft(policy).offered_key(str(keys / "absent.pub"))
