@@ -178,10 +178,14 @@ def disarm(environment: Environment) -> list[str]:
 def _refuse_what_cannot_work(environment: Environment) -> None:
     packages = environment.site_packages
     if environment.pip and environment.pip_number < OLDEST_PIP:
+        # A gate that is there already stops this pip from upgrading anything, itself too.
+        first = "Run `pip-intoto disable` for it, then upgrade it: "
+        is_stopped = (packages / ARMING_FILES[0]).is_file()
         raise CommandError(
             f"pip {environment.pip} in {environment.prefix} cannot be guarded",
             expected="pip {}.{} or later".format(*OLDEST_PIP),
-            advice=f"Upgrade it: {environment.python} -m pip install --upgrade pip",
+            advice=(first if is_stopped else "Upgrade it: ")
+            + f"{environment.python} -m pip install --upgrade pip",
         )
     if not environment.is_read:
         raise CommandError(

@@ -215,8 +215,20 @@ def test_a_pip_that_is_too_old_is_refused_and_nothing_is_written(
     said = capsys.readouterr().err
     assert "pip 22.2.2" in said
     assert "22.3 or later" in said
+    assert "Upgrade it: " in said
     assert gate_files(packages(venv)) == {}
     assert not user_policy.exists()
+
+
+def test_a_pip_that_the_gate_stops_is_not_told_to_upgrade_itself_before_the_gate_is_gone(
+    make_venv: MakeVenv, capsys: pytest.CaptureFixture[str]
+) -> None:
+    venv = make_venv()
+    assert main(["enable", "--python", str(venv)]) == 0
+    (packages(venv) / "pip").mkdir()
+    (packages(venv) / "pip" / "__init__.py").write_text('__version__ = "22.2.2"\n', "utf-8")
+    assert main(["enable", "--python", str(venv)]) == 2
+    assert "hint: Run `pip-intoto disable` for it, then upgrade it: " in capsys.readouterr().err
 
 
 def test_a_pip_newer_than_all_known_ones_is_armed_with_a_warning(
