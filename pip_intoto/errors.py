@@ -54,8 +54,8 @@ class EvidenceMissing(EvidenceError):
 
     code = "layout-missing"
     advice = (
-        "Ask the project to publish <file>.intoto.jsonl beside the file, or name another source"
-        " for it in the policy."
+        "Ask the project to publish evidence; if it does so elsewhere, name the place under"
+        " `sources` in the policy."
     )
 
 
@@ -74,7 +74,10 @@ class LayoutExpired(EvidenceInvalid):
     """The layout's ``expires`` lies in the past."""
 
     code = "layout-expired"
-    advice = "Ask the project owner for a renewed layout."
+    advice = (
+        "Ask the project's owner to renew the layout. Until then, an [[exception]] that waives"
+        " layout-expired has all else verified."
+    )
 
 
 class LayoutSignatureMissing(EvidenceInvalid):
@@ -82,7 +85,7 @@ class LayoutSignatureMissing(EvidenceInvalid):
 
     code = "layout-signature-missing"
     advice = (
-        "Check that the policy names the project owner's current keys; if it does, do not install"
+        "Ask the project's owner which keys are current. If the policy has them, do not install"
         " this file."
     )
 
@@ -92,8 +95,8 @@ class LayoutNotForProject(EvidenceInvalid):
 
     code = "layout-not-for-project"
     advice = (
-        "Ask the project owner to begin the pattern that consumes the file with the project's"
-        " name, or pin the layout with layout-sha256."
+        "Ask the project's owner for a layout whose rules name the project's files, or pin this"
+        " one with `layout-sha256` in the policy."
     )
 
 
@@ -101,7 +104,7 @@ class LayoutFeatureUnsupported(EvidenceInvalid):
     """The layout asks for something this verifier does not do, and must not skip."""
 
     code = "layout-feature-unsupported"
-    advice = "Upgrade pip-intoto, or ask the project owner for a layout without the feature."
+    advice = "Upgrade pip-intoto, or ask the project's owner for a layout without the feature."
 
 
 class UnusableKey(LayoutFeatureUnsupported):
@@ -122,7 +125,7 @@ class LinkMissing(EvidenceInvalid):
     """A step of the layout has no link at all."""
 
     code = "link-missing"
-    advice = "Ask the project to publish the links of every step beside the file."
+    advice = "Ask the project to publish the reports of all its steps beside the file."
 
 
 class LinkThresholdUnmet(EvidenceInvalid):
@@ -143,14 +146,14 @@ class RuleViolated(EvidenceInvalid):
     """An artifact rule of a step or inspection failed."""
 
     code = "rule-violated"
-    advice = "Do not install this file before the project has explained the artifact."
+    advice = "Do not install this file before the project has explained the difference."
 
 
 class ArtifactNotBound(EvidenceInvalid):
     """The chain verifies, but does not say anything about this file."""
 
     code = "artifact-not-bound"
-    advice = "Ask the project for evidence that was made for exactly this file."
+    advice = "Ask the project for evidence of exactly this file; do not install it until then."
 
 
 class ArtifactDigestMismatch(EvidenceInvalid):
@@ -171,21 +174,21 @@ class InspectionNotAllowed(EvidenceInvalid):
     """The layout wants a command run that the policy does not name."""
 
     code = "inspection-not-allowed"
-    advice = "If you trust the command, add its exact words to `inspections` in the policy."
+    advice = "If you trust the command, add these very words to `inspections` in the policy."
 
 
 class InspectionFailed(EvidenceInvalid):
     """An inspection ran, and did not succeed."""
 
     code = "inspection-failed"
-    advice = "Read the output of the command above."
+    advice = "Ask the project what its inspection needs; do not install the file until it succeeds."
 
 
 class MetadataMalformed(EvidenceInvalid):
     """A document is not what in-toto says it must be."""
 
     code = "metadata-malformed"
-    advice = "Ask the project to publish the document again."
+    advice = "Ask the project to publish its evidence again: what is there cannot be read."
 
 
 class MetadataTooLarge(EvidenceInvalid):
@@ -199,21 +202,24 @@ class IndexMismatch(EvidenceInvalid):
     """The file comes from another index than the policy binds the project to."""
 
     code = "index-mismatch"
-    advice = "Check --index-url and --extra-index-url: this may be dependency confusion."
+    advice = (
+        "Check --index-url and --extra-index-url: somebody may have put a project of the same"
+        " name on the other index (dependency confusion)."
+    )
 
 
 class KeyRevoked(EvidenceInvalid):
     """What would verify rests on a key that the policy revokes."""
 
     code = "key-revoked"
-    advice = "Ask the project for evidence signed with its new keys."
+    advice = "Ask the project for evidence that is signed with keys that nobody revoked."
 
 
 class BuildNotAllowed(EvidenceInvalid):
     """The policy says that this project is never built from source here."""
 
     code = "build-not-allowed"
-    advice = "Install a wheel (--only-binary), or change `build` in the policy."
+    advice = "Choose a release that has a wheel (--only-binary), or change `build` in the policy."
 
 
 class BuildRequirementUnverified(EvidenceInvalid):
@@ -234,7 +240,10 @@ class PolicyMissing(PolicyError):
     """Verification is enabled, and there is no policy."""
 
     code = "policy-missing"
-    advice = "Write one with `pip-intoto trust add`, or disarm the gate with `pip-intoto disable`."
+    advice = (
+        "Write one with `pip-intoto trust add`; to install without verification, run"
+        " `pip-intoto disable`."
+    )
 
 
 class PolicyInvalid(PolicyError):

@@ -18,7 +18,7 @@ from pip_intoto.artifacts.recording import record_directory
 from pip_intoto.errors import ArchiveAmbiguous, InspectionFailed, InspectionNotAllowed
 from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata.node import shown
-from pip_intoto.verification.inspections import Nothing, Unpack, recognise
+from pip_intoto.verification.inspections import Nothing, Unpack, as_listed, recognise
 from pip_intoto.verification.record import Record
 
 if TYPE_CHECKING:
@@ -184,8 +184,9 @@ def _add_members(
 def _check_allowed(inspection: Inspection, allowed: set[tuple[str, ...]], *, run_all: bool) -> None:
     if not run_all and inspection.run not in allowed:
         raise InspectionNotAllowed(
-            "An inspection wants to run a command",
-            found=" ".join(shown(word) for word in inspection.run),
+            "An inspection of the layout wants to run a command on this machine",
+            expected="unpacking, which runs no command, or a command that the policy lists",
+            found=as_listed(inspection.run),
             place=f"inspection {inspection.name}",
         )
 
@@ -263,7 +264,7 @@ def _run_command(inspection: Inspection, directory: Path, home: Path, limits: Li
         raise InspectionFailed(
             "The inspection's command did not succeed",
             expected="exit status 0",
-            found=f"exit status {status}{said}",
+            found=f"exit status {status}{said or ', without a word'}",
             place=place,
         )
 

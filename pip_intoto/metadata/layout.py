@@ -120,7 +120,10 @@ def _refuse_extensions(node: Node, names: tuple[str, ...]) -> None:
         # An empty one asks for nothing: some tools write all members, used or not.
         if member is not None and member.value not in (None, [], {}):
             raise LayoutFeatureUnsupported(
-                f"the layout uses {name!r}, which is not supported", place=member.place
+                "the layout uses a feature that pip-intoto does not know how to check",
+                expected=f"a layout without {name!r}",
+                found=f"{name!r}",
+                place=member.place,
             )
 
 

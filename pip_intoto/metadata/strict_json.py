@@ -58,7 +58,10 @@ def parse(data: bytes, *, limits: Limits, max_bytes: int | None = None) -> JsonV
         value: JsonValue = _decoder(limits.json_digits, limits.json_float_text).decode(text)
     except JSONDecodeError as error:
         raise MetadataMalformed(
-            f"this is not JSON: {error.msg}", place=f"line {error.lineno} column {error.colno}"
+            f"this is not JSON: {error.msg[:1].lower()}{error.msg[1:]}",
+            expected="a JSON document",
+            found=shown(text[error.pos :]) if error.pos < len(text) else "the end of the text",
+            place=f"line {error.lineno} column {error.colno}",
         ) from None
     except RecursionError:
         raise _too_deep(limits.json_depth) from None

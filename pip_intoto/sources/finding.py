@@ -87,9 +87,9 @@ def too_large(origin: str, at_most: int) -> Finding:
     return fault(
         origin,
         MetadataTooLarge(
-            "the evidence is too large",
+            "the evidence is larger than anything that is read",
             expected=f"at most {at_most} bytes",
-            found="more",
+            found="more than that",
             place=origin,
         ),
         at_most,
@@ -102,14 +102,14 @@ def read_bundle(data: bytes, *, origin: str, limits: Limits) -> Finding:
         bundle = parse_bundle(data, origin=origin, limits=limits)
     except EvidenceInvalid as error:
         return fault(origin, error, len(data))
-    detail = f"{_count(len(bundle.documents), 'document')}"
+    detail = _count(len(bundle.documents), "document")
     if bundle.skipped:
         detail += f", {_count(bundle.skipped, 'line')} of other kinds skipped"
     outcome = Outcome.OK if bundle.documents else Outcome.NOTE
     return Finding(
         documents=bundle.documents,
         # A page of other things (an error page sent with status 200, say) is no evidence.
-        missing=() if bundle.documents else (origin,),
+        missing=() if bundle.documents else (f"{origin} (which has no in-toto metadata in it)",),
         trace=(TraceEntry(origin, outcome, detail),),
         size=len(data),
     )
@@ -120,6 +120,7 @@ def read_document(data: bytes, *, origin: str, name: str, limits: Limits) -> Fin
     try:
         envelope = parse_envelope(data, limits=limits)
     except EvidenceInvalid as error:
+        error.place = f"{origin}, {error.place}".removesuffix(", ")
         return fault(origin, error, len(data))
     return Finding(
         documents=(Document(envelope=envelope, origin=origin, hint=name),),

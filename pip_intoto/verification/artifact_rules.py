@@ -241,24 +241,38 @@ class _Run:
 
     # --- what went wrong --------------------------------------------------------------------
 
+    @property
+    def _kind(self) -> str:
+        return "inspection" if isinstance(self.item, Inspection) else "step"
+
+    @property
+    def _who(self) -> str:
+        return f"The {self._kind} {self.item.name}"
+
+    @property
+    def _did(self) -> str:
+        """What happened with an artifact of this side, in everyday words."""
+        if isinstance(self.item, Inspection):
+            return "found"
+        return "used" if self.side == "materials" else "made"
+
     def _error(self, index: int, message: str, expected: str, found: str) -> RuleViolated:
-        kind = "inspection" if isinstance(self.item, Inspection) else "step"
         return RuleViolated(
             message,
             expected=expected,
             found=found,
-            place=f"{kind} {self.item.name}, expected_{self.side}[{index}]",
+            place=f"{self._kind} {self.item.name}, expected_{self.side}[{index}]",
         )
 
     def _left_over(self, index: int, rule: Disallow, hits: Collection[str]) -> RuleViolated:
         # The smallest name is found without sorting ten thousand.
         name = min(hits)
         more = len(hits) - 1
-        others = f" and {more} other artifact{'s' if more > 1 else ''}" if more else ""
+        others = f" and {more} other{'s' if more > 1 else ''}" if more else ""
         return self._error(
             index,
-            f"`{shown_rule(rule)}` finds {shown(name)}{others}, which no rule before it"
-            " accounts for",
+            f"{self._who} {self._did} {shown(name)}{others}, which `{shown_rule(rule)}` in"
+            " the layout forbids",
             self._nearest(name, self.rules[:index]),
             self._as_found(name),
         )
@@ -270,13 +284,14 @@ class _Run:
         else:
             segment = rule.name.rpartition("/")[2]
             near = [name for name in self.artifacts if name.rpartition("/")[2] == segment]
-            found = f"{len(self.artifacts)} {self.side}, without it"
+            count = len(self.artifacts)
+            found = f"{count} {self.side if count != 1 else self.side[:-1]}, without it"
             if near:
                 found += f", but with {', '.join(shown(name) for name in sorted(near)[:_NAMED])}"
             found += self._origin()
         return self._error(
             index,
-            f"`{shown_rule(rule)}` does not find its artifact",
+            f"{self._who} did not report {shown(rule.name)}, which the layout requires",
             f"{shown(rule.name)} among the {self.side}, not yet consumed by another rule",
             found,
         )
@@ -306,7 +321,7 @@ class _Run:
                 best = f"`{shown_rule(rule)}` (expected_{self.side}[{index}]) {reason}"
         if best:
             return best
-        return f"a rule that accounts for it; no pattern of the {len(rules)} before it matches"
+        return "nothing but what the rules before it allow" if rules else "nothing at all"
 
     def _almost(self, name: str, rule: Rule) -> tuple[int, str]:
         """Return how near ``rule`` came, 0 for not at all, and what was missing."""
@@ -328,7 +343,7 @@ class _Run:
             here = "it consumes products only"
         if isinstance(rule, Delete) and self.side == "products":
             here = "it consumes materials only"
-        return 2, f"would, but {here}"
+        return 2, f"would allow it, but {here}"
 
     def _almost_match(self, name: str, rule: Match) -> tuple[int, str]:
         prefix = _as_folder(rule.source_prefix)
@@ -339,13 +354,13 @@ class _Run:
             return 0, ""
         source = self.records.get(rule.step)
         if source is None:
-            return 3, f"would, but there is no step {shown(rule.step)} to match with"
+            return 3, f"would allow it, but there is no step {shown(rule.step)} to match with"
         destination = _as_folder(rule.destination_prefix) + rest
         theirs = source.side(rule.destination)
         origin = f" ({source.origin})" if source.origin else ""
         if destination not in theirs:
-            return 4, f"would, but {shown(destination)} is not there{origin}"
-        return 5, f"wants {_shown_digests(theirs[destination])}{origin}"
+            return 4, f"would allow it, but {shown(destination)} is not there{origin}"
+        return 5, f"allows it with {_shown_digests(theirs[destination])}{origin}"
 
 
 def _as_folder(prefix: str) -> str:

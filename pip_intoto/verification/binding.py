@@ -96,9 +96,9 @@ def bind(
     if name not in steps:
         raise ArtifactNotBound(
             f"The policy binds the file to the step {shown(name)}, which the layout does not have",
-            expected=f"binds = {shown(name)}",
-            found=f"the steps {', '.join(steps)}",
-            advice="Correct `binds` in the policy, or ask the project which step carries files.",
+            expected=f"a step {shown(name)} in the layout",
+            found=f"the steps {', '.join(shown(step) for step in steps)}",
+            advice="Correct `binds` in the policy; ask the project which step makes its files.",
         )
     binding = _bind_by_step(subject, steps[name], records, budget)
     _check_scope(subject, binding, trust)
@@ -153,7 +153,7 @@ def _bind_by_inspection(
             if isinstance(rule, Match) and rule.step in steps
         ]
         raise ArtifactNotBound(
-            f"The inspection does not find {shown(subject.filename)} in the chain",
+            "The evidence is not about this file: the inspection does not find it there",
             expected=f"the file consumed by {' or '.join(wanted[:_NAMED])}",
             found=f"sha256 {subject.sha256}, "
             + (f"consumed by `{shown_rule(rule)}`" if rule else "not there"),
@@ -175,8 +175,8 @@ def _bind_by_step(
             break
     else:
         raise ArtifactNotBound(
-            f"The step {step.name} says nothing about {shown(subject.filename)}",
-            expected=f"{subject.filename} with sha256 {subject.sha256} among its products",
+            f"The evidence is not about this file: the step {step.name} did not report it",
+            expected=f"{shown(subject.filename)}, sha256 {subject.sha256}, among its products",
             found=_what_there_is(record),
             place=f"step {step.name}",
         )
@@ -190,11 +190,11 @@ def _bind_by_step(
     bound = [(name, rule) for name in names if isinstance(rule := consumed.get(name), enough)]
     if not bound:
         raise ArtifactNotBound(
-            f"No rule of the step {step.name} speaks of {shown(names[0])}",
-            expected="CREATE, MODIFY, MATCH or ALLOW that consumes it"
+            f"No rule of the step {step.name} speaks of this file",
+            expected=f"a rule CREATE, MODIFY, MATCH or ALLOW that fits {shown(names[0])}"
             if side == "products"
-            else "MATCH that consumes it",
-            found="only the ALLOW * that is implied at the end of the rules"
+            else f"a rule MATCH that fits {shown(names[0])}",
+            found="none but the ALLOW * that every list of rules ends with unsaid"
             if names[0] not in consumed
             else f"`{shown_rule(consumed[names[0]])}`",
             advice="Ask the project owner for a layout whose rules name the file.",
@@ -276,7 +276,7 @@ def _check_digest(
         )
     if found != subject.sha256:
         raise ArtifactDigestMismatch(
-            f"The chain is about another {shown(subject.filename)}",
+            "The evidence is about another file of this name",
             expected=f"sha256 {found}, as reported of {shown(name)}{origin}",
             found=f"sha256 {subject.sha256}",
             place=place,
@@ -291,7 +291,8 @@ def _what_there_is(record: Record) -> str:
     names = sorted(record.products)
     files = [name for name in names if name.endswith((".whl", ".tar.gz", ".zip"))]
     origin = f" ({record.origin})" if record.origin else ""
-    return f"{len(names)} products: {_listed(files or names)}{origin}"
+    count = "1 product" if len(names) == 1 else f"{len(names)} products"
+    return f"{count}: {_listed(files or names)}{origin}"
 
 
 def _check_scope(subject: Subject, binding: Binding, trust: Trust) -> None:
@@ -300,9 +301,9 @@ def _check_scope(subject: Subject, binding: Binding, trust: Trust) -> None:
     if not trust.shared_keys or trust.layout_sha256 or _is_scoped(subject, binding.rule):
         return
     raise LayoutNotForProject(
-        "The layout's keys also serve other projects, and the rule that consumed the file does not"
-        f" say that the layout is for {subject.project}",
-        expected=f"a pattern whose last part begins with {shown(subject.distribution + '-')}",
+        "The owner's keys also serve other projects, and nothing in the layout says that it is for"
+        f" {subject.project}",
+        expected=f"a rule for file names that begin with {shown(subject.distribution + '-')}",
         found=f"`{shown_rule(binding.rule)}`",
         place=binding.place,
     )

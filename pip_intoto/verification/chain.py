@@ -136,13 +136,18 @@ def root_layouts(
             root = owners.believe(document, now, limits)
         except _NearMiss as miss:
             faults.append((miss.nearness, miss.error))
-            notes.append(TraceEntry("layout", Outcome.NOTE, f"{document.origin}: {miss.error}"))
+            said = str(miss.error)
+            if document.origin not in said:
+                said = f"{document.origin}: {said}"
+            notes.append(TraceEntry("layout", Outcome.NOTE, said))
             continue
         if root is not None:
             found.append(root)
     if not found:
+        if not faults:
+            raise owners.nobody_signed(len(documents))
         # The first of those that came furthest.
-        raise max(faults, key=lambda fault: fault[0])[1] if faults else owners.nobody_signed()
+        raise max(faults, key=lambda fault: fault[0])[1]
     found.sort(key=lambda root: root.layout.expires, reverse=True)
     return tuple(
         replace(root, trace=(*root.trace, *notes[: limits.trace_entries])) for root in found
@@ -171,16 +176,15 @@ class _Owners:
                 self._owners.append((owner, ident))
         self._principals = sorted({owner.principal for owner in trust.owners})
 
-    def nobody_signed(self) -> LayoutSignatureMissing:
+    def nobody_signed(self, documents: int) -> LayoutSignatureMissing:
         return LayoutSignatureMissing(
-            "No document carries a valid signature of the project owner",
+            "The evidence has no layout that the project's owner signed",
             expected=self._wanted(),
-            found="no valid signature of any of them",
+            found=f"{_counted(documents, 'document')}, none with a valid signature of theirs",
         )
 
     def _wanted(self) -> str:
-        names = ", ".join(self._principals) or "nobody"
-        return f"a layout signed by {self._trust.threshold} of: {names}"
+        return f"a layout signed by {_of(self._trust.threshold, self._principals)}"
 
     def believe(self, document: Document, now: datetime, limits: Limits) -> RootLayout | None:
         """Return the layout in ``document``; None when it is none that an owner signed."""
@@ -198,6 +202,7 @@ class _Owners:
         try:
             layout = read_payload(document.envelope, limits=limits)
         except EvidenceInvalid as error:
+            error.place = f"{document.origin}: {error.place}".removesuffix(": ")
             raise _NearMiss(2, error) from error
         if not isinstance(layout, Layout):
             # L1: an owner may be a functionary as well, and this is their link.
@@ -239,13 +244,12 @@ class _Owners:
         revoked = [owner for owner, ident in signing if ident in self._trust.revoked]
         if revoked and len(_count(signing)) >= self._trust.threshold:
             return KeyRevoked(
-                "The layout is signed with a key that the policy revokes",
+                "The layout rests on a key that the policy revokes",
                 expected=self._wanted(),
-                found=f"a signature with a revoked key of {revoked[0].principal}"
-                f" ({document.origin})",
+                found=f"signed with the revoked key of {revoked[0].principal} ({document.origin})",
             )
         return LayoutSignatureMissing(
-            "The layout is not signed by enough of the project owners",
+            "Too few of the project's owners signed the layout",
             expected=self._wanted(),
             found=f"signed by {', '.join(names) or 'nobody who counts'} ({document.origin})",
         )
@@ -274,7 +278,7 @@ def _check_expiry(
         nearness,
         LayoutExpired(
             f"{what[0].upper()}{what[1:]} has expired",
-            expected=f"a layout that is valid at {now:%Y-%m-%dT%H:%M:%SZ}",
+            expected=f"a layout that is valid today, {now:%Y-%m-%d}",
             found=f"expired at {expires} ({document.origin})",
         ),
     )
@@ -722,25 +726,26 @@ class _Workflow:
             for principal, name in candidate.principals.items()
         }
         place = f"step {step.name}"
-        wanted = f"{step.threshold} of: {self._called(step, layout)}"
+        wanted = _of(step.threshold, self._called(step, layout))
         if len(counted) >= step.threshold:
             reports = "; ".join(
-                f"{len(candidate.record.materials)} materials and"
-                f" {len(candidate.record.products)} products by {candidate.record.origin}"
+                f"{_counted(len(candidate.record.materials), 'material')} and"
+                f" {_counted(len(candidate.record.products), 'product')}"
+                f" ({candidate.record.origin})"
                 for candidate in found.candidates[:_NAMED]
             )
             return LinksDisagree(
-                f"The links of the step {step.name} report different artifacts",
-                expected=f"the same artifacts from {wanted}",
-                found=f"{_difference(found.candidates)}; {reports}",
+                f"Those who carried out the step {step.name} report different results",
+                expected=f"the same report from {wanted}",
+                found=f"{_difference(found.candidates)}: {reports}",
                 place=place,
             )
         if len(counted.keys() | found.revoked.keys()) >= step.threshold:
+            signed = [*counted.values(), *(f"{who} (revoked)" for who in found.revoked.values())]
             return KeyRevoked(
-                f"The step {step.name} is signed with a key that the policy revokes",
-                expected=wanted,
-                found=f"{', '.join(counted.values()) or 'nobody'}, and with a revoked key"
-                f" {', '.join(found.revoked.values())}",
+                f"The step {step.name} rests on a key that the policy revokes",
+                expected=f"a link signed by {wanted}",
+                found=f"signed by {', '.join(signed)}",
                 place=place,
             )
         for error, principals in found.failed:
@@ -749,32 +754,33 @@ class _Workflow:
                 return error
         claimed = self._claims(step)
         if counted or found.strangers or found.failed or found.revoked or claimed:
-            parts = [f"signed by {', '.join(counted.values()) or 'nobody authorised'}"]
+            parts = [f"signed by {', '.join(counted.values()) or 'none of them'}"]
             parts += [f"not authorised for this step: {who}" for who in found.strangers[:_NAMED]]
+            parts += [f"revoked by the policy: {who}" for who in found.revoked.values()][:_NAMED]
             parts += [f"{error}" for error, _ in found.failed[:_NAMED]]
             parts += [f"its signature does not verify: {origin}" for origin in claimed[:_NAMED]]
             return LinkThresholdUnmet(
-                f"Too few functionaries signed for the step {step.name}",
-                expected=wanted,
+                f"Too few of those who may carry out the step {step.name} signed for it",
+                expected=f"a link signed by {wanted}",
                 found="; ".join(parts),
                 place=place,
             )
         names = list(dict.fromkeys(link_filename(step.name, keyid) for keyid in step.pubkeys))
         return LinkMissing(
-            f"There is no link for the step {step.name}",
-            expected=f"{' or '.join(names[:_NAMED]) or 'a functionary'}, signed by {wanted}",
-            found=f"{len(self._documents)} documents, none of them a valid link of this step",
+            f"The report (link) of the step {step.name} is missing",
+            expected=f"{' or '.join(names[:_NAMED]) or 'a link'}, signed by {wanted}",
+            found=f"{_counted(len(self._documents), 'document')}, none of them a link of this step",
             place=place,
         )
 
-    def _called(self, step: Step, layout: Layout) -> str:
+    def _called(self, step: Step, layout: Layout) -> list[str]:
         names: dict[str, None] = {}
         for keyid in step.pubkeys:
             key = layout.keys.get(keyid)
             ident = None if key is None else _identity(key)
             name = None if ident is None else self._trust.principals.get(ident)
             names[name or f"key {_keyid(keyid)}"] = None
-        return ", ".join(names) or "nobody"
+        return list(names)
 
     def _claims(self, step: Step) -> list[str]:
         """Return where documents came from that say they are links of ``step``, and are not.
@@ -831,8 +837,8 @@ class _Workflow:
                     f"step {step.name}",
                     Outcome.OK,
                     f"{len(names)} of {step.threshold} needed: {', '.join(names.values())};"
-                    f" {len(group.record.materials)} materials,"
-                    f" {len(group.record.products)} products ({group.record.origin})",
+                    f" {_counted(len(group.record.materials), 'material')},"
+                    f" {_counted(len(group.record.products), 'product')} ({group.record.origin})",
                 )
             )
             # Dissent is a note.
@@ -921,8 +927,21 @@ def _difference(candidates: Sequence[Candidate]) -> str:
                 name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)
             ]
             if differing:
-                return f"{len(differing)} {side} differ, {shown(min(differing))} among them"
+                others = len(differing) - 1
+                more = f" and {_counted(others, 'other')}" if others else ""
+                return f"different {side}, {shown(min(differing))}{more}"
     return "digests that cannot be compared"
+
+
+def _of(threshold: int, names: Sequence[str]) -> str:
+    """Say who must sign: ``alice``, ``alice and bob``, ``2 of alice, bob, carol``."""
+    if threshold == len(names) and threshold:
+        return " and ".join(names)
+    return f"{threshold} of {', '.join(names) or 'nobody'}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _unique(documents: Sequence[Document]) -> tuple[Document, ...]:

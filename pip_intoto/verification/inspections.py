@@ -108,6 +108,12 @@ def recognise(run: Sequence[str]) -> Native | None:
     return None
 
 
+def as_listed(run: Sequence[str]) -> str:
+    """Return a command as `inspections` in the policy would list it."""
+    words = ", ".join(shown(word) for word in run)
+    return f"[{words}]"
+
+
 def permit(inspection: Inspection, trust: Trust, *, in_sublayout: bool) -> None:
     """Raise :class:`InspectionNotAllowed` unless the inspection may be carried out.
 
@@ -120,9 +126,9 @@ def permit(inspection: Inspection, trust: Trust, *, in_sublayout: bool) -> None:
         return
     of_whom = "a sublayout" if in_sublayout else "the layout"
     raise InspectionNotAllowed(
-        f"An inspection of {of_whom} wants to run a command",
-        expected="a command that is carried out natively, or one that the policy names",
-        found=" ".join(shown(word) for word in inspection.run) or "no command",
+        f"An inspection of {of_whom} wants to run a command on this machine",
+        expected="unpacking, which runs no command, or a command that the policy lists",
+        found=as_listed(inspection.run),
         place=f"inspection {inspection.name}",
     )
 

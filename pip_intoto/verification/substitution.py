@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import LayoutFeatureUnsupported
+from pip_intoto.metadata.node import shown
 from pip_intoto.metadata.rules import Match, Require
 from pip_intoto.verification.patterns import escape
 
@@ -103,9 +104,10 @@ def _text(text: str, parameters: Mapping[str, str], place: str, *, in_pattern: b
         name = match.group(1)
         if name not in parameters:
             raise LayoutFeatureUnsupported(
-                f"The layout uses the parameter {{{name}}}, and nobody gave it a value",
-                expected=", ".join(sorted(parameters)) or "a layout without parameters",
-                found=text,
+                f"The layout has a parameter {{{name}}}, and the policy gives it no value",
+                expected=f"a value for {name} in the policy, which has"
+                f" {', '.join(sorted(parameters)) or 'none'}",
+                found=shown(text),
                 advice=f'Add `parameters = {{ {name} = "…" }}` to the project in the policy.',
                 place=place,
             )

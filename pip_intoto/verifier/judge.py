@@ -27,6 +27,7 @@ from pip_intoto.errors import (
     IndexMismatch,
     LayoutExpired,
     LinkMissing,
+    MetadataMalformed,
     MetadataTooLarge,
     PipIntotoError,
     PolicyError,
@@ -166,7 +167,7 @@ class _Case:
             self._before += _check_index(rule, distribution)
         self._exception = policy.exception_for(distribution, self._now.date())
         if self._exception is not None and not self._exception.waives:
-            return self._exempt(self._exception, "nothing of it was verified")
+            return self._exempt(self._exception, "and nothing of it was verified")
         if rule is None:
             return self._unlisted()
         try:
@@ -174,7 +175,7 @@ class _Case:
         except EvidenceError as error:
             if self._exception is not None and error.code in self._exception.waives:
                 self._note("exception", f"waives {error.code}: {error}")
-                return self._exempt(self._exception, f"waived: {error.message}")
+                return self._exempt(self._exception, f"although {_lowered(error.message)}")
             raise
 
     def failed(self, error: PipIntotoError) -> Verdict:
@@ -194,9 +195,7 @@ class _Case:
         self._trace.append(TraceEntry("verdict", Outcome.FAIL, f"{error.code}: {error}"))
         # Warn mode does not excuse a policy that cannot be used.
         action = Action.BLOCK if isinstance(error, PolicyError) else self._refusal()
-        verdict = self._make(
-            status, error.code, action, f"{self._title}: {str(error).rstrip('.')}."
-        )
+        verdict = self._make(status, error.code, action, f"{self._title}: {_sentence(error)}")
         verdict = replace(verdict, expected=error.expected, found=error.found, advice=advice)
         return self._as_build_requirement(verdict)
 
@@ -207,7 +206,7 @@ class _Case:
         what = "directory" if distribution.kind is Kind.DIRECTORY else "checkout"
         self._exception = self._policy.exception_for(distribution, self._now.date())
         if self._exception is not None and not self._exception.waives:
-            return self._exempt(self._exception, f"a {what} cannot be verified")
+            return self._exempt(self._exception, f"although a {what} cannot be verified")
         # What the user names is the user's own; but a name that a rule covers must not be
         # had from a checkout just because that cannot be verified.
         theirs = distribution.kind is Kind.DIRECTORY and distribution.requested
@@ -216,21 +215,23 @@ class _Case:
                 Status.UNVERIFIABLE,
                 "unverifiable",
                 self._as_unlisted(),
-                f"{self._title} is a {what}: there is no file to verify.",
+                f"{self._title} is a {what}: there is no file that evidence could be about.",
             )
             return self._as_build_requirement(verdict)
-        wanted = "The command line names" if distribution.requested else "Some metadata names"
+        wanted = "the command line names" if distribution.requested else "a requirement names"
         verdict = self._make(
             Status.UNVERIFIABLE,
             "unverifiable",
             self._refusal(),
-            f"{distribution.name} is listed in the policy, and a {what} cannot be verified.",
+            f"{distribution.name} is listed in the policy, and a {what} cannot be verified: there"
+            " is no file that evidence could be about.",
         )
         return replace(
             verdict,
             expected=f"a wheel or sdist of {distribution.name}, with evidence",
             found=f"{wanted} {redacted(distribution.url or '') or f'a {what}'}",
-            advice="Install a released file, or write an [[exception]] for it in the policy.",
+            advice=f"Install a release of {distribution.name}, or write an [[exception]] for it in"
+            " the policy.",
         )
 
     # --- 2. the rule ------------------------------------------------------------------------
@@ -251,7 +252,7 @@ class _Case:
             Status.UNLISTED,
             "unlisted",
             self._as_unlisted(),
-            f"{self._title}: no rule of the policy names {self._distribution.name}.",
+            f"{self._title}: the policy does not list {self._distribution.name}.",
         )
         if verdict.action is not Action.PASS:
             verdict = replace(
@@ -268,8 +269,8 @@ class _Case:
             Status.EXEMPT,
             "exempt",
             Action.PASS,
-            f"{self._title} is exempt until {exception.expires}: {exception.reason}"
-            f" ({exception.owner}); {what}.",
+            f"{self._title} is exempt until {exception.expires}, {what}."
+            f" {exception.owner} says why: {exception.reason.rstrip('.')}.",
         )
 
     # --- 5. to 7. the evidence --------------------------------------------------------------
@@ -278,9 +279,9 @@ class _Case:
         distribution = self._distribution
         if distribution.kind is Kind.SDIST and rule.build == "never":
             raise BuildNotAllowed(
-                f"{distribution.name} must not be built from source here",
-                expected="a wheel",
-                found=distribution.filename,
+                f"the policy does not let {distribution.name} be built from source",
+                expected=f"a wheel of {distribution.name}",
+                found="a source archive, from which pip would have to build",
             )
         subject = subject_of(distribution)
         trust = self._policy.trust_for(rule, distribution)
@@ -302,7 +303,7 @@ class _Case:
             trust = replace(trust, waived=frozenset({error.code}))
             verified = await self._pooled(search, trust, subject, inspector)
             self._trace += verified.trace
-            return self._exempt(exception, f"apart from {error.code}, it verifies")
+            return self._exempt(exception, "although its layout has expired; all else is verified")
         self._trace += verified.trace
         return self._make(
             Status.VERIFIED,
@@ -349,20 +350,22 @@ class _Case:
             # The layout that the consumer holds is itself at fault.
             return error
         unreachable = search.found.unreachable
-        asked = ", ".join(search.found.missing) or "nothing: no source has an address for it"
+        asked = "nothing at " + " or ".join(search.found.missing)
+        if not search.found.missing:
+            asked = "no place to look: none of the sources has an address for it"
         if unreachable:
             return SourceUnreachable(
                 "the evidence could not be fetched",
-                expected="an answer from every source",
+                expected="an answer from every place that may have it",
                 found="; ".join(unreachable),
             )
         if error is not None:
-            return LinkMissing(error.message, expected=error.expected, found=f"asked: {asked}")
+            return LinkMissing(error.message, expected=error.expected, found=asked)
         return EvidenceMissing(
-            "no in-toto evidence was found",
-            expected=f"{self._distribution.filename}.intoto.jsonl beside the file, or another"
-            " source that the policy names",
-            found=f"asked: {asked}",
+            "there is no evidence of how it was made",
+            expected=f"in-toto metadata, as in {self._distribution.filename}.intoto.jsonl"
+            " beside the file",
+            found=asked,
         )
 
     # --- 8. build requirements --------------------------------------------------------------
@@ -374,7 +377,8 @@ class _Case:
         if not for_what or verdict.status not in unverified:
             return verdict
         error = BuildRequirementUnverified(
-            f"it is needed to build {for_what}, and nothing verifies it"
+            f"it is needed to build {for_what}, and nothing verifies it",
+            advice=self._cure_of_build_requirement(),
         )
         self._trace.append(TraceEntry("build requirement", Outcome.FAIL, error.message))
         status = verdict.status
@@ -389,6 +393,14 @@ class _Case:
             found=verdict.found or verdict.summary,
             advice=error.advice,
         )
+
+    def _cure_of_build_requirement(self) -> str:
+        distribution = self._distribution
+        project = distribution.building_for.partition(" ")[0]
+        or_else = f'set `build = "any"` for {project}, whose build is then not verified.'
+        if self._policy.rule_for(distribution.name) is None:
+            return f"List {distribution.name} in the policy, or {or_else}"
+        return f"Ask {distribution.name} to publish evidence for this file, or {or_else}"
 
     # --- parts ------------------------------------------------------------------------------
 
@@ -441,6 +453,23 @@ def _by_whom(verified: Verified) -> str:
     owners = ", ".join(verified.signed_by)
     functionaries = ", ".join(dict.fromkeys(verified.functionaries))
     return f"its layout is signed by {owners}, its steps by {functionaries}"
+
+
+def _sentence(error: PipIntotoError) -> str:
+    """What happened, and where, to stand behind a colon."""
+    message = _lowered(error.message).rstrip(".")
+    if isinstance(error, MetadataMalformed):
+        # Else "this" would be the file.
+        message = f"its evidence cannot be read: {message}"
+    # Some messages name the step themselves.
+    where = f" ({error.place})" if error.place and error.place not in message else ""
+    return f"{message}{where}."
+
+
+def _lowered(message: str) -> str:
+    """``message`` as it continues a sentence; RECORD and the like stay as they are."""
+    word = message.partition(" ")[0]
+    return message if len(word) > 1 and word.isupper() else message[:1].lower() + message[1:]
 
 
 def presentable(verdict: Verdict) -> Verdict:

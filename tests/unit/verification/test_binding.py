@@ -123,7 +123,7 @@ def test_binding_2_the_policy_may_name_another() -> None:
 def test_binding_2_the_policy_cannot_name_a_step_that_is_not_there() -> None:
     with pytest.raises(ArtifactNotBound) as caught:
         check(chain(), trusted=trust(binds="biuld"))
-    assert caught.value.found == "the steps tag, build"
+    assert caught.value.found == "the steps 'tag', 'build'"
 
 
 def test_binding_5_no_other_step_is_a_fallback() -> None:
