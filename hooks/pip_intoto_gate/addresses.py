@@ -26,6 +26,16 @@ def without_user(url: str) -> str:
     return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
+def local_path(url: str) -> str:
+    """The path of a ``file:`` URL, "" for others."""
+    if not url.lower().startswith("file:"):
+        return ""
+    # Imported here for start-up time: only a message needs it.
+    from urllib.request import url2pathname
+
+    return url2pathname(urllib.parse.urlsplit(url).path)
+
+
 def is_beside(distribution: str, url: str) -> bool:
     """Whether ``url`` is where evidence of ``distribution`` may lie beside it.
 

@@ -105,7 +105,9 @@ class Conversation:
                 start_new_session=os.name != "nt",
             )
         except (OSError, ValueError) as error:
-            self._fail("verifier-unavailable", "The verifier could not be started.", str(error))
+            why = getattr(error, "strerror", None) or error
+            found = f"{self._command[0]}: {why}"
+            self._fail("verifier-unavailable", "The verifier could not be started.", found)
             return
         self._last_sign = time.monotonic()
         self.send({"type": "open", "policy": policy, "sha256": sha256})
@@ -234,7 +236,7 @@ class Conversation:
             place = message.get("place") or ""
             raise Failure(
                 str(message["reason"]),
-                (place + ": " if place else "") + str(message["summary"]),
+                (place + ": " if place else "") + str(message["summary"]).rstrip(".") + ".",
                 *(str(message.get(part) or "") for part in ("expected", "found", "advice")),
             )
         elif kind == "fetch":
@@ -300,7 +302,15 @@ class Conversation:
         self._stderr.seek(0, os.SEEK_END)
         self._stderr.seek(max(0, self._stderr.tell() - limits.STDERR_TAIL))
         tail = self._stderr.read().decode("utf-8", "replace").strip()
-        return f"exit status {process.returncode}" + (f"; it said: {tail}" if tail else "")
+        return _ending(process.returncode) + (f"; it said: {tail}" if tail else "")
+
+
+def _ending(status: int | None) -> str:
+    """How a process ended, with the name of the signal that ended it."""
+    if status is not None and status < 0:
+        with contextlib.suppress(ValueError):
+            return f"exit status {status} ({signal.Signals(-status).name})"
+    return f"exit status {status}"
 
 
 def _nothing_to_fetch(_request: Message, _answer: Callable[[Message], None]) -> None:

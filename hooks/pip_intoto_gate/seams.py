@@ -330,10 +330,10 @@ def check_seams() -> None:
 
 def _unsupported(missing: list[str]) -> tuple[str, str, str, str]:
     return (
-        "This pip cannot be guarded.",
-        "the functions that the gate enters pip by (pip 22.3 to 26.3 are known to have them)",
+        "This pip cannot be guarded: it lacks functions that pip-intoto relies on.",
+        "pip 22.3 to 26.3, or a newer one that has the same functions",
         "missing: " + ", ".join(sorted(set(missing))),
-        "Upgrade pip-intoto, or use a pip that it knows.",
+        "Upgrade pip-intoto, or use one of these pips.",
     )
 
 
@@ -430,7 +430,8 @@ class _LateGate:
         except (OSError, ValueError) as error:
             raise Blocked(
                 "verifier-unavailable",
-                "What says how to reach the verifier cannot be read.",
+                "The settings of pip-intoto in this environment cannot be read.",
+                expected="what `pip-intoto enable` writes",
                 found=str(error),
                 advice="Run `pip-intoto enable` again for this environment.",
             ) from error
@@ -454,7 +455,7 @@ def _explaining(method: Callable[..., Any]) -> Callable[..., Any]:
 
 def _gate_failed(error: Exception) -> Exception:
     """What stops pip when the gate itself is at fault."""
-    summary = "The gate failed, and nothing passes a gate that failed."
+    summary = "pip-intoto itself failed, and nothing is installed unverified."
     found = f"{type(error).__name__}: {error}"
     try:
         from pip_intoto_gate.blocked import Blocked
@@ -468,7 +469,7 @@ def _gate_failed(error: Exception) -> Exception:
         "pip-unsupported",
         summary,
         found=found,
-        advice="Please report this, with the version of pip.",
+        advice="Please report this, with the versions of pip and pip-intoto.",
     )
 
 
