@@ -113,9 +113,9 @@ def _is_plain(args: argparse.Namespace) -> bool:
     for option, value in (needs_policy if plain else needs_layout).items():
         if value:
             raise CommandError(
-                f"{option} goes {'against a policy' if plain else 'with --layout'}",
+                f"{option} {'cannot be used with --layout' if plain else 'needs --layout'}",
                 expected="either a policy, or --layout and --layout-key",
-                found="both" if plain else "no --layout",
+                found=f"--layout and {option}" if plain else f"{option} without --layout",
             )
     return plain
 

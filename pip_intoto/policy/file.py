@@ -145,7 +145,10 @@ def _read(path: Path, what: str, at_most: int, *, place: str) -> bytes:
         stream = os.fdopen(os.open(path, _OPEN), "rb")
     except FileNotFoundError:
         if place == str(path):
-            raise PolicyMissing(f"there is no policy at {path}") from None
+            raise PolicyMissing(
+                f"there is no policy at {path}",
+                advice="Correct the path, or write a policy with `pip-intoto trust add`.",
+            ) from None
         raise PolicyInvalid(
             f"{what} is not there",
             expected=f"a file at {path}",
@@ -200,7 +203,14 @@ def _parse_toml(content: bytes, path: Path) -> tuple[dict[str, object], Places]:
         return values, find_places(text)
     except ValueError as error:  # TOMLDecodeError is one, and so is a number of 5,000 digits
         message, line = _syntax_error(str(error), text)
-        raise PolicySyntax(f"this is not TOML: {message}", place=f"{path}:{line}") from None
+        raise PolicySyntax(
+            f"this is not TOML: {message[:1].lower()}{message[1:]}",
+            # By far the most frequent mistake.
+            advice='Text stands in quotes, as in `mode = "enforce"`.'
+            if "Invalid value" in message
+            else "",
+            place=f"{path}:{line}",
+        ) from None
     except RecursionError:
         raise PolicyInvalid("the policy is nested too deeply", place=str(path)) from None
 
