@@ -121,7 +121,7 @@ def test_the_reference_refuses_our_chain_with_one_byte_changed(
     (link,) = tmp_path.glob("build.*.link")
     document = json.loads(link.read_text("utf-8"))
     signature = document["signatures"][0]
-    signature["sig"] = ("B" if signature["sig"][0] != "B" else "C") + signature["sig"][1:]
+    signature["sig"] = ("0" if signature["sig"][0] != "0" else "1") + signature["sig"][1:]
     link.write_text(json.dumps(document), encoding="utf-8")
     assert reference_verifies(tmp_path).returncode != 0
 
