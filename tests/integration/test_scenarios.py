@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures.distributions import Backend, build_tool, sdist, wheel
+from fixtures.supply_chain import SupplyChain
 from tests.integration.interpreters import NEWEST_PIP, PIPS, PYTHONS, own
 from tests.integration.world import Evidence, World
 
@@ -316,6 +317,26 @@ def test_older_pips_and_other_pythons(
         evidence,
         World(environment=environment, index=index, folder=tmp_path, evidence=evidence),
     )
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        ('unlisted = "allow"', "pip-intoto: 0 verified, 1 unlisted\n"),
+        ('unlisted = "warn"', "pip-intoto: 0 verified, 1 unlisted (stranger)\n"),
+        ('mode = "warn"\nunlisted = "deny"', "WARNING: [unlisted] "),
+    ],
+)
+def test_what_is_let_pass_although_nobody_listed_it_is_named_where_a_warning_is_wanted(
+    head: str, said: str, make_environment: MakeEnvironment, index: Index, tmp_path: Path
+) -> None:
+    policy = SupplyChain(project="other").policy(tmp_path / "policy", head=head)
+    index.add(wheel("stranger"))
+    environment = make_environment()
+    result = environment.pip("install", "stranger", index=index, policy=policy)
+    assert result.status == 0, result.output
+    assert said in result.output
+    assert ("[unlisted]" in result.output) == ('mode = "warn"' in head)
 
 
 def test_unlisted_projects_are_denied_when_the_policy_says_so(
