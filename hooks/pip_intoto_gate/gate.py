@@ -18,6 +18,7 @@ import contextlib
 import logging
 import os
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -118,15 +119,19 @@ class Gate:
             raise Blocked(
                 unusable.code,
                 f"The policy cannot be used: {unusable.why}.",
-                expected=f"a policy file at {unusable.path}",
+                expected=f"a policy file at {unusable.path}"
+                if os.path.isabs(unusable.path)
+                else "the absolute path of a policy file",
                 advice=unusable.advice,
             )
         if not self._opening.policy:
             raise Blocked(
                 "policy-missing",
-                "Verification is enabled here, and there is no policy.",
+                "Verification is enabled in this environment, and there is no policy to verify by.",
                 expected="one of " + ", ".join(place.path for place in location.candidates()),
-                advice="Write one with `pip-intoto trust add`, or run `pip-intoto disable`.",
+                found="none of them",
+                advice="Write one with `pip-intoto trust add`; to install without verification,"
+                " run `pip-intoto disable`.",
             )
         self._verifier = self._opening.verifier()
         self._verifier.fetch_with(Fetcher(session, self._evidence_belongs_to).submit)
@@ -367,7 +372,7 @@ class Gate:
                 expected=f"sha256 {case.sha256}",
                 found=f"sha256 {sha256}",
                 why=case.why,
-                advice="Find out what changes files under pip before you go on.",
+                advice="Something changes files while pip runs; find out what before you go on.",
             )
         self._ask(case, path, sha256)
         if wait:
@@ -395,7 +400,7 @@ class Gate:
                 found=str(verdict.get("found") or ""),
                 advice=str(verdict.get("advice") or ""),
                 why=case.why,
-                note=f"{UNTOUCHED} For the whole trace: pip-intoto explain {case.title}",
+                note=_note(case),
             )
 
     def _collect(self, case: Case) -> None:
@@ -411,8 +416,9 @@ class Gate:
             raise Blocked(
                 "artifact-digest-mismatch",
                 f"The verdict is about another file than {case.title}.",
-                expected=f"sha256 {case.sha256}",
-                found=f"sha256 {verdict.get('sha256')}",
+                expected=f"a verdict on sha256 {case.sha256}",
+                found=f"a verdict on sha256 {verdict.get('sha256') or '(none)'}",
+                advice="Run `pip-intoto doctor`, and install nothing before it says all is well.",
                 why=case.why,
             )
         case.verdict = verdict
@@ -474,7 +480,9 @@ class Gate:
             raise Blocked(
                 "archive-ambiguous",
                 f"{case.title} cannot be read as a wheel.",
+                expected="an archive that every tool unpacks alike",
                 found=str(error),
+                advice="Do not install this file: honest build tools do not write such archives.",
                 why=case.why,
             ) from error
         self._cleared[sha256] = _places_of(_name_of(req), scheme)
@@ -491,10 +499,10 @@ class Gate:
         for field, wheel, other in wheels.metadata_differences(path, resolved.metadata):
             mismatch = Blocked(
                 "metadata-mismatch",
-                f"The index describes {case.title} otherwise than the file itself.",
-                expected=f"{field}: {wheel or 'nothing'} (in the wheel)",
-                found=f"{field}: {other or 'nothing'} (from the index)",
-                advice="Do not install from this index before its owner has explained it.",
+                f"The index says other things about {case.title} than the file itself.",
+                expected=f"{f'{field}: {wheel}' if wheel else f'no {field}'}, as in the wheel",
+                found=f"{f'{field}: {other}' if other else f'no {field}'}, as the index has it",
+                advice="Do not install from this index before whoever runs it has explained that.",
                 why=case.why,
             )
             if not self._only_warns():
@@ -645,16 +653,33 @@ def _page(comes_from: Any) -> str | None:
 def _reason_to_be_here(req: Any) -> str:
     """Why pip wants it: the requirement, and who asked for it."""
     try:
-        return str(req.from_path() or req)
+        # "demo>=1->app==2.1->-r requirements.txt (line 3)", innermost first.
+        path = re.sub(r"://[^/@\s]*@", "://", str(req.from_path() or req))
+        own, *others = path.split("->")
     except Exception:  # pip's own words are a kindness, never a reason to fail
         return str(req)
+    return ", which is wanted by ".join(others) if others else f"the command line ({own})"
+
+
+def _note(case: Case) -> str:
+    """What was done, and where to read more, if there is a command that can tell."""
+    announced = case.announcement
+    target = addresses.local_path(str(announced["url"]))
+    if not target and announced["index"] and announced["version"]:
+        target = "{name}=={version}".format(**announced)
+    if not (case.is_file and target):
+        return UNTOUCHED
+    return f"{UNTOUCHED} For the whole trace: pip-intoto explain {shlex.quote(target)}"
 
 
 def _sentence(case: Case) -> str:
     verdict = case.verdict or {}
-    parts = [f"[{verdict.get('reason')}] {case.title}: {verdict.get('summary')}"]
+    summary = str(verdict.get("summary")).rstrip(".")
+    if case.title not in summary:
+        summary = f"{case.title}: {summary}"
+    parts = [f"[{verdict.get('reason')}] {summary}"]
     parts += [f"{part}: {verdict[part]}" for part in ("expected", "found") if verdict.get(part)]
-    return printable("; ".join(parts) + " (mode is warn, so the install goes on)")
+    return printable("; ".join(parts) + " (the policy only warns, so the install goes on)")
 
 
 def _verdict_of(failure: Failure) -> dict[str, Any]:
