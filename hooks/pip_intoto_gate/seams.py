@@ -333,7 +333,8 @@ def _unsupported(missing: list[str]) -> tuple[str, str, str, str]:
         "This pip cannot be guarded: it lacks functions that pip-intoto relies on.",
         "pip 22.3 to 26.3, or a newer one that has the same functions",
         "missing: " + ", ".join(sorted(set(missing))),
-        "Upgrade pip-intoto, or use one of these pips.",
+        # pip cannot do either itself while the gate stops it.
+        "Run `pip-intoto disable`, change pip or upgrade pip-intoto, and run `pip-intoto enable`.",
     )
 
 
