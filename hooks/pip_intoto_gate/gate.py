@@ -669,7 +669,16 @@ def _note(case: Case) -> str:
         target = "{name}=={version}".format(**announced)
     if not (case.is_file and target):
         return UNTOUCHED
-    return f"{UNTOUCHED} For the whole trace: pip-intoto explain {shlex.quote(target)}"
+    page, _, last = str(announced["index"] or "").rstrip("/").rpartition("/")
+    option = ""
+    if "==" in target and last == case.name and _names_an_index(sys.argv):
+        # What pip is configured with, `explain` asks too; of pip's command line it knows nothing.
+        option = f"--index-url {shlex.quote(addresses.without_user(page))}/ "
+    return f"{UNTOUCHED} For the whole trace: pip-intoto explain {option}{shlex.quote(target)}"
+
+
+def _names_an_index(arguments: Iterable[str]) -> bool:
+    return any(re.match(r"-i|--(extra-)?index-url", argument) for argument in arguments)
 
 
 def _sentence(case: Case) -> str:

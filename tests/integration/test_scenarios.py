@@ -319,6 +319,18 @@ def test_older_pips_and_other_pythons(
     )
 
 
+def test_the_command_that_explains_asks_the_index_that_pip_was_told_to_ask(
+    make_environment: MakeEnvironment, index: Index, tmp_path: Path
+) -> None:
+    policy = SupplyChain(project="demo").policy(tmp_path / "policy")
+    index.add(wheel("demo"))
+    environment = make_environment()
+    told = environment.pip("install", "--index-url", index.simple, "demo", policy=policy)
+    assert f"pip-intoto explain --index-url {index.simple} demo==1.0\n" in told.output
+    configured = environment.pip("install", "demo", index=index, policy=policy)
+    assert "pip-intoto explain demo==1.0\n" in configured.output
+
+
 @pytest.mark.parametrize(
     ("head", "said"),
     [
