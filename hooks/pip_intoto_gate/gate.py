@@ -688,7 +688,7 @@ def _sentence(case: Case) -> str:
         summary = f"{case.title}: {summary}"
     parts = [f"[{verdict.get('reason')}] {summary}"]
     parts += [f"{part}: {verdict[part]}" for part in ("expected", "found") if verdict.get(part)]
-    return printable("; ".join(parts) + " (the policy only warns, so the install goes on)")
+    return printable("; ".join(parts) + " (a warning, as the policy says: the install goes on)")
 
 
 def _verdict_of(failure: Failure) -> dict[str, Any]:

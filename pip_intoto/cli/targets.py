@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -145,7 +145,11 @@ class Judge:
 
     def _judge(self, distribution: Distribution, web: Web) -> Verdict:
         fetch_many = web.fetch_many if self._asks else offline
-        return judge_with(distribution, self._policy, fetch_many, limits=self._limits)
+        verdict = judge_with(distribution, self._policy, fetch_many, limits=self._limits)
+        if verdict.status is Status.UNREACHABLE and not self._asks:
+            advice = "Leave --offline out, or put the evidence beside the file."
+            verdict = replace(verdict, advice=advice)
+        return verdict
 
 
 def exit_status(verdicts: Sequence[Verdict]) -> int:

@@ -131,6 +131,7 @@ def root_layouts(
     found: list[RootLayout] = []
     faults: list[tuple[int, EvidenceInvalid]] = []
     notes: list[TraceEntry] = []
+    believed: set[bytes] = set()
     for document in _unique(documents):
         try:
             root = owners.believe(document, now, limits)
@@ -141,7 +142,9 @@ def root_layouts(
                 said = f"{document.origin}: {said}"
             notes.append(TraceEntry("layout", Outcome.NOTE, said))
             continue
-        if root is not None:
+        # The same layout in another envelope is no other layout, and not worth the work again.
+        if root is not None and document.envelope.signed not in believed:
+            believed.add(document.envelope.signed)
             found.append(root)
     if not found:
         if not faults:
@@ -314,6 +317,21 @@ def wanted_names(
     return tuple(name for name in names if name not in have)
 
 
+def survey(
+    root: RootLayout,
+    documents: Sequence[Document],
+    trust: Trust,
+    now: datetime,
+    *,
+    limits: Limits = DEFAULT,
+) -> tuple[TraceEntry, ...]:
+    """Return which links count for each step of ``root``: what to look at when it fails.
+
+    Raises :class:`MetadataTooLarge`.
+    """
+    return _Workflow(documents, trust, None, None, now, limits).survey(root)
+
+
 # --- V4 to V12 ----------------------------------------------------------------------------------
 
 
@@ -441,6 +459,17 @@ class _Workflow:
 
     def verify_root(self, root: RootLayout) -> _Outcome:
         return next(iter(self._outcomes(root.layout, frozenset({root.sha256}), binding=True)))
+
+    def survey(self, root: RootLayout) -> tuple[TraceEntry, ...]:
+        entries: list[TraceEntry] = []
+        for name, found in self._load(root.layout, frozenset({root.sha256})).items():
+            entries += [
+                TraceEntry(f"step {name}", Outcome.OK, f"a link that counts: {each.record.origin}")
+                for each in found.candidates
+            ]
+            if not found.candidates:
+                entries.append(TraceEntry(f"step {name}", Outcome.FAIL, "no link that counts"))
+        return (*entries, *self.notes())
 
     # V4 to V11 for one layout, the root or a sublayout.
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Attempt:
     """What came of it.
 
-    ``wanted`` are files of the directory form that might help. ``trace`` is what went well before
-    the error.
+    ``wanted`` are files of the directory form that might help. ``trace`` is what was found
+    before the error.
     """
 
     verified: Verified | None = None
@@ -68,6 +68,7 @@ def _failed(
             for root in roots
             for name in chain.wanted_names(root, documents, trust, now, limits=limits)
         )
+        found = chain.survey(roots[0], documents, trust, now, limits=limits)
     except EvidenceError:
         return Attempt(error=error)
-    return Attempt(error=error, wanted=tuple(wanted), trace=roots[0].trace)
+    return Attempt(error=error, wanted=tuple(wanted), trace=(*roots[0].trace, *found))

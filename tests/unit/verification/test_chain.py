@@ -36,6 +36,7 @@ from pip_intoto.verdict import Outcome
 from pip_intoto.verification.chain import (
     link_names,
     root_layouts,
+    survey,
     verify_chain,
     wanted_names,
 )
@@ -963,3 +964,24 @@ def test_an_owner_key_object_may_be_named_anything() -> None:
     owner = replace(named.owners[0], key=public(OWNER, "nickname"))
     assert passes(chain(), trusted=replace(named, owners=(owner,)))
     assert ALL_CREATED[-1] == ["DISALLOW", "*"]
+
+
+# --- what is seen of a chain that fails -----------------------------------------------------------
+
+
+def test_the_survey_names_the_links_that_count_and_the_steps_without_one() -> None:
+    without_build = [each for each in chain() if each.origin != "build link"]
+    (root,) = root_layouts(without_build, trust(OWNER), NOW)
+    entries = {entry.what: entry for entry in survey(root, without_build, trust(OWNER), NOW)}
+    assert entries["step tag"].outcome is Outcome.OK
+    assert "signed by" in entries["step tag"].detail
+    assert entries["step build"].outcome is Outcome.FAIL
+
+
+def test_a_layout_in_many_envelopes_is_verified_once() -> None:
+    original = next(each for each in chain() if each.hint == "root.layout")
+    copies = [
+        replace(original, envelope=replace(original.envelope, sha256=f"{number:064x}"))
+        for number in range(10)
+    ]
+    assert len(root_layouts(copies, trust(OWNER), NOW)) == 1
