@@ -17,18 +17,19 @@ import atexit
 import contextlib
 import logging
 import os
-import re
-import shlex
 import shutil
 import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from pip_intoto_gate import addresses, children, location, settings, wheels
-from pip_intoto_gate.blocked import UNTOUCHED, Blocked, printable
+from pip_intoto_gate import addresses, cases, children, location, wheels
+from pip_intoto_gate.blocked import Blocked
+from pip_intoto_gate.cases import Case
 from pip_intoto_gate.conversation import Failure
 from pip_intoto_gate.digests import FileDigests, StreamedDigests, copy_privately
 from pip_intoto_gate.fetching import Fetcher, Refused
+from pip_intoto_gate.protection import Protection, places_of
+from pip_intoto_gate.requirements import is_wheel, name_of, page_of, parse_filename, wanted_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -40,37 +41,6 @@ logger = logging.getLogger("pip.pip_intoto")
 
 #: The project that this gate belongs to; it may replace the gate when somebody asks for it.
 OWN_NAME = "pip-intoto"
-#: How many unlisted projects the summary names.
-_NAMED = 10
-
-
-class Case:
-    """One distribution under decision."""
-
-    def __init__(self, number: int, announcement: dict[str, Any], why: str) -> None:
-        self.number = number
-        self.announcement = announcement
-        self.why = why
-        self.sha256: str | None = None
-        self.asked = False
-        self.verdict: dict[str, Any] | None = None
-        #: Another case asked again about the same thing, under the name it turned out to have.
-        self.renamed = False
-
-    @property
-    def name(self) -> str:
-        """The PEP 503 name, "" while nobody knows it."""
-        return str(self.announcement["name"])
-
-    @property
-    def is_file(self) -> bool:
-        """Whether there is a file that a verdict can be about."""
-        return self.announcement["kind"] in ("wheel", "sdist")
-
-    @property
-    def title(self) -> str:
-        """How a person would call it."""
-        return str(self.announcement["filename"] or self.name or self.announcement["url"])
 
 
 class Gate:
@@ -101,8 +71,7 @@ class Gate:
         self._resolved_with: dict[str, Any] = {}
         #: Digests that the sweep let through, each with the places looked at: see `_places_of`.
         self._cleared: dict[str, tuple[str, ...]] = {}
-        #: Places that no wheel may land on → the same in comparable form.
-        self._comparable: dict[tuple[str, ...], frozenset[str]] = {}
+        self._protection = Protection(site_packages, self._settings.verifier[-1])
         #: Whether pip began to prepare anything: only then is there something to sum up.
         self._opened = False
         self._owner = os.getpid()
@@ -208,8 +177,8 @@ class Gate:
         building_for = self._building_for[-1]
         # A directory was decided about before it was prepared: there is no file to hash.
         if req.local_file_path and not os.path.isdir(req.local_file_path):
-            case = self._decide(req, req.local_file_path, wait=not _is_wheel(req))
-            if not _is_wheel(req) and case.verdict and case.verdict.get("build") == "verified":
+            case = self._decide(req, req.local_file_path, wait=not is_wheel(req))
+            if not is_wheel(req) and case.verdict and case.verdict.get("build") == "verified":
                 building_for = f"{case.name} {case.announcement['version']}"
         self._building_for.append(building_for)
 
@@ -252,7 +221,7 @@ class Gate:
 
     def settle(self, reqs: Iterable[Any]) -> None:
         """Collect the verdicts on wheels that are about to be used."""
-        waiting = [req for req in reqs if req.link and req.local_file_path and _is_wheel(req)]
+        waiting = [req for req in reqs if req.link and req.local_file_path and is_wheel(req)]
         # All are asked about before the first is waited for.
         for case in [self._decide(req, req.local_file_path, wait=False) for req in waiting]:
             self._enforce(case)
@@ -262,7 +231,7 @@ class Gate:
         reqs = list(reqs)
         self.settle(reqs)
         for req in reqs:
-            if req.local_file_path and _is_wheel(req):
+            if req.local_file_path and is_wheel(req):
                 self._check_wheel(req, scheme_of(req))
             else:
                 self._check_source(req)
@@ -284,34 +253,15 @@ class Gate:
                 advice="Something changes files while pip runs; find out what before you go on.",
                 note="Files checked before this one may have been installed.",
             )
-        if self._cleared[sha256] != _places_of(name, scheme):
-            self._check_destinations(name, path, scheme, trusted=self._may_replace_gate(name))
+        if self._cleared[sha256] != places_of(name, scheme):
+            self._protection.check_wheel(
+                name, path, scheme, may_replace_gate=self._may_replace_gate(name)
+            )
 
     def before_moving(self, scheme: Any, target: str) -> None:
-        """Look at what pip installed into a temporary ``scheme`` and now moves to ``--target``.
-
-        pip replaces whole directories there: what stands above a protected place counts too.
-        """
-        places = [*(self._ready or {}).get("protected", ())]
-        places += [place.path for place in location.candidates()]
-        if not any(case.name == OWN_NAME for case in self._cases):
-            places += [os.path.join(self._site_packages, file) for file in settings.FILES]
-        protected = [wheels.comparable(place) for place in places]
-        libraries = [root for root in (scheme.purelib, scheme.platlib) if os.path.isdir(root)]
-        for root in (*libraries, scheme.data):
-            for item in os.listdir(root) if os.path.isdir(root) else ():
-                source = os.path.join(root, item)
-                if any(library.startswith(source) for library in libraries):
-                    continue
-                landing = wheels.comparable(os.path.join(target, item))
-                if any((place + os.sep).startswith(landing + os.sep) for place in protected):
-                    raise Blocked(
-                        "would-overwrite-gate",
-                        "--target would put a package over what guards this environment.",
-                        expected="packages that leave policy, keys and gate alone",
-                        found=f"{item}, which would be moved to {os.path.join(target, item)}",
-                        advice="Choose another target, and ask why the package wants this one.",
-                    )
+        """The last look at what pip now moves from a temporary ``scheme`` to ``--target``."""
+        own = any(case.name == OWN_NAME for case in self._cases)
+        self._protection.check_move(scheme, target, may_replace_gate=own)
 
     # --- questions and answers ------------------------------------------------------------
 
@@ -323,9 +273,9 @@ class Gate:
         case = self._current.get(key)
         if case is not None and case.announcement["filename"] == filename:
             return case
-        parsed_name, version = _parse_filename(filename, _name_of(req))
-        name = _name_of(req) or parsed_name
-        listed_name, listed_version = _parse_filename(req.link.filename, name)
+        parsed_name, version = parse_filename(filename, name_of(req))
+        name = name_of(req) or parsed_name
+        listed_name, listed_version = parse_filename(req.link.filename, name)
         if listed_name == name and listed_version:
             # pip chose this version by the link. Whatever the server calls the file, an exception
             # for another version is not for this one.
@@ -336,14 +286,14 @@ class Gate:
             "filename": filename,
             "kind": kind,
             "url": key[0],
-            "index": _page(req.link.comes_from),
+            "index": page_of(req.link.comes_from),
             # A directory that a page or `--find-links` lists is named by nobody here, even when
             # the project is.
             "requested": bool(req.user_supplied)
             and (kind in ("wheel", "sdist") or req.original_link is not None),
             "building_for": key[1],
         }
-        case = self._open_case(announcement, _reason_to_be_here(req))
+        case = self._open_case(announcement, wanted_by(req))
         self._current[key] = case
         return case
 
@@ -362,7 +312,7 @@ class Gate:
         built_from = self._built.get(sha256)
         if built_from is not None:
             return built_from
-        kind = "wheel" if _is_wheel(req) else "sdist"
+        kind = "wheel" if is_wheel(req) else "sdist"
         # The name that a server gave in Content-Disposition is known only now.
         case = self._case(req, kind, os.path.basename(path))
         if case.sha256 not in (None, sha256):
@@ -400,13 +350,14 @@ class Gate:
                 found=str(verdict.get("found") or ""),
                 advice=str(verdict.get("advice") or ""),
                 why=case.why,
-                note=_note(case),
+                note=cases.note(case),
             )
 
     def _collect(self, case: Case) -> None:
         try:
             ready = self._running().ready()
             self._ready = ready
+            self._protection.add_policy(ready["protected"])
             verdict = self._running().verdict(case.number)
         except Failure as failure:
             if not self._only_warns():
@@ -425,7 +376,7 @@ class Gate:
         # `unlisted = "warn"` is said once, in the summary; what `mode = "warn"` lets pass, here.
         is_denied = self._ready is not None and self._ready.get("unlisted") == "deny"
         if verdict["action"] == "warn" and (verdict["status"] != "unlisted" or is_denied):
-            logger.warning("%s", _sentence(case))
+            logger.warning("%s", cases.warning(case))
 
     def _only_warns(self) -> bool:
         """Whether the policy is known, and its mode is `warn`; until then everything blocks."""
@@ -462,19 +413,20 @@ class Gate:
 
     def _check_wheel(self, req: Any, scheme: Any) -> None:
         path = req.local_file_path
+        name = name_of(req)
         sha256 = self._files.of(path)
         case = self._built.get(sha256)
         if case is None:
             case = self._decide(req, path)
         else:
             self._enforce(case)
-            if case.name != _name_of(req):
+            if case.name != name:
                 # What an sdist or a checkout is called is known for sure only once it is built.
                 self._check_name(req, case)
         try:
             self._check_metadata(req, case, path)
-            self._check_destinations(
-                _name_of(req), path, scheme, trusted=self._may_replace_gate(_name_of(req), req)
+            self._protection.check_wheel(
+                name, path, scheme, may_replace_gate=self._may_replace_gate(name, req)
             )
         except wheels.Unreadable as error:
             raise Blocked(
@@ -485,7 +437,7 @@ class Gate:
                 advice="Do not install this file: honest build tools do not write such archives.",
                 why=case.why,
             ) from error
-        self._cleared[sha256] = _places_of(_name_of(req), scheme)
+        self._cleared[sha256] = places_of(name, scheme)
 
     def _check_metadata(self, req: Any, case: Case, path: str) -> None:
         """What pip resolved with must stand in the wheel, where the wheel is what was verified.
@@ -521,42 +473,11 @@ class Gate:
         self._enforce(case)
 
     def _check_name(self, req: Any, built_from: Case) -> None:
-        announcement = dict(built_from.announcement, name=_name_of(req))
+        announcement = dict(built_from.announcement, name=name_of(req))
         case = self._open_case(announcement, built_from.why)
         self._ask(case, None, built_from.sha256)
         self._enforce(case)
         built_from.renamed = True
-
-    def _check_destinations(self, name: str, path: str, scheme: Any, *, trusted: bool) -> None:
-        places = [*(self._ready or {}).get("protected", ())]
-        places += [place.path for place in location.candidates()]
-        shadows: tuple[str, ...] = ()
-        if not trusted:
-            # This gate, and another that may stand where the wheel goes.
-            roots = sorted({self._site_packages, scheme.purelib, scheme.platlib})
-            places += [os.path.join(root, file) for root in roots for file in settings.FILES]
-            places.append(os.path.dirname(os.path.dirname(self._settings.verifier[-1])))
-            shadows = tuple(
-                os.path.join(wheels.comparable(root), shadow)
-                for root in roots
-                for shadow in settings.SHADOWS
-            )
-        protected = self._comparable.get(tuple(places))
-        if protected is None:
-            protected = frozenset(map(wheels.comparable, places))
-            self._comparable[tuple(places)] = protected
-        beginnings = (*(place + os.sep for place in protected), *shadows)
-        landings = wheels.Landings()
-        for member, destination in wheels.destinations(path, scheme):
-            landing = landings.comparable(destination)
-            if landing in protected or landing.startswith(beginnings):
-                raise Blocked(
-                    "would-overwrite-gate",
-                    f"{os.path.basename(path)} would overwrite what guards this environment.",
-                    expected="a wheel that leaves policy, keys and gate alone",
-                    found=f"{member}, which would be written to {destination}",
-                    advice=f"Do not install {name}: honest packages do not write there.",
-                )
 
     def _may_replace_gate(self, name: str, req: Any = None) -> bool:
         """Only pip-intoto itself may, when it was verified or asked for by name."""
@@ -581,114 +502,10 @@ class Gate:
         return self._private
 
     def _summarise(self) -> None:
-        counts: dict[str, list[str]] = {}
-        for case in self._cases:
-            if case.verdict is not None and not case.renamed:
-                counts.setdefault(str(case.verdict["status"]), []).append(case.title)
-        parts = [f"{len(counts.pop('verified', ()))} verified"]
-        parts += [
-            f"{len(titles)} {status}" + (self._unlisted_names() if status == "unlisted" else "")
-            for status, titles in sorted(counts.items())
-        ]
         if logger.isEnabledFor(logging.INFO):
             with contextlib.suppress(OSError, ValueError):
-                sys.stderr.write(f"pip-intoto: {', '.join(parts)}\n")
+                sys.stderr.write(f"pip-intoto: {cases.summary(self._cases)}\n")
                 sys.stderr.flush()
-
-    def _unlisted_names(self) -> str:
-        """Name what `unlisted = "warn"` let pass; "" where the policy wants no warning."""
-        names = sorted(
-            {
-                case.name or case.title
-                for case in self._cases
-                if case.verdict is not None
-                and (case.verdict["status"], case.verdict["action"]) == ("unlisted", "warn")
-            }
-        )
-        more = [f"{len(names) - _NAMED} more"] if len(names) > _NAMED else []
-        return printable(f" ({', '.join(names[:_NAMED] + more)})") if names else ""
-
-
-def _places_of(name: str, scheme: Any) -> tuple[str, ...]:
-    """What decides where the members of a wheel land: its name, and pip's directories."""
-    return (name, *(str(getattr(scheme, key)) for key in wheels.SCHEME_KEYS))
-
-
-def _is_wheel(req: Any) -> bool:
-    return bool(req.link.is_wheel) or str(req.local_file_path or "").endswith(".whl")
-
-
-def _name_of(req: Any) -> str:
-    """The PEP 503 name of a requirement, "" while it has none."""
-    return _normalized(req.name or "")
-
-
-def _parse_filename(filename: str, name: str) -> tuple[str, str]:
-    """Name and version, as far as the filename tells; the verifier looks closer.
-
-    ``name`` is what pip looks for, "" when it does not know: an sdist's version may have a dash.
-    """
-    stem = re.sub(r"\.(whl|zip|tar|tgz|tbz|txz|tlz|tar\.\w+)$", "", filename)
-    if filename.endswith(".whl"):
-        found, _, rest = stem.partition("-")
-        return _normalized(found), rest.partition("-")[0]
-    for position, character in enumerate(stem):
-        if character == "-" and _normalized(stem[:position]) == name:
-            return name, stem[position + 1 :]
-    found, _, version = stem.rpartition("-")
-    return _normalized(found), version
-
-
-def _normalized(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _page(comes_from: Any) -> str | None:
-    """The index page or `--find-links` location that listed a link, if any did."""
-    if comes_from is None:
-        return None
-    return str(getattr(comes_from, "url", comes_from))
-
-
-def _reason_to_be_here(req: Any) -> str:
-    """Why pip wants it: the requirement, and who asked for it."""
-    try:
-        # "demo>=1->app==2.1->-r requirements.txt (line 3)", innermost first.
-        path = re.sub(r"://[^/@\s]*@", "://", str(req.from_path() or req))
-        own, *others = path.split("->")
-    except Exception:  # pip's own words are a kindness, never a reason to fail
-        return str(req)
-    return ", which is wanted by ".join(others) if others else f"the command line ({own})"
-
-
-def _note(case: Case) -> str:
-    """What was done, and where to read more, if there is a command that can tell."""
-    announced = case.announcement
-    target = addresses.local_path(str(announced["url"]))
-    if not target and announced["index"] and announced["version"]:
-        target = "{name}=={version}".format(**announced)
-    if not (case.is_file and target):
-        return UNTOUCHED
-    page, _, last = str(announced["index"] or "").rstrip("/").rpartition("/")
-    option = ""
-    if "==" in target and last == case.name and _names_an_index(sys.argv):
-        # What pip is configured with, `explain` asks too; of pip's command line it knows nothing.
-        option = f"--index-url {shlex.quote(addresses.without_user(page))}/ "
-    return f"{UNTOUCHED} For the whole trace: pip-intoto explain {option}{shlex.quote(target)}"
-
-
-def _names_an_index(arguments: Iterable[str]) -> bool:
-    return any(re.match(r"-i|--(extra-)?index-url", argument) for argument in arguments)
-
-
-def _sentence(case: Case) -> str:
-    verdict = case.verdict or {}
-    summary = str(verdict.get("summary")).rstrip(".")
-    if case.title not in summary:
-        summary = f"{case.title}: {summary}"
-    parts = [f"[{verdict.get('reason')}] {summary}"]
-    parts += [f"{part}: {verdict[part]}" for part in ("expected", "found") if verdict.get(part)]
-    return printable("; ".join(parts) + " (a warning, as the policy says: the install goes on)")
 
 
 def _verdict_of(failure: Failure) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from pip_intoto.sources.fetching import Response
 from pip_intoto.verdict import Action
 from pip_intoto.verifier.judge import judge
 from pip_intoto_gate.blocked import Blocked
-from pip_intoto_gate.gate import Case, Gate
+from pip_intoto_gate.cases import Case
+from pip_intoto_gate.gate import Gate
 from tests.messages.situations import situation, steady
 from tests.unit.sources.repository import Repository
 
