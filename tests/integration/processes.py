@@ -42,8 +42,22 @@ def started(
                 os.kill(number, signal.SIGKILL)
 
 
-def deliver(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Send a signal: Ctrl-C goes to the whole group, anything else to pip alone."""
+def stop(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Send a signal until pip ends: Ctrl-C to the whole group, anything else to pip alone.
+
+    A signal that arrives between Python's last look for one and a system call that blocks waits
+    until that call returns. Whoever stops a process sends another then; one is nearly always
+    enough, and a pip that hangs for a reason of its own survives the second as well.
+    """
+    _deliver(process, number)
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        _deliver(process, number)
+        process.wait(15)
+
+
+def _deliver(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
     if number is signal.SIGINT:
         os.killpg(process.pid, number)
     else:

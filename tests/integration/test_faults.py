@@ -407,8 +407,7 @@ def test_no_verifier_stays_behind_a_pip_that_is_stopped(
         with processes.started(guarded, "install", "demo", variables=variables) as process:
             assert processes.comes_true(reached)
             assert processes.comes_true(lambda: processes.verifiers(guarded))
-            processes.deliver(process, number)
-            process.wait(15)
+            processes.stop(process, number)
             assert processes.comes_true(lambda: not processes.of(guarded))
     assert process.returncode != 0
     assert changes(guarded) == frozenset()
@@ -428,8 +427,7 @@ def test_a_verifier_at_work_notices_that_pip_has_gone(
     variables = {"PIP_INDEX_URL": index.simple, "INTOTO_POLICY": str(policy)}
     with processes.started(guarded, "install", "demo", variables=variables) as process:
         assert processes.comes_true(lambda: processes.busy(guarded, seconds=0.7))
-        processes.deliver(process, number)
-        process.wait(15)
+        processes.stop(process, number)
         assert processes.comes_true(lambda: not processes.of(guarded))
     assert changes(guarded) == frozenset()
 
@@ -451,8 +449,7 @@ def test_no_verifier_stays_behind_a_build_that_is_stopped(
     with processes.started(guarded, "install", "demo", variables=variables) as process:
         assert processes.comes_true(lambda: "_in_process.py" in str(processes.of(guarded)))
         assert processes.verifiers(guarded)
-        processes.deliver(process, number)
-        process.wait(15)
+        processes.stop(process, number)
         assert processes.comes_true(lambda: not processes.verifiers(guarded))
         # What is left is pip's own child, if anything.
         # Kept open: the build may not have come as far as its mark yet.
@@ -476,8 +473,7 @@ def test_no_verifier_stays_behind_a_child_pip_that_is_orphaned(
         with processes.started(guarded, "install", "demo", variables=variables) as process:
             assert processes.comes_true(lambda: index.asked("/simple/tool/"))
             assert processes.comes_true(lambda: len(processes.verifiers(guarded)) == 2)
-            processes.deliver(process, number)
-            process.wait(15)
+            processes.stop(process, number)
             # The child is pip's own and may finish what it is at; its verifier goes with it.
             assert processes.comes_true(lambda: len(processes.verifiers(guarded)) < 2)
             hold.release()
