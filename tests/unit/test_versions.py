@@ -7,11 +7,10 @@ from pathlib import Path
 import pip_intoto
 import pip_intoto_gate
 
-ROOT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 
 
 def test_gate_package_and_project_are_of_one_version() -> None:
-    assert pip_intoto_gate.VERSION == pip_intoto.__version__
-    assert f'\nversion = "{pip_intoto.__version__}"\n' in (ROOT / "pyproject.toml").read_text(
-        "utf-8"
-    )
+    version = pip_intoto.__version__
+    assert version == pip_intoto_gate.VERSION
+    assert f'\nversion = "{version}"\n' in PROJECT.read_text("utf-8")
