@@ -876,7 +876,9 @@ class _Reader:
                     f"an exception cannot waive `{code}`",
                     expected=", ".join(WAIVABLE),
                     found=code,
-                    advice=f"Did you mean `{near}`?" if near else "",
+                    advice=f"Did you mean `{near}`?"
+                    if near
+                    else "Leave `waives` out if nothing of the file is to be verified.",
                 )
             codes.append(code)
         return tuple(codes)

@@ -38,7 +38,9 @@ TABLES = (
     ("in a [[revoked]]", REVOKED),
 )
 
-#: What an exception may waive. Never the index, the digests, or the gate's own protection.
+#: What an exception may waive: only what leaves all else to be verified, or leaves nothing that
+#: could be. Never the index, the digests, or the gate's own protection. Evidence that fails for
+#: another reason says nothing more of the file; who accepts that leaves `waives` out, and says so.
 WAIVABLE = tuple(
     sorted(
         error.code
@@ -46,21 +48,6 @@ WAIVABLE = tuple(
             errors.EvidenceMissing,
             errors.SourceUnreachable,
             errors.LayoutExpired,
-            errors.LayoutSignatureMissing,
-            errors.LayoutNotForProject,
-            errors.LayoutFeatureUnsupported,
-            errors.LayoutRollback,
-            errors.LinkMissing,
-            errors.LinkThresholdUnmet,
-            errors.LinksDisagree,
-            errors.RuleViolated,
-            errors.ArtifactNotBound,
-            errors.ArchiveAmbiguous,
-            errors.InspectionNotAllowed,
-            errors.InspectionFailed,
-            errors.MetadataMalformed,
-            errors.MetadataTooLarge,
-            errors.KeyRevoked,
             errors.BuildNotAllowed,
             errors.BuildRequirementUnverified,
         )

@@ -173,9 +173,10 @@ class _Case:
         try:
             return await self._verified(rule)
         except EvidenceError as error:
-            if self._exception is not None and error.code in self._exception.waives:
+            exception = self._waived(error.code)
+            if exception is not None:
                 self._note("exception", f"waives {error.code}: {error}")
-                return self._exempt(self._exception, f"although {_lowered(error.message)}")
+                return self._exempt(exception, f"although {_lowered(error.message)}")
             raise
 
     def failed(self, error: PipIntotoError) -> Verdict:
@@ -273,11 +274,18 @@ class _Case:
             f" {exception.owner} says why: {exception.reason.rstrip('.')}.",
         )
 
+    def _waived(self, code: str) -> PolicyException | None:
+        """Give the exception that waives ``code`` for this distribution."""
+        exception = self._exception
+        return exception if exception is not None and code in exception.waives else None
+
     # --- 5. to 7. the evidence --------------------------------------------------------------
 
     async def _verified(self, rule: ProjectRule) -> Verdict:
         distribution = self._distribution
-        if distribution.kind is Kind.SDIST and rule.build == "never":
+        built = distribution.kind is Kind.SDIST and rule.build == "never"
+        may_build = self._waived(BuildNotAllowed.code)
+        if built and may_build is None:
             raise BuildNotAllowed(
                 f"the policy does not let {distribution.name} be built from source",
                 expected=f"a wheel of {distribution.name}",
@@ -295,8 +303,8 @@ class _Case:
         try:
             verified = await self._pooled(search, trust, subject, inspector)
         except LayoutExpired as error:
-            exception = self._exception
-            if exception is None or error.code not in exception.waives:
+            exception = self._waived(error.code)
+            if exception is None:
                 raise
             # Waived is the expiry alone: all else is still verified.
             self._note("exception", f"waives {error.code}: {error}")
@@ -305,6 +313,8 @@ class _Case:
             self._trace += verified.trace
             return self._exempt(exception, "although its layout has expired; all else is verified")
         self._trace += verified.trace
+        if built and may_build is not None:
+            return self._exempt(may_build, "although it is built from source; all else is verified")
         return self._make(
             Status.VERIFIED,
             "verified",
@@ -376,6 +386,9 @@ class _Case:
         unverified = {Status.UNLISTED, Status.MISSING, Status.UNVERIFIABLE}
         if not for_what or verdict.status not in unverified:
             return verdict
+        if self._waived(BuildRequirementUnverified.code) is not None:
+            waived = TraceEntry("build requirement", Outcome.NOTE, "an exception waives it")
+            return replace(verdict, trace=(*verdict.trace, waived))
         error = BuildRequirementUnverified(
             f"it is needed to build {for_what}, and nothing verifies it",
             advice=self._cure_of_build_requirement(),

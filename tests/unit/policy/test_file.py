@@ -1018,6 +1018,9 @@ MISTAKES = [
             "metadata-mismatch",
             "would-overwrite-gate",
             "policy-invalid",
+            # Nothing could be verified any more: that is an exception without `waives`.
+            "rule-violated",
+            "key-revoked",
         )
     ),
     (

@@ -457,6 +457,26 @@ def test_a_build_requirement_must_be_verified_where_the_rule_wants_it(
     assert "thing 1.0" in verdict.summary
 
 
+def test_an_exception_for_building_leaves_the_source_to_be_verified(
+    consumer: Consumer, tmp_path: Path
+) -> None:
+    source = sdist("demo", runs=tmp_path / "ran")
+    policy = consumer.policy(rule='build = "never"', tail=exception(waives='["build-not-allowed"]'))
+    repository = Repository({bundle_of(source): CHAIN.bundle(source)})
+    verdict = consumer.judge(repository, distribution(source), policy=policy)
+    assert outcome(verdict) == (Status.EXEMPT, "exempt", Action.PASS)
+    bare = consumer.judge(Repository(), distribution(source), policy=policy)
+    assert outcome(bare) == (Status.MISSING, "layout-missing", Action.BLOCK)
+
+
+def test_an_exception_lets_a_build_requirement_be_what_it_is_elsewhere(consumer: Consumer) -> None:
+    tail = exception(project='"tool"', waives='["build-requirement-unverified"]')
+    policy = consumer.policy(head='unlisted = "allow"', tail=tail)
+    subject = distribution(wheel("tool"), building_for="thing 1.0")
+    verdict = consumer.judge(Repository(), subject, policy=policy)
+    assert outcome(verdict) == (Status.UNLISTED, "unlisted", Action.PASS)
+
+
 def test_a_verified_build_requirement_passes(consumer: Consumer) -> None:
     assert outcome(consumer.judge(good(), distribution(building_for="thing 1.0"))) == VERIFIED
 
