@@ -168,9 +168,11 @@ class Draft:
                 f"the policy already has a [[project]] {rule.name}, on line {rule.line}",
                 advice=f"Edit {self.path}, or run `pip-intoto trust remove {rule.name}` first.",
             )
+        # What is no name at all is refused as it was typed.
+        spelled = canonical_name(name) if re.fullmatch(r"[\w.*-]+", name) else name
         lines = [
             "[[project]]",
-            f"name = {_string(canonical_name(name))}",
+            f"name = {_string(spelled)}",
             f"layout-keys = {_array(keys)}",
         ]
         if threshold is not None:

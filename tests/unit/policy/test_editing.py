@@ -262,6 +262,11 @@ def test_a_rule_that_cannot_be_is_refused_without_a_line_that_nobody_has_seen(
     assert caught.value.message == "the threshold of [[project]] three cannot be 2"
 
 
+def test_a_name_with_a_version_is_refused_as_it_was_typed(commented: Path) -> None:
+    with pytest.raises(CommandError, match=r"demo-pkg==1\.0"):
+        open_draft(commented).with_project("demo-pkg==1.0", ["alice"])
+
+
 @pytest.mark.parametrize("name", ['x"\nmode = "warn', "x\ny", "", "a b"])
 def test_no_name_gets_out_of_its_string(commented: Path, name: str) -> None:
     with pytest.raises(CommandError):
