@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import ipaddress
 import ssl
 import threading
 from dataclasses import dataclass, field
@@ -76,11 +75,15 @@ class Answer:
         exchange.send(self.body)
 
 
+#: A name and no address: from 24.2 on, pip's urllib3 has no host name to check for an address.
+_SECURE_NAME = "localhost"
+
+
 @contextlib.contextmanager
 def serving_securely(folder: Path) -> Iterator[tuple[Index, str, Path]]:
     """Start an index behind TLS; give it, its origin, and the certificate to trust."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, _SECURE_NAME)])
     now = dt.datetime.now(dt.timezone.utc)
     certificate = (
         x509.CertificateBuilder()
@@ -92,7 +95,7 @@ def serving_securely(folder: Path) -> Iterator[tuple[Index, str, Path]]:
         .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            x509.SubjectAlternativeName([x509.DNSName(_SECURE_NAME)]),
             critical=False,
         )
         .sign(key, hashes.SHA256())
@@ -112,4 +115,4 @@ def serving_securely(folder: Path) -> Iterator[tuple[Index, str, Path]]:
     server = index._server
     server.socket = context.wrap_socket(server.socket, server_side=True)
     with index:
-        yield index, index.origin.replace("http://", "https://"), authority
+        yield index, index.origin.replace("http://127.0.0.1", f"https://{_SECURE_NAME}"), authority
