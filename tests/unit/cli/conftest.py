@@ -42,8 +42,12 @@ def user_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def make_venv(tmp_path: Path) -> MakeVenv:
-    """Make environments; skips when the machine lacks the Python or the pip."""
+def make_venv(tmp_path: Path, user_policy: Path) -> MakeVenv:
+    """Make environments; skips when the machine lacks the Python or the pip.
+
+    Arming one may write the user's policy, so that is always one of the test's own.
+    """
+    assert not user_policy.exists()
     count = 0
 
     def make(python: str | None = None, *, pip: str = "") -> Path:
