@@ -72,6 +72,8 @@ class Gate:
         #: Digests that the sweep let through, each with the places looked at: see `_places_of`.
         self._cleared: dict[str, tuple[str, ...]] = {}
         self._protection = Protection(site_packages, self._settings.verifier[-1])
+        #: The sweep let pip-intoto itself through, which may replace what is protected here.
+        self._gate_may_go = False
         #: Whether pip began to prepare anything: only then is there something to sum up.
         self._opened = False
         self._owner = os.getpid()
@@ -254,14 +256,12 @@ class Gate:
                 note="Files checked before this one may have been installed.",
             )
         if self._cleared[sha256] != places_of(name, scheme):
-            self._protection.check_wheel(
-                name, path, scheme, may_replace_gate=self._may_replace_gate(name)
-            )
+            own = self._gate_may_go and name == OWN_NAME
+            self._protection.check_wheel(name, path, scheme, may_replace_gate=own)
 
     def before_moving(self, scheme: Any, target: str) -> None:
         """The last look at what pip now moves from a temporary ``scheme`` to ``--target``."""
-        own = any(case.name == OWN_NAME for case in self._cases)
-        self._protection.check_move(scheme, target, may_replace_gate=own)
+        self._protection.check_move(scheme, target, may_replace_gate=self._gate_may_go)
 
     # --- questions and answers ------------------------------------------------------------
 
@@ -425,9 +425,9 @@ class Gate:
                 self._check_name(req, case)
         try:
             self._check_metadata(req, case, path)
-            self._protection.check_wheel(
-                name, path, scheme, may_replace_gate=self._may_replace_gate(name, req)
-            )
+            own = self._may_replace_gate(name, req)
+            self._protection.check_wheel(name, path, scheme, may_replace_gate=own)
+            self._gate_may_go = self._gate_may_go or own
         except wheels.Unreadable as error:
             raise Blocked(
                 "archive-ambiguous",
@@ -479,13 +479,10 @@ class Gate:
         self._enforce(case)
         built_from.renamed = True
 
-    def _may_replace_gate(self, name: str, req: Any = None) -> bool:
+    def _may_replace_gate(self, name: str, req: Any) -> bool:
         """Only pip-intoto itself may, when it was verified or asked for by name."""
-        if name != OWN_NAME:
-            return False
-        return (
-            req is None
-            or bool(req.user_supplied)
+        return name == OWN_NAME and (
+            bool(req.user_supplied)
             or any(
                 case.name == OWN_NAME
                 and case.verdict is not None
