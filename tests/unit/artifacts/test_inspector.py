@@ -43,11 +43,13 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.accepts("I5")
 def test_I5_the_file_is_the_only_material(file: Path) -> None:
     record = FileInspector(file, NAME).inspect(inspection("true"))
     assert record.materials == record.products == {NAME: {"sha256": sha256_file(file)}}
 
 
+@pytest.mark.accepts("I5")
 @pytest.mark.parametrize(
     ("run", "folder"),
     [
@@ -115,12 +117,14 @@ def test_a_command_that_nobody_allowed_does_not_run(file: Path, tmp_path: Path) 
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.accepts("I4", "I5")
 def test_I4_I5_a_command_that_succeeds_is_recorded_before_and_after(file: Path) -> None:
     record = run(file, sys.executable, "-c", "open('report', 'w').write('fine')")
     assert record.materials == {NAME: {"sha256": sha256_file(file)}}
     assert record.products.keys() == {NAME, "report"}
 
 
+@pytest.mark.rejects("I4")
 def test_I4_a_command_that_fails_stops_verification(file: Path) -> None:
     with pytest.raises(InspectionFailed) as caught:
         run(file, sys.executable, "-c", "print('broken'); raise SystemExit(3)")
@@ -133,6 +137,7 @@ def test_a_command_that_is_not_there(file: Path) -> None:
         run(file, "no-such-command-anywhere")
 
 
+@pytest.mark.rejects("I4")
 def test_a_command_that_does_not_end_is_ended_with_its_children(file: Path) -> None:
     started = time.monotonic()
     sleep = "import time; time.sleep(60)"
@@ -177,6 +182,7 @@ def test_I3_run_all_is_for_those_who_ask_for_it(file: Path) -> None:
 # --- directories --------------------------------------------------------------------------------
 
 
+@pytest.mark.accepts("I6")
 def test_I6_everything_in_a_directory_is_recorded(tmp_path: Path) -> None:
     names = ["a.py", "evil.pyc", "x.link", "x.link.py", ".git/hooks/pre-commit", "old~", "d/e/f"]
     for name in names:
@@ -188,6 +194,7 @@ def test_I6_everything_in_a_directory_is_recorded(tmp_path: Path) -> None:
     assert recorded["d/e/f"] == {"sha256": hashlib.sha256(b"d/e/f").hexdigest()}
 
 
+@pytest.mark.accepts("I6")
 def test_I6_links_that_go_in_circles_end(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "f").write_text("f")
@@ -197,6 +204,7 @@ def test_I6_links_that_go_in_circles_end(tmp_path: Path) -> None:
     assert record_directory(tmp_path, limits=DEFAULT).keys() == {"d/f", "again/f"}
 
 
+@pytest.mark.rejects("I6")
 def test_I6_what_cannot_be_recorded_is_an_error(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(InspectionFailed):
@@ -216,6 +224,7 @@ def test_too_many_files_are_refused(tmp_path: Path) -> None:
         record_directory(tmp_path, limits=replace(DEFAULT, artifacts=4))
 
 
+@pytest.mark.accepts("I5")
 def test_I5_a_directory_is_material_and_product(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(wheel(WHEEL))
     (tmp_path / "other").write_text("x")
@@ -228,6 +237,7 @@ def test_I5_a_directory_is_material_and_product(tmp_path: Path) -> None:
         inspector.inspect(inspection("unzip", "absent.zip"))
 
 
+@pytest.mark.accepts("I5")
 def test_I5_a_command_in_a_directory(tmp_path: Path) -> None:
     command = (sys.executable, "-c", "open('report', 'w')")
     with pytest.raises(InspectionNotAllowed):

@@ -137,6 +137,7 @@ def test_a_layout_without_steps_verifies_nothing() -> None:
 # --- steps ------------------------------------------------------------------------------------
 
 
+@pytest.mark.accepts("S1", "S2", "S3", "S4", "S5", "S6", "S7")
 def test_S_a_step_is_read() -> None:
     (parsed,) = read(layout()).steps
     assert parsed.name == "build"
@@ -147,11 +148,13 @@ def test_S_a_step_is_read() -> None:
     assert parsed.expected_command == ("python", "-m", "build")
 
 
+@pytest.mark.rejects("S1")
 @pytest.mark.parametrize("kind", ["inspection", "", None, WITHOUT])
 def test_S1_anything_else_is_no_step(kind: JsonValue) -> None:
     assert refused(layout(steps=[step(_type=kind)])).place.startswith("steps[0]")
 
 
+@pytest.mark.rejects("S2", "I2")
 @pytest.mark.parametrize(
     "changes",
     [
@@ -166,22 +169,27 @@ def test_S2_I2_names_are_unique_across_steps_and_inspections(
     assert "same name" in str(refused(layout(**changes)))
 
 
+@pytest.mark.rejects("S2", "I2", "N3")
 @pytest.mark.parametrize("name", ["", "../evil", "a/b", None, 5, WITHOUT])
 def test_S2_N3_names_can_be_part_of_file_names(name: JsonValue) -> None:
     refused(layout(steps=[step(name=name)]))
     refused(layout(inspect=[inspection(name=name)]))
 
 
+@pytest.mark.accepts("S3")
 @pytest.mark.parametrize(("value", "threshold"), [(1, 1), (7, 7), (WITHOUT, 1)])
 def test_S3_a_threshold_is_an_integer_and_one_unless_said(value: JsonValue, threshold: int) -> None:
     assert read(layout(steps=[step(threshold=value)])).steps[0].threshold == threshold
 
 
+@pytest.mark.rejects("S3")
 @pytest.mark.parametrize("value", [0, -1, True, 1.0, "1", None, []])
 def test_S3_nothing_else_is_a_threshold(value: JsonValue) -> None:
     assert refused(layout(steps=[step(threshold=value)])).place == "steps[0].threshold"
 
 
+@pytest.mark.accepts("S4", "S5")
+@pytest.mark.rejects("S4", "S5")
 @pytest.mark.parametrize("side", ["expected_materials", "expected_products"])
 def test_S4_S5_rules_are_lists_of_rules(side: str) -> None:
     assert getattr(read(layout(steps=[step(**{side: WITHOUT})])).steps[0], side) == ()
@@ -190,6 +198,8 @@ def test_S4_S5_rules_are_lists_of_rules(side: str) -> None:
         assert refused(layout(steps=[step(**{side: bad})])).place.startswith(f"steps[0].{side}")
 
 
+@pytest.mark.accepts("S6")
+@pytest.mark.rejects("S6")
 def test_S6_pubkeys_are_keyids_and_count_once() -> None:
     parsed = read(layout(steps=[step(pubkeys=[OTHER_KEYID, KEYID, OTHER_KEYID])]))
     assert parsed.steps[0].pubkeys == (OTHER_KEYID, KEYID)
@@ -198,6 +208,8 @@ def test_S6_pubkeys_are_keyids_and_count_once() -> None:
         assert refused(layout(steps=[step(pubkeys=bad)])).place.startswith("steps[0].pubkeys")
 
 
+@pytest.mark.accepts("S7")
+@pytest.mark.rejects("S7")
 def test_S7_the_expected_command_is_a_list_of_words() -> None:
     assert read(layout(steps=[step(expected_command=WITHOUT)])).steps[0].expected_command == ()
     others: list[JsonValue] = ["make", [1], {}, None]
@@ -208,6 +220,7 @@ def test_S7_the_expected_command_is_a_list_of_words() -> None:
 # --- inspections ------------------------------------------------------------------------------
 
 
+@pytest.mark.accepts("I1", "I2", "I3")
 def test_I1_an_inspection_is_read() -> None:
     parsed = read(layout(inspect=[inspection(expected_products=[["DISALLOW", "*"]])]))
     assert parsed.inspections[0].name == "unpack"
@@ -215,11 +228,13 @@ def test_I1_an_inspection_is_read() -> None:
     assert parsed.inspections[0].run == ("true",)
 
 
+@pytest.mark.rejects("I1")
 @pytest.mark.parametrize("kind", ["step", "inspect", None, WITHOUT])
 def test_I1_anything_else_is_no_inspection(kind: JsonValue) -> None:
     refused(layout(inspect=[inspection(_type=kind)]))
 
 
+@pytest.mark.rejects("I3")
 @pytest.mark.parametrize("run", [[], "true", [1], None, WITHOUT])
 def test_I3_an_inspection_runs_a_list_of_words(run: JsonValue) -> None:
     refused(layout(inspect=[inspection(run=run)]))

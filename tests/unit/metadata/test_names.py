@@ -61,12 +61,14 @@ ABNORMAL = [
 ]
 
 
+@pytest.mark.accepts("P9")
 @pytest.mark.parametrize("name", NORMAL)
 def test_P9_the_only_spelling_of_a_path_is_normal(name: str) -> None:
     assert is_normal_artifact_name(name)
     assert abnormal_artifact_name(["x", name, "y"], longest=100) is None
 
 
+@pytest.mark.rejects("P9")
 @pytest.mark.parametrize("name", ABNORMAL)
 def test_P9_a_second_spelling_is_not(name: str) -> None:
     assert not is_normal_artifact_name(name)
@@ -74,6 +76,8 @@ def test_P9_a_second_spelling_is_not(name: str) -> None:
     assert abnormal_artifact_name([name], longest=100) == name
 
 
+@pytest.mark.accepts("P9")
+@pytest.mark.rejects("P9")
 def test_P9_names_have_a_greatest_length() -> None:
     assert abnormal_artifact_name([], longest=3) is None
     assert abnormal_artifact_name(["abc", "b"], longest=3) is None

@@ -59,6 +59,7 @@ GOOD: list[tuple[list[str], Rule]] = [
 ]
 
 
+@pytest.mark.accepts("R12")
 @pytest.mark.parametrize(("words", "rule"), GOOD)
 def test_R12_every_form_is_read(words: list[str], rule: Rule) -> None:
     parsed = parse_rule(Node([*words]))
@@ -68,6 +69,7 @@ def test_R12_every_form_is_read(words: list[str], rule: Rule) -> None:
     assert str(parsed) == " ".join(words)
 
 
+@pytest.mark.accepts("R12")
 @pytest.mark.parametrize(("words", "rule"), GOOD[:-1])
 def test_R12_keywords_may_be_in_any_case(words: list[str], rule: Rule) -> None:
     keywords = {"IN", "WITH", "FROM", "PRODUCTS", "MATERIALS", words[0]}
@@ -75,6 +77,7 @@ def test_R12_keywords_may_be_in_any_case(words: list[str], rule: Rule) -> None:
     assert parse_rule(Node(mixed)) == rule
 
 
+@pytest.mark.rejects("R12")
 @pytest.mark.parametrize(
     "words",
     [

@@ -74,11 +74,13 @@ END = "DISALLOW *"
 # --- R1 to R3: what changed ---------------------------------------------------------------------
 
 
+@pytest.mark.accepts("R1")
 @pytest.mark.parametrize("pattern", ["new", "*", "n*", "n?w", "[n]ew"])
 def test_R1_create_consumes_products_that_were_no_materials(pattern: str) -> None:
     run(products=[f"CREATE {pattern}", END], after=artifacts(new="1"))
 
 
+@pytest.mark.rejects("R1")
 @pytest.mark.parametrize("pattern", ["old", "*", "o*", "o?d", "[o]ld"])
 def test_R1_create_does_not_consume_what_was_there_before(pattern: str) -> None:
     both = artifacts(old="1")
@@ -86,16 +88,19 @@ def test_R1_create_does_not_consume_what_was_there_before(pattern: str) -> None:
         run(products=[f"CREATE {pattern}", END], before=both, after=artifacts(old="2"))
 
 
+@pytest.mark.rejects("R1")
 def test_R1_create_among_materials_consumes_nothing() -> None:
     with pytest.raises(RuleViolated):
         run(materials=["CREATE *", END], before=artifacts(a="1"))
 
 
+@pytest.mark.accepts("R2")
 @pytest.mark.parametrize("pattern", ["old", "*", "o*"])
 def test_R2_delete_consumes_materials_that_are_no_products(pattern: str) -> None:
     run(materials=[f"DELETE {pattern}", END], before=artifacts(old="1"))
 
 
+@pytest.mark.rejects("R2")
 @pytest.mark.parametrize("pattern", ["kept", "*", "k*"])
 def test_R2_delete_does_not_consume_what_is_still_there(pattern: str) -> None:
     kept = artifacts(kept="1")
@@ -103,17 +108,20 @@ def test_R2_delete_does_not_consume_what_is_still_there(pattern: str) -> None:
         run(materials=[f"DELETE {pattern}", END], before=kept, after=kept)
 
 
+@pytest.mark.rejects("R2")
 def test_R2_delete_among_products_consumes_nothing() -> None:
     with pytest.raises(RuleViolated):
         run(products=["DELETE *", END], after=artifacts(a="1"))
 
 
+@pytest.mark.accepts("R3")
 @pytest.mark.parametrize("pattern", ["a", "*", "a*", "[a]"])
 def test_R3_modify_consumes_what_has_other_digests(pattern: str) -> None:
     before, after = artifacts(a="1"), artifacts(a="2")
     run([f"MODIFY {pattern}", END], [f"MODIFY {pattern}", END], before=before, after=after)
 
 
+@pytest.mark.rejects("R3")
 @pytest.mark.parametrize("pattern", ["a", "*", "a*"])
 def test_R3_modify_does_not_consume_what_is_the_same_or_new(pattern: str) -> None:
     with pytest.raises(RuleViolated):
@@ -122,6 +130,7 @@ def test_R3_modify_does_not_consume_what_is_the_same_or_new(pattern: str) -> Non
         run(products=[f"MODIFY {pattern}", END], after=artifacts(a="1"))
 
 
+@pytest.mark.rejects("R3")
 @pytest.mark.parametrize("pattern", ["a", "*"])
 def test_R3_modify_does_not_consume_what_cannot_be_compared(pattern: str) -> None:
     pairs: list[tuple[Artifacts, Artifacts]] = [
@@ -137,21 +146,25 @@ def test_R3_modify_does_not_consume_what_cannot_be_compared(pattern: str) -> Non
 # --- R4 to R8 -----------------------------------------------------------------------------------
 
 
+@pytest.mark.accepts("R4")
 @pytest.mark.parametrize("pattern", ["a", "*", "?"])
 def test_R4_allow_consumes_whatever_it_matches(pattern: str) -> None:
     run([f"ALLOW {pattern}", END], [f"ALLOW {pattern}", END], before=artifacts(a="1"),
         after=artifacts(a="1"))  # fmt: skip
 
 
+@pytest.mark.rejects("R4")
 def test_R4_allow_leaves_what_it_does_not_match() -> None:
     with pytest.raises(RuleViolated):
         run(products=["ALLOW a", END], after=artifacts(a="1", b="2"))
 
 
+@pytest.mark.accepts("R5")
 def test_R5_disallow_accepts_what_was_consumed_before_it() -> None:
     run(products=["ALLOW a", "DISALLOW a", "DISALLOW b*", END], after=artifacts(a="1"))
 
 
+@pytest.mark.rejects("R5")
 @pytest.mark.parametrize("pattern", ["a", "*", "?", "[a]"])
 def test_R5_disallow_fails_on_what_is_left(pattern: str) -> None:
     with pytest.raises(RuleViolated) as caught:
@@ -159,10 +172,12 @@ def test_R5_disallow_fails_on_what_is_left(pattern: str) -> None:
     assert caught.value.place == "step here, expected_products[0]"
 
 
+@pytest.mark.accepts("R6")
 def test_R6_require_accepts_what_is_still_queued_and_consumes_nothing() -> None:
     run(products=["REQUIRE a", "REQUIRE a", "ALLOW a", END], after=artifacts(a="1"))
 
 
+@pytest.mark.rejects("R6")
 def test_R6_require_fails_on_what_is_absent_or_already_consumed() -> None:
     with pytest.raises(RuleViolated):
         run(products=["REQUIRE a"])
@@ -171,31 +186,38 @@ def test_R6_require_fails_on_what_is_absent_or_already_consumed() -> None:
     assert "`ALLOW *` (expected_products[0])" in caught.value.found
 
 
+@pytest.mark.accepts("R6")
+@pytest.mark.rejects("R6")
 def test_R6_require_is_a_name_not_a_pattern() -> None:
     run(products=["REQUIRE a*"], after={"a*": digests("1")})
     with pytest.raises(RuleViolated):
         run(products=["REQUIRE a*"], after=artifacts(ab="1"))
 
 
+@pytest.mark.accepts("R7")
 def test_R7_a_rule_sees_what_the_rules_before_it_left() -> None:
     run(products=["ALLOW *", END], after=artifacts(a="1"))
 
 
+@pytest.mark.rejects("R7")
 def test_R7_a_rule_does_not_see_the_rules_after_it() -> None:
     with pytest.raises(RuleViolated):
         run(products=[END, "ALLOW *"], after=artifacts(a="1"))
 
 
+@pytest.mark.accepts("R8")
 def test_R8_what_no_rule_speaks_of_is_allowed() -> None:
     run([], [], before=artifacts(a="1"), after=artifacts(b="2"))
     run(products=["DISALLOW x"], after=artifacts(a="1"))
 
 
+@pytest.mark.rejects("R8")
 def test_R8_disallow_at_the_end_takes_that_away() -> None:
     with pytest.raises(RuleViolated):
         run(products=["DISALLOW x", END], after=artifacts(a="1"))
 
 
+@pytest.mark.accepts("R8")
 def test_R8_what_is_only_allowed_implicitly_has_no_consumer() -> None:
     step, records = _item([], ["ALLOW a"], None, artifacts(a="1", b="2"), None)
     found = consumers(step, "products", frozenset("ab"), records, Budget(DEFAULT))
@@ -205,6 +227,7 @@ def test_R8_what_is_only_allowed_implicitly_has_no_consumer() -> None:
 # --- R9 to R12: MATCH ---------------------------------------------------------------------------
 
 
+@pytest.mark.accepts("R9", "R10")
 @pytest.mark.parametrize(
     ("rule", "ours", "theirs"),
     [
@@ -230,6 +253,7 @@ def test_R9_match_consumes_what_is_equal_at_the_destination(
     run([with_materials, END], before={ours: digests("1")}, others=there({theirs: digests("1")}))
 
 
+@pytest.mark.rejects("R9", "R10")
 @pytest.mark.parametrize(
     ("rule", "theirs"),
     [
@@ -246,6 +270,8 @@ def test_R9_match_consumes_nothing_else(rule: str, theirs: Artifacts) -> None:
         run([rule, END], before=artifacts(a="1"), others=there(products=theirs))
 
 
+@pytest.mark.accepts("R9")
+@pytest.mark.rejects("R9")
 @pytest.mark.parametrize(
     ("ours", "theirs", "equal"),
     [
@@ -271,6 +297,7 @@ def test_R9_equality_of_digests(ours: dict[str, str], theirs: dict[str, str], eq
                 run([rule, END], before={"a": ours}, others=others)
 
 
+@pytest.mark.rejects("R10")
 @pytest.mark.parametrize("name", ["srcs/a", "src", "other/src/a", "src-a"])
 @pytest.mark.parametrize("pattern", ["*", "a", "?"])
 def test_R10_a_prefix_respects_the_slash_boundary(name: str, pattern: str) -> None:
@@ -280,6 +307,8 @@ def test_R10_a_prefix_respects_the_slash_boundary(name: str, pattern: str) -> No
             before={name: digests("1")}, others=others)  # fmt: skip
 
 
+@pytest.mark.accepts("R10")
+@pytest.mark.rejects("R10")
 def test_R10_a_prefix_is_no_pattern() -> None:
     run(["MATCH * IN s* WITH PRODUCTS FROM there", END], before={"s*/a": digests("1")},
         others=there(products=artifacts(a="1")))  # fmt: skip
@@ -288,6 +317,7 @@ def test_R10_a_prefix_is_no_pattern() -> None:
             others=there(products=artifacts(a="1")))  # fmt: skip
 
 
+@pytest.mark.rejects("R10")
 def test_R10_nothing_escapes_a_prefix() -> None:
     # Joining paths as the operating system does would look up "/x" here.
     with pytest.raises(RuleViolated):
@@ -296,21 +326,25 @@ def test_R10_nothing_escapes_a_prefix() -> None:
             others=there(products={"/x": digests("1"), "x": digests("1")}))  # fmt: skip
 
 
+@pytest.mark.accepts("R11")
 def test_R11_an_unknown_step_is_no_error() -> None:
     run(["MATCH * WITH PRODUCTS FROM nowhere"], before=artifacts(a="1"))
 
 
+@pytest.mark.rejects("R11")
 def test_R11_an_unknown_step_consumes_nothing() -> None:
     with pytest.raises(RuleViolated) as caught:
         run(["MATCH * WITH PRODUCTS FROM nowhere", END], before=artifacts(a="1"))
     assert "there is no step 'nowhere'" in caught.value.expected
 
 
+@pytest.mark.accepts("R9")
 def test_R9_a_step_may_match_itself() -> None:
     same = artifacts(a="1")
     run([], ["MATCH * WITH MATERIALS FROM here", END], before=same, after=same)
 
 
+@pytest.mark.accepts("R12")
 @pytest.mark.parametrize(
     "rule",
     ["allow x", "create x", "Disallow y", "require a", "match x with products from there",
@@ -320,6 +354,7 @@ def test_R12_forms_that_are_rules(rule: str) -> None:
     run(products=[rule], after=artifacts(a="1"), others=there())
 
 
+@pytest.mark.rejects("R12")
 @pytest.mark.parametrize(
     "rule",
     ["", "ALLOW", "ALLOW a b", "PERMIT a", "MATCH a WITH PRODUCT FROM there", "MATCH a FROM there",

@@ -10,6 +10,7 @@ WHEEL = "demo-1.0-py3-none-any.whl"
 SDIST = "demo-1.0.tar.gz"
 
 
+@pytest.mark.accepts("I3")
 @pytest.mark.parametrize(
     ("run", "expected"),
     [
@@ -36,6 +37,7 @@ def test_I3_commands_that_are_native(run: str, expected: object) -> None:
     assert recognise(run.split()) == expected
 
 
+@pytest.mark.rejects("I3")
 @pytest.mark.parametrize(
     "run",
     [

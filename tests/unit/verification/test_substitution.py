@@ -24,6 +24,7 @@ def parsed(*steps: object, inspections: object = ()) -> Layout:
     return parse_layout(Node(value), DEFAULT)
 
 
+@pytest.mark.accepts("Q1")
 def test_Q1_rules_commands_and_runs_are_filled_in() -> None:
     inspection = {
         "_type": "inspection",
@@ -54,11 +55,13 @@ def test_Q1_rules_commands_and_runs_are_filled_in() -> None:
     ]
 
 
+@pytest.mark.accepts("Q1")
 def test_Q1_a_layout_without_parameters_is_left_alone() -> None:
     layout = parsed(build_step(expected_command=["echo", "${HOME}"]))
     assert substitute(layout, {}) == layout
 
 
+@pytest.mark.rejects("Q2")
 def test_Q2_a_parameter_without_a_value_is_an_error_that_names_it() -> None:
     layout = parsed(tag_step(), build_step(expected_products=[["CREATE", "demo-{VERSION}*"]]))
     with pytest.raises(LayoutFeatureUnsupported) as caught:
@@ -69,12 +72,14 @@ def test_Q2_a_parameter_without_a_value_is_an_error_that_names_it() -> None:
         substitute(layout, {})
 
 
+@pytest.mark.accepts("Q2")
 @pytest.mark.parametrize("name", ["VERSION", "version-1", "a_b", "9"])
 def test_Q2_names_that_are_parameters(name: str) -> None:
     layout = parsed(build_step(expected_products=[["CREATE", f"x{{{name}}}"]]))
     assert substitute(layout, {name: "y"}).steps[0].expected_products[0].words[1] == "xy"
 
 
+@pytest.mark.rejects("Q4")
 @pytest.mark.parametrize("text", ["{}", "{a b}", "{a.b}", "{a[0]}", "{0!r}", "{a:>9}", "{"])
 def test_Q4_nothing_else_is_a_parameter(text: str) -> None:
     layout = parsed(build_step(expected_products=[["CREATE", text]]))
@@ -82,6 +87,8 @@ def test_Q4_nothing_else_is_a_parameter(text: str) -> None:
     assert filled.steps[0].expected_products[0].words[1] == text
 
 
+@pytest.mark.accepts("Q3")
+@pytest.mark.rejects("Q3")
 def test_Q3_a_value_cannot_widen_a_rule() -> None:
     layout = parsed(build_step(expected_products=[["CREATE", "demo-{V}.whl"], ["REQUIRE", "{V}"]]))
     rules = substitute(layout, {"V": "*"}).steps[0].expected_products
@@ -90,12 +97,14 @@ def test_Q3_a_value_cannot_widen_a_rule() -> None:
     assert rules[1].words[1] == "*", "a name is no pattern, and needs no escape"
 
 
+@pytest.mark.rejects("Q3")
 def test_Q3_a_value_is_not_looked_at_again() -> None:
     layout = parsed(build_step(expected_products=[["CREATE", "{A}"]]))
     rules = substitute(layout, {"A": "{B}", "B": "x"}).steps[0].expected_products
     assert rules[0].words[1] == "{B}"
 
 
+@pytest.mark.accepts("Q4")
 def test_Q4_a_parameter_stands_beside_what_is_none() -> None:
     layout = parsed(build_step(expected_products=[["CREATE", "{a}{a.b}{}"]]))
     assert substitute(layout, {"a": "x"}).steps[0].expected_products[0].words[1] == "x{a.b}{}"
