@@ -136,7 +136,7 @@ def parse_rule(node: Node, limits: Limits = DEFAULT) -> Rule:
     for words of more than ``limits.text`` characters.
     """
     words = node.strings(longest=limits.text)
-    keyword = words[0].upper() if words else ""
+    keyword = _keyword(words[0]) if words else ""
     # R12: "{MATERIALS|PRODUCTS}", each form of exactly so many words.
     if keyword in _OF_TWO_WORDS and len(words) == 2:  # noqa: PLR2004 - keyword and value
         return _OF_TWO_WORDS[keyword](words[1])
@@ -147,7 +147,7 @@ def parse_rule(node: Node, limits: Limits = DEFAULT) -> Rule:
                 return Match(
                     pattern=values["pattern"],
                     source_prefix=values.get("source", ""),
-                    destination=_SIDES[values["side"].upper()],
+                    destination=_SIDES[_keyword(values["side"])],
                     destination_prefix=values.get("destination", ""),
                     step=values["step"],
                 )
@@ -169,6 +169,11 @@ def _values(words: tuple[str, ...], form: tuple[str, ...]) -> dict[str, str] | N
     for word, slot in zip(words, form, strict=True):
         if slot.islower():
             values[slot] = word
-        elif word.upper() != slot:
+        elif _keyword(word) != slot:
             return None
-    return values if values["side"].upper() in _SIDES else None
+    return values if _keyword(values["side"]) in _SIDES else None
+
+
+def _keyword(word: str) -> str:
+    """The word in capitals; "" when it has other letters than A to Z, which may become these."""
+    return word.upper() if word.isascii() else ""

@@ -22,6 +22,8 @@ from pip_intoto.metadata.rules import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pip_intoto.metadata.rules import (
         Rule,
     )
@@ -59,6 +61,17 @@ GOOD: list[tuple[list[str], Rule]] = [
 ]
 
 
+#: Every form; what is not in capitals stands for a value.
+FORMS = [
+    *(f"{keyword} p" for keyword in ("CREATE", "DELETE", "MODIFY", "ALLOW", "DISALLOW", "REQUIRE")),
+    "MATCH p WITH PRODUCTS FROM s",
+    "MATCH p WITH MATERIALS FROM s",
+    "MATCH p IN a WITH PRODUCTS FROM s",
+    "MATCH p WITH MATERIALS IN b FROM s",
+    "MATCH p IN a WITH MATERIALS IN b FROM s",
+]
+
+
 @pytest.mark.accepts("R12")
 @pytest.mark.parametrize(("words", "rule"), GOOD)
 def test_R12_every_form_is_read(words: list[str], rule: Rule) -> None:
@@ -75,6 +88,54 @@ def test_R12_keywords_may_be_in_any_case(words: list[str], rule: Rule) -> None:
     keywords = {"IN", "WITH", "FROM", "PRODUCTS", "MATERIALS", words[0]}
     mixed: JsonValue = [word.capitalize() if word in keywords else word for word in words]
     assert parse_rule(Node(mixed)) == rule
+
+
+@pytest.mark.accepts("R12")
+@pytest.mark.parametrize("case", [str.lower, str.upper, str.swapcase, str.title])
+@pytest.mark.parametrize("form", FORMS)
+def test_R12_every_keyword_in_every_case(case: Callable[[str], str], form: str) -> None:
+    plain = [word if word.isupper() else f"v{index}" for index, word in enumerate(form.split())]
+    cased: JsonValue = [case(word) if word.isupper() else word for word in plain]
+    assert parse_rule(Node(cased)) == parse_rule(Node([*plain]))
+
+
+@pytest.mark.rejects("R12")
+@pytest.mark.parametrize("form", FORMS)
+def test_R12_no_other_length(form: str) -> None:
+    words = form.split()
+    assert len(parse_rule(Node([*words])).words) == len(words)
+    for length in range(13):
+        other: JsonValue = [*words, *["x"] * 12][:length]
+        if length != len(words):
+            with pytest.raises(MetadataMalformed):
+                parse_rule(Node(other))
+
+
+@pytest.mark.rejects("R12")
+@pytest.mark.parametrize("form", FORMS)
+def test_R12_no_keyword_may_be_another_word(form: str) -> None:
+    words = form.split()
+    for index in [number for number, word in enumerate(words) if word.isupper()]:
+        for wrong in ("", "x", f"{words[index]} ", f"{words[index]}S", words[index][:-1]):
+            changed: JsonValue = [*words[:index], wrong, *words[index + 1 :]]
+            with pytest.raises(MetadataMalformed):
+                parse_rule(Node(changed))
+
+
+@pytest.mark.rejects("R12")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DI\u017fALLOW x",  # a long s, which becomes an S in capitals
+        "D\u0131SALLOW x",  # a dotless i, which becomes an I
+        "MATCH x W\u0131TH PRODUCTS FROM y",
+        "MATCH x \u0131n s WITH PRODUCTS FROM y",
+        "MATCH x WITH PRODUCT\u017f FROM y",
+    ],
+)
+def test_R12_a_keyword_is_of_plain_letters(text: str) -> None:
+    with pytest.raises(MetadataMalformed):
+        parse_rule(Node([*text.split()]))
 
 
 @pytest.mark.rejects("R12")

@@ -143,6 +143,18 @@ def test_R3_modify_does_not_consume_what_cannot_be_compared(pattern: str) -> Non
             run(products=[f"MODIFY {pattern}", END], before=before, after=after)
 
 
+@pytest.mark.rejects("R1", "R2", "R3")
+@pytest.mark.parametrize("pattern", ["b", "b*", "a?", "[!a]", "A"])
+def test_R1_R2_R3_a_change_of_another_name_is_not_consumed(pattern: str) -> None:
+    one, two = artifacts(a="1"), artifacts(a="2")
+    with pytest.raises(RuleViolated):
+        run(products=[f"CREATE {pattern}", END], after=one)
+    with pytest.raises(RuleViolated):
+        run(materials=[f"DELETE {pattern}", END], before=one)
+    with pytest.raises(RuleViolated):
+        run(products=[f"MODIFY {pattern}", END], before=one, after=two)
+
+
 # --- R4 to R8 -----------------------------------------------------------------------------------
 
 
@@ -199,6 +211,19 @@ def test_R7_a_rule_sees_what_the_rules_before_it_left() -> None:
     run(products=["ALLOW *", END], after=artifacts(a="1"))
 
 
+@pytest.mark.accepts("R7")
+def test_R7_materials_and_products_have_queues_of_their_own() -> None:
+    both = artifacts(a="1")
+    run(["ALLOW a", END], ["REQUIRE a", "ALLOW a", END], before=both, after=both)
+
+
+@pytest.mark.rejects("R7")
+def test_R7_what_was_consumed_is_consumed_for_good() -> None:
+    with pytest.raises(RuleViolated) as caught:
+        run(products=["CREATE *", "ALLOW a", "REQUIRE a"], after=artifacts(a="1"))
+    assert "already consumed by `CREATE *` (expected_products[0])" in caught.value.found
+
+
 @pytest.mark.rejects("R7")
 def test_R7_a_rule_does_not_see_the_rules_after_it() -> None:
     with pytest.raises(RuleViolated):
@@ -209,6 +234,15 @@ def test_R7_a_rule_does_not_see_the_rules_after_it() -> None:
 def test_R8_what_no_rule_speaks_of_is_allowed() -> None:
     run([], [], before=artifacts(a="1"), after=artifacts(b="2"))
     run(products=["DISALLOW x"], after=artifacts(a="1"))
+
+
+@pytest.mark.accepts("R8")
+@pytest.mark.parametrize(
+    "rule", ["CREATE x", "DELETE x", "MODIFY *", "MATCH * WITH PRODUCTS FROM there"]
+)
+def test_R8_only_disallow_and_require_can_fail(rule: str) -> None:
+    same = artifacts(a="1")
+    run([rule], [rule], before=same, after=same, others=there())
 
 
 @pytest.mark.rejects("R8")
@@ -318,6 +352,43 @@ def test_R10_a_prefix_is_no_pattern() -> None:
 
 
 @pytest.mark.rejects("R10")
+@pytest.mark.parametrize("theirs", ["a", "da", "dx/a", "d-/a", "x/d/a", "d/d/a"])
+@pytest.mark.parametrize("prefix", ["d", "d/"])
+def test_R10_the_destinations_prefix_respects_it_too(theirs: str, prefix: str) -> None:
+    for pattern in ("*", "a", "?"):
+        with pytest.raises(RuleViolated):
+            run([f"MATCH {pattern} WITH PRODUCTS IN {prefix} FROM there", END],
+                before=artifacts(a="1"), others=there(products={theirs: digests("1")}))  # fmt: skip
+
+
+@pytest.mark.rejects("R10")
+def test_R10_the_destinations_prefix_is_no_pattern() -> None:
+    with pytest.raises(RuleViolated):
+        run(["MATCH a WITH PRODUCTS IN * FROM there", END],
+            before=artifacts(a="1"), others=there(products=artifacts(d_a="1")))  # fmt: skip
+
+
+@pytest.mark.rejects("R10")
+def test_R10_what_lies_outside_the_prefix_is_not_consumed() -> None:
+    # Where the prefix is only cut off if it is there, "a" would be consumed as well.
+    for pattern in ("*", "a"):
+        with pytest.raises(RuleViolated) as caught:
+            run([f"MATCH {pattern} IN src WITH PRODUCTS FROM there", END],
+                before=artifacts(a="1", src_a="1"),
+                others=there(products=artifacts(a="1")))  # fmt: skip
+        assert caught.value.found.startswith("'a', ")
+
+
+@pytest.mark.accepts("R10")
+@pytest.mark.parametrize("source", ["s", "s/"])
+@pytest.mark.parametrize("destination", ["d/e", "d/e/"])
+def test_R10_a_slash_at_the_end_of_a_prefix_changes_nothing(source: str, destination: str) -> None:
+    for pattern in ("*", "t/a", "t/?"):
+        run([f"MATCH {pattern} IN {source} WITH MATERIALS IN {destination} FROM there", END],
+            before=artifacts(s_t_a="1"), others=there(artifacts(d_e_t_a="1")))  # fmt: skip
+
+
+@pytest.mark.rejects("R10")
 def test_R10_nothing_escapes_a_prefix() -> None:
     # Joining paths as the operating system does would look up "/x" here.
     with pytest.raises(RuleViolated):
@@ -336,6 +407,20 @@ def test_R11_an_unknown_step_consumes_nothing() -> None:
     with pytest.raises(RuleViolated) as caught:
         run(["MATCH * WITH PRODUCTS FROM nowhere", END], before=artifacts(a="1"))
     assert "there is no step 'nowhere'" in caught.value.expected
+
+
+@pytest.mark.accepts("R11")
+def test_R11_an_absent_counterpart_is_no_error() -> None:
+    run(["MATCH * IN a WITH PRODUCTS IN b FROM there"], before=artifacts(a_x="1"), others=there())
+
+
+@pytest.mark.rejects("R11")
+@pytest.mark.parametrize("pattern", ["*", "a", "?"])
+def test_R11_an_absent_counterpart_consumes_nothing(pattern: str) -> None:
+    with pytest.raises(RuleViolated) as caught:
+        run([f"MATCH {pattern} WITH PRODUCTS FROM there", END], before=artifacts(a="1"),
+            others=there(products=artifacts(b="1")))  # fmt: skip
+    assert "'a' is not there (there.link)" in caught.value.expected
 
 
 @pytest.mark.accepts("R9")
