@@ -31,7 +31,7 @@ names.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from pip_intoto.errors import (
@@ -61,8 +61,9 @@ from pip_intoto.verification.artifact_rules import Budget, check_item, shown_rul
 from pip_intoto.verification.binding import bind, nearness
 from pip_intoto.verification.choice import Candidate, qualifying_groups, search
 from pip_intoto.verification.inspections import permit
+from pip_intoto.verification.parties import count_parties
 from pip_intoto.verification.record import Record
-from pip_intoto.verification.signatures import signers
+from pip_intoto.verification.signatures import Keyring
 from pip_intoto.verification.substitution import substitute
 
 if TYPE_CHECKING:
@@ -71,12 +72,14 @@ if TYPE_CHECKING:
 
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.bundle import Document
+    from pip_intoto.metadata.envelope import Envelope
     from pip_intoto.metadata.keys import PublicKey
     from pip_intoto.metadata.layout import Inspection, Step
     from pip_intoto.metadata.link import Link
     from pip_intoto.verification.binding import Binding, Subject
     from pip_intoto.verification.choice import Group
     from pip_intoto.verification.inspections import Inspector
+    from pip_intoto.verification.signatures import Signing
     from pip_intoto.verification.trust import Owner, Trust
 
 
@@ -84,11 +87,13 @@ if TYPE_CHECKING:
 class RootLayout:
     """A layout that the project owners signed to the threshold, parameters substituted.
 
-    ``sha256`` is that of the document as received; ``signed_by`` names principals.
+    ``sha256`` is that of the document as received, ``signed`` the bytes that the signatures
+    cover; ``signed_by`` names principals.
     """
 
     layout: Layout
     sha256: str
+    signed: bytes = field(repr=False)
     origin: str
     signed_by: tuple[str, ...]
     trace: tuple[TraceEntry, ...] = ()
@@ -127,14 +132,14 @@ def root_layouts(
     if not documents:
         raise EvidenceMissing("There is no evidence")
     _check_count(documents, limits)
-    owners = _Owners(trust)
+    owners = _Owners(trust, limits)
     found: list[RootLayout] = []
     faults: list[tuple[int, EvidenceInvalid]] = []
     notes: list[TraceEntry] = []
     believed: set[bytes] = set()
     for document in _unique(documents):
         try:
-            root = owners.believe(document, now, limits)
+            root = owners.believe(document, now)
         except _NearMiss as miss:
             faults.append((miss.nearness, miss.error))
             said = str(miss.error)
@@ -169,14 +174,10 @@ class _NearMiss(Exception):
 class _Owners:
     """Who may sign the root layout."""
 
-    def __init__(self, trust: Trust) -> None:
+    def __init__(self, trust: Trust, limits: Limits) -> None:
         self._trust = trust
-        # A key object may stand for several owners; what signs is the key.
-        self._owners: list[tuple[Owner, str]] = []
-        for owner in trust.owners:
-            ident = _identity(owner.key)
-            if ident is not None:
-                self._owners.append((owner, ident))
+        self._limits = limits
+        self._keyring = Keyring((owner.key for owner in trust.owners), limits=limits)
         self._principals = sorted({owner.principal for owner in trust.owners})
 
     def nobody_signed(self, documents: int) -> LayoutSignatureMissing:
@@ -189,21 +190,28 @@ class _Owners:
     def _wanted(self) -> str:
         return f"a layout signed by {_of(self._trust.threshold, self._principals)}"
 
-    def believe(self, document: Document, now: datetime, limits: Limits) -> RootLayout | None:
+    def believe(self, document: Document, now: datetime) -> RootLayout | None:
         """Return the layout in ``document``; None when it is none that an owner signed."""
         trust = self._trust
+        if not _may_be_layout(document.envelope):
+            return None
         # V1: "checked using previously-acquired project owner public key(s)"
-        keys = [owner.key for owner, _ in self._owners]
         try:
-            signed = {id(key) for key in signers(document.envelope, keys, limits=limits)}
+            signed = self._keyring.signings(document.envelope)
         except MetadataTooLarge as error:
             raise _NearMiss(0, error) from error
-        signing = [(owner, ident) for owner, ident in self._owners if id(owner.key) in signed]
+        # A key object may stand for several owners; what signs is the key.
+        signing = [
+            (owner, each.identity)
+            for owner in trust.owners
+            for each in signed
+            if each.key is owner.key
+        ]
         if not signing:
             return None
         # E5: the payload is parsed only now that a signature verified.
         try:
-            layout = read_payload(document.envelope, limits=limits)
+            layout = read_payload(document.envelope, limits=self._limits)
         except EvidenceInvalid as error:
             error.place = f"{document.origin}: {error.place}".removesuffix(": ")
             raise _NearMiss(2, error) from error
@@ -211,8 +219,8 @@ class _Owners:
             # L1: an owner may be a functionary as well, and this is their link.
             return None
         counted = [(owner, ident) for owner, ident in signing if ident not in trust.revoked]
-        names = _count(counted)
-        if len(names) < trust.threshold or not names:
+        names = sorted({owner.principal for owner, _ in counted})
+        if not names or _parties(counted) < trust.threshold:
             raise _NearMiss(1, self._too_few(document, signing, names))
         if trust.layout_sha256 and document.envelope.sha256 not in trust.layout_sha256:
             raise _NearMiss(
@@ -236,6 +244,7 @@ class _Owners:
         return RootLayout(
             layout=layout,
             sha256=document.envelope.sha256,
+            signed=document.envelope.signed,
             origin=document.origin,
             signed_by=tuple(names),
             trace=(TraceEntry("layout", Outcome.OK, summary),),
@@ -245,7 +254,7 @@ class _Owners:
         self, document: Document, signing: list[tuple[Owner, str]], names: list[str]
     ) -> EvidenceInvalid:
         revoked = [owner for owner, ident in signing if ident in self._trust.revoked]
-        if revoked and len(_count(signing)) >= self._trust.threshold:
+        if revoked and _parties(signing) >= self._trust.threshold:
             return KeyRevoked(
                 "The layout rests on a key that the policy revokes",
                 expected=self._wanted(),
@@ -258,11 +267,18 @@ class _Owners:
         )
 
 
-def _count(signing: Sequence[tuple[Owner, str]]) -> list[str]:
-    """Return the principals that signed, no more of them than there are different keys."""
-    # T3: one key that the policy lists for two parties is still one signature.
-    principals = sorted({owner.principal for owner, _ in signing})
-    return principals[: len({ident for _, ident in signing})]
+def _may_be_layout(envelope: Envelope) -> bool:
+    """Tell whether it is worth asking who signed: most documents are links.
+
+    L1: a layout says so in its ``_type``. Bytes that do not hold that word, nor a JSON escape
+    that could spell it, are no layout, whoever signed them. Nothing is concluded from those that
+    do.
+    """
+    return b"layout" in envelope.signed or b"\\u" in envelope.signed
+
+
+def _parties(signing: Sequence[tuple[Owner, str]]) -> int:
+    return count_parties((owner.principal, ident) for owner, ident in signing)
 
 
 def _check_expiry(
@@ -313,7 +329,7 @@ def wanted_names(
     """
     workflow = _Workflow(documents, trust, None, None, now, limits)
     have = {document.hint for document in documents}
-    names = dict.fromkeys(workflow.names_below(root.layout, "", frozenset({root.sha256})))
+    names = dict.fromkeys(workflow.names_below(root.layout, "", (root.signed,)))
     return tuple(name for name in names if name not in have)
 
 
@@ -416,7 +432,21 @@ class _StepEvidence:
     #: Signed by functionaries of the layout, but not of this step.
     strangers: list[str]
     #: Why sublayouts and malformed documents do not count, and for whom they would have.
-    failed: list[tuple[EvidenceInvalid, Mapping[str, str]]]
+    failed: list[tuple[EvidenceInvalid, _Authorised]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Authorised:
+    """The parties behind one document that may carry out one step.
+
+    ``principals`` maps them to what messages call them, ``signings`` pairs them with their keys.
+    """
+
+    principals: Mapping[str, str]
+    signings: frozenset[tuple[str, str]]
+
+    def __bool__(self) -> bool:
+        return bool(self.principals)
 
 
 _Payload: TypeAlias = "Layout | Link"
@@ -458,11 +488,11 @@ class _Workflow:
         return tuple(TraceEntry("note", Outcome.NOTE, text) for text in self._notes)
 
     def verify_root(self, root: RootLayout) -> _Outcome:
-        return next(iter(self._outcomes(root.layout, frozenset({root.sha256}), binding=True)))
+        return next(iter(self._outcomes(root.layout, (root.signed,), binding=True)))
 
     def survey(self, root: RootLayout) -> tuple[TraceEntry, ...]:
         entries: list[TraceEntry] = []
-        for name, found in self._load(root.layout, frozenset({root.sha256})).items():
+        for name, found in self._load(root.layout, (root.signed,)).items():
             entries += [
                 TraceEntry(f"step {name}", Outcome.OK, f"a link that counts: {each.record.origin}")
                 for each in found.candidates
@@ -474,11 +504,11 @@ class _Workflow:
     # V4 to V11 for one layout, the root or a sublayout.
 
     def _outcomes(
-        self, layout: Layout, within: frozenset[str], *, binding: bool
+        self, layout: Layout, within: tuple[bytes, ...], *, binding: bool
     ) -> Iterable[_Outcome]:
         """Yield the choices of links that satisfy ``layout``; raises when there is none.
 
-        ``within`` are the sha256 of the layout and of those above it.
+        ``within`` holds what was signed of the layout and of those above it.
         """
         # V4, V5, V6
         evidence = self._load(layout, within)
@@ -512,15 +542,15 @@ class _Workflow:
         # V9: "Artifact rules are applied against the products and materials reported by each step"
         return search(layout, groups, accept, self._budget, self._limits)
 
-    def _load(self, layout: Layout, within: frozenset[str]) -> dict[str, _StepEvidence]:
+    def _load(self, layout: Layout, within: tuple[bytes, ...]) -> dict[str, _StepEvidence]:
         evidence = {step.name: _StepEvidence([], {}, [], []) for step in layout.steps}
-        keys = self._functionaries(layout)
+        keyring = self._functionaries(layout)
         for document in self._documents:
             # U4: a layout is no part of itself.
-            if document.envelope.sha256 in within:
+            if document.envelope.signed in within:
                 continue
             # V5: which of the layout's functionaries signed, whatever the keyids say (E7).
-            signed = self._signers(document, keys)
+            signed = self._signings(document, keyring)
             if not signed:
                 continue
             # V4: "one or more pieces of link or layout metadata is loaded"
@@ -534,34 +564,34 @@ class _Workflow:
                 error = self._malformed[document.envelope.sha256]
                 for step in layout.steps:
                     found = evidence[step.name]
-                    principals = self._authorised(document, step, signed, found)
-                    if principals:
-                        found.failed.append((error, principals))
+                    authorised = self._authorised(document, step, signed, found)
+                    if authorised:
+                        found.failed.append((error, authorised))
         return evidence
 
-    def _functionaries(self, layout: Layout) -> dict[str, tuple[PublicKey, str]]:
-        """Return the keys that may sign for some step, by keyid, with their identities."""
-        keys: dict[str, tuple[PublicKey, str]] = {}
+    def _functionaries(self, layout: Layout) -> Keyring:
+        """Return the keys that may sign for some step."""
+        keys: dict[str, PublicKey] = {}
         for step in layout.steps:
             # S6: "a list of KEYIDs … of the keys that can sign the link metadata that
             # corresponds to this step".
             for keyid in step.pubkeys:
-                if keyid in keys:
-                    continue
                 key = layout.keys.get(keyid)
-                ident = None if key is None else _identity(key)
-                if key is not None and ident is not None:
-                    keys[keyid] = (key, ident)
+                if key is not None:
+                    keys[keyid] = key
                 else:
-                    # K3: a key of an unknown kind only matters when it is needed.
-                    why = "which the layout does not hold" if key is None else "which is not usable"
-                    self._note(f"step {step.name} names the key {_keyid(keyid)}, {why}")
-        return keys
+                    self._note(
+                        f"step {step.name} names the key {_keyid(keyid)}, which the layout does"
+                        " not hold"
+                    )
+        keyring = Keyring(keys.values(), limits=self._limits)
+        for key in keyring.unusable:
+            # K3: a key of an unknown kind only matters when it is needed.
+            self._note(f"the layout names the key {_keyid(key.keyid)}, which is not usable")
+        return keyring
 
-    def _signers(
-        self, document: Document, keys: Mapping[str, tuple[PublicKey, str]]
-    ) -> dict[str, tuple[PublicKey, str]]:
-        self._signature_checks += len(document.envelope.signatures) * len(keys)
+    def _signings(self, document: Document, keyring: Keyring) -> tuple[Signing, ...]:
+        self._signature_checks += len(document.envelope.signatures) * len(keyring)
         if self._signature_checks > self._limits.chain_signature_checks:
             raise MetadataTooLarge(
                 "The evidence has too many signatures for the layout's keys",
@@ -570,14 +600,10 @@ class _Workflow:
         for note in document.envelope.notes:
             self._note(f"{document.origin}: {note}")
         try:
-            signing = signers(
-                document.envelope, [key for key, _ in keys.values()], limits=self._limits
-            )
+            return keyring.signings(document.envelope)
         except MetadataTooLarge as error:
             self._note(f"{document.origin} was skipped: {error}")
-            return {}
-        ids = {id(key) for key in signing}
-        return {keyid: entry for keyid, entry in keys.items() if id(entry[0]) in ids}
+            return ()
 
     def _payload(self, document: Document) -> _Payload | None:
         sha256 = document.envelope.sha256
@@ -593,37 +619,35 @@ class _Workflow:
         return self._payloads[sha256]
 
     def _authorised(
-        self,
-        document: Document,
-        step: Step,
-        signed: Mapping[str, tuple[PublicKey, str]],
-        found: _StepEvidence,
-    ) -> dict[str, str]:
+        self, document: Document, step: Step, signed: Sequence[Signing], found: _StepEvidence
+    ) -> _Authorised:
         """Return the parties that signed, may sign for ``step``, and are not revoked."""
         principals: dict[str, str] = {}
+        signings: set[tuple[str, str]] = set()
         strangers = []
-        for keyid, (_, ident) in signed.items():
+        for signing in signed:
             # T3: the party is told by the key itself, not by the names that the layout has for it.
-            name = self._trust.principals.get(ident)
-            principal = f"principal {name}" if name else f"key {ident}"
-            called = name or f"key {_keyid(keyid)}"
-            if keyid not in step.pubkeys:
+            name = self._trust.principals.get(signing.identity)
+            principal = f"principal {name}" if name else f"key {signing.identity}"
+            called = name or f"key {_keyid(signing.key.keyid)}"
+            if not set(signing.keyids).intersection(step.pubkeys):
                 strangers.append(called)
-            elif ident in self._trust.revoked:
+            elif signing.identity in self._trust.revoked:
                 found.revoked[principal] = called
                 self._note(f"{document.origin}: the key of {called} is revoked by the policy")
             else:
                 principals[principal] = called
+                signings.add((principal, signing.identity))
         if strangers and not principals:
             found.strangers.append(f"{', '.join(strangers)} ({document.origin})")
-        return principals
+        return _Authorised(principals, frozenset(signings))
 
     def _load_link(
         self,
         document: Document,
         link: Link,
         layout: Layout,
-        signed: Mapping[str, tuple[PublicKey, str]],
+        signed: Sequence[Signing],
         evidence: Mapping[str, _StepEvidence],
     ) -> None:
         # N4: "the NAME field must be set to the same identifier as the step described in the
@@ -633,9 +657,9 @@ class _Workflow:
             self._note(f"{document.origin} is a link of {shown(link.name)}, which is no step here")
             return
         found = evidence[step.name]
-        principals = self._authorised(document, step, signed, found)
+        authorised = self._authorised(document, step, signed, found)
         # T1: what is not authorised is skipped, not fatal.
-        if not principals:
+        if not authorised:
             return
         # V7, S7: "clients should only show a warning if the expected command field does not
         # match its counterpart in the link metadata".
@@ -649,9 +673,10 @@ class _Workflow:
                 record=Record(
                     materials=link.materials,
                     products=link.products,
-                    origin=f"{document.origin}, signed by {', '.join(principals.values())}",
+                    origin=_by(document, authorised),
                 ),
-                principals=principals,
+                principals=authorised.principals,
+                signings=authorised.signings,
                 documents=(document.envelope.sha256,),
             )
         )
@@ -663,8 +688,8 @@ class _Workflow:
         document: Document,
         sublayout: Layout,
         layout: Layout,
-        signed: Mapping[str, tuple[PublicKey, str]],
-        within: frozenset[str],
+        signed: Sequence[Signing],
+        within: tuple[bytes, ...],
         evidence: Mapping[str, _StepEvidence],
     ) -> None:
         summaries: list[tuple[Record, tuple[str, ...]]] | None = None
@@ -673,27 +698,28 @@ class _Workflow:
             # U1: "The signature of this new layout file must match the one the top-level project
             # owner intended for this step".
             found = evidence[step.name]
-            principals = self._authorised(document, step, signed, found)
-            if not principals:
+            authorised = self._authorised(document, step, signed, found)
+            if not authorised:
                 continue
             if summaries is None:
                 summaries, error = self._summaries(document, sublayout, within)
             if error is not None:
                 # T1, and unlike the reference: a sublayout that does not verify is a link that
                 # does not count.
-                found.failed.append((error, principals))
+                found.failed.append((error, authorised))
             for record, rests_on in summaries:
-                origin = f"sublayout {document.origin}, signed by {', '.join(principals.values())}"
+                origin = f"sublayout {_by(document, authorised)}"
                 found.candidates.append(
                     Candidate(
                         record=replace(record, origin=origin),
-                        principals=principals,
+                        principals=authorised.principals,
+                        signings=authorised.signings,
                         documents=(document.envelope.sha256, *rests_on),
                     )
                 )
 
     def _summaries(
-        self, document: Document, sublayout: Layout, within: frozenset[str]
+        self, document: Document, sublayout: Layout, within: tuple[bytes, ...]
     ) -> tuple[list[tuple[Record, tuple[str, ...]]], EvidenceInvalid | None]:
         """Return the different summary links of a sublayout, and what they rest on."""
         # U4: recursion is bounded in depth and in all.
@@ -714,7 +740,7 @@ class _Workflow:
             # V1 held already: the functionary's signature is how it got here. V3 is for the root.
             _check_expiry(sublayout, document, self._now, self._trust, "a sublayout", nearness=0)
             for outcome in self._outcomes(
-                sublayout, within | {document.envelope.sha256}, binding=False
+                sublayout, (*within, document.envelope.signed), binding=False
             ):
                 # V12, U3: "the materials and products presented for matching will be derived
                 # from the materials of the first step and the products of the last step".
@@ -754,9 +780,10 @@ class _Workflow:
             for candidate in found.candidates
             for principal, name in candidate.principals.items()
         }
+        signings = frozenset[tuple[str, str]]().union(*(each.signings for each in found.candidates))
         place = f"step {step.name}"
         wanted = _of(step.threshold, self._called(step, layout))
-        if len(counted) >= step.threshold:
+        if count_parties(signings) >= step.threshold:
             reports = "; ".join(
                 f"{_counted(len(candidate.record.materials), 'material')} and"
                 f" {_counted(len(candidate.record.products), 'product')}"
@@ -777,8 +804,8 @@ class _Workflow:
                 found=f"signed by {', '.join(signed)}",
                 place=place,
             )
-        for error, principals in found.failed:
-            if len(counted.keys() | principals.keys()) >= step.threshold:
+        for error, authorised in found.failed:
+            if count_parties(signings | authorised.signings) >= step.threshold:
                 error.place = f"{place}, {error.place}" if error.place else place
                 return error
         claimed = self._claims(step)
@@ -898,21 +925,21 @@ class _Workflow:
 
     # U2
 
-    def names_below(self, layout: Layout, folder: str, within: frozenset[str]) -> list[str]:
+    def names_below(self, layout: Layout, folder: str, within: tuple[bytes, ...]) -> list[str]:
         """Return the names of links below ``folder``, and below those of its sublayouts."""
         names = [folder + name for name in link_names(layout)]
         if len(within) > self._limits.sublayout_depth:
             return names
-        keys = self._functionaries(layout)
+        keyring = self._functionaries(layout)
         for document in self._documents:
-            if document.envelope.sha256 in within:
+            if document.envelope.signed in within:
                 continue
-            signed = self._signers(document, keys)
+            signed = self._signings(document, keyring)
             sublayout = self._payload(document) if signed else None
             if not isinstance(sublayout, Layout):
                 continue
             for step in layout.steps:
-                for keyid in signed:
+                for keyid in [keyid for signing in signed for keyid in signing.keyids]:
                     if keyid not in step.pubkeys:
                         continue
                     self._sublayouts += 1
@@ -920,7 +947,7 @@ class _Workflow:
                         return names
                     below = link_filename(step.name, keyid).removesuffix(".link")
                     names += self.names_below(
-                        sublayout, f"{folder}{below}/", within | {document.envelope.sha256}
+                        sublayout, f"{folder}{below}/", (*within, document.envelope.signed)
                     )
         return names
 
@@ -943,6 +970,10 @@ def _keyid(keyid: str) -> str:
 def _command(words: Sequence[str]) -> str:
     text = " ".join(words)
     return shown(text)[1:-1] or "(none)"
+
+
+def _by(document: Document, authorised: _Authorised) -> str:
+    return f"{document.origin}, signed by {', '.join(authorised.principals.values())}"
 
 
 def _difference(candidates: Sequence[Candidate]) -> str:

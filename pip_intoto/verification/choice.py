@@ -21,6 +21,7 @@ from pip_intoto.errors import (
 from pip_intoto.metadata.digests import ACCEPTED, agree
 from pip_intoto.metadata.rules import Match
 from pip_intoto.verification.artifact_rules import check_item
+from pip_intoto.verification.parties import count_parties
 from pip_intoto.verification.record import Record
 
 if TYPE_CHECKING:
@@ -38,12 +39,14 @@ _T = TypeVar("_T")
 class Candidate:
     """One valid link of a step, or the summary of a valid sublayout.
 
-    ``principals`` maps the parties whose keys signed to what messages call them. ``documents``
-    are the sha256 of the documents it rests on, its own first.
+    ``principals`` maps the parties whose keys signed to what messages call them, ``signings``
+    pairs each with the identity of its key. ``documents`` are the sha256 of the documents it
+    rests on, its own first.
     """
 
     record: Record
     principals: Mapping[str, str]
+    signings: frozenset[tuple[str, str]]
     documents: tuple[str, ...]
 
 
@@ -57,7 +60,11 @@ class Group:
     @property
     def principals(self) -> dict[str, str]:
         """The parties behind it, and what messages call them."""
-        return _principals(self.members)
+        return {
+            principal: name
+            for member in self.members
+            for principal, name in member.principals.items()
+        }
 
 
 def qualifying_groups(
@@ -71,10 +78,6 @@ def qualifying_groups(
     pass into a block. Raises :class:`MetadataTooLarge`.
     """
     return tuple(_joined(step, _buckets(step, candidates), limits))
-
-
-def _principals(members: Sequence[Candidate]) -> dict[str, str]:
-    return {principal: name for member in members for principal, name in member.principals.items()}
 
 
 def _buckets(step: Step, candidates: Sequence[Candidate]) -> list[list[Candidate]]:
@@ -105,6 +108,10 @@ def _comparable(record: Record) -> bool:
 
 
 def _joined(step: Step, buckets: list[list[Candidate]], limits: Limits) -> Iterator[Group]:
+    signings = [
+        frozenset[tuple[str, str]]().union(*(each.signings for each in bucket))
+        for bucket in buckets
+    ]
     agreeing: dict[tuple[int, int], bool] = {}
     tries = 0
 
@@ -114,17 +121,20 @@ def _joined(step: Step, buckets: list[list[Candidate]], limits: Limits) -> Itera
             agreeing[key] = _agree(buckets[one][0].record, buckets[other][0].record)
         return agreeing[key]
 
-    def extend(chosen: tuple[int, ...], principals: frozenset[str]) -> Iterator[tuple[int, ...]]:
+    def extend(
+        chosen: tuple[int, ...], signed: frozenset[tuple[str, str]]
+    ) -> Iterator[tuple[int, ...]]:
         nonlocal tries
         tries += 1
         if tries > limits.documents:
             raise MetadataTooLarge(f"The links of the step {step.name} agree in too many ways")
-        if len(principals) >= step.threshold:
+        # T3: parties, not signatures.
+        if count_parties(signed) >= step.threshold:
             yield chosen
             return
         for index in range(chosen[-1] + 1 if chosen else 0, len(buckets)):
-            joining = principals.union(_principals(buckets[index]))
-            if len(joining) > len(principals) and all(together(one, index) for one in chosen):
+            joining = signed | signings[index]
+            if len(joining) > len(signed) and all(together(one, index) for one in chosen):
                 yield from extend((*chosen, index), joining)
 
     for chosen in extend((), frozenset()):

@@ -7,7 +7,8 @@ verifier more than half of its start-up time.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 from pip_intoto.errors import MetadataTooLarge, UnusableKey
 from pip_intoto.limits import DEFAULT
@@ -15,7 +16,7 @@ from pip_intoto.metadata.keys import identity, material
 from pip_intoto.metadata.node import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.envelope import Envelope, Signature
@@ -36,6 +37,96 @@ _ECDSA_SCHEMES = {
 _ML_DSA_SCHEMES = {"ml-dsa-44/1": 1312, "ml-dsa-65/1": 1952, "ml-dsa-87/1": 2592}
 
 
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """A key with a signature on an envelope that verifies, and its identity."""
+
+    key: PublicKey
+    identity: str
+
+    @property
+    def keyids(self) -> tuple[str, ...]:
+        """The names by which a step may authorise it."""
+        return (self.key.keyid,)
+
+
+#: What a signature is checked with. Two keys that share it are one (T3), under whatever keyids.
+_Method: TypeAlias = tuple[str, str]
+
+
+class Keyring:
+    """Keys that may have signed something, each of them once.
+
+    ``keys`` may hold the same key under several keyids. Those that cannot be used (K3) are left
+    out, and listed in ``unusable``.
+    """
+
+    def __init__(self, keys: Iterable[PublicKey], *, limits: Limits = DEFAULT) -> None:
+        self._limits = limits
+        self._listed: dict[_Method, list[Signing]] = {}
+        self._called: dict[str, list[_Method]] = {}
+        self.unusable: list[PublicKey] = []
+        for key in keys:
+            try:
+                signing = Signing(key, identity(key))
+            except UnusableKey:
+                self.unusable.append(key)
+                continue
+            method = (signing.identity, key.scheme)
+            self._listed.setdefault(method, []).append(signing)
+            self._called.setdefault(key.keyid, []).append(method)
+
+    def __len__(self) -> int:
+        """How many different keys there are to try."""
+        return len(self._listed)
+
+    def signings(self, envelope: Envelope) -> tuple[Signing, ...]:
+        """Return every key with a signature on ``envelope`` that verifies.
+
+        E6: every signature is tried with every key, until it verifies. One signature thus counts
+        for one key; a key under several keyids is returned under each, and whoever counts counts
+        identities. Raises :class:`pip_intoto.errors.MetadataTooLarge` when that takes more tries
+        than ``limits.signature_checks``.
+        """
+        found: set[_Method] = set()
+        tries = 0
+        # The same signature twice is no second signature.
+        for signature in dict.fromkeys(envelope.signatures):
+            for method in self._likely_first(signature):
+                if method in found:
+                    continue
+                tries += 1
+                if tries > self._limits.signature_checks:
+                    raise MetadataTooLarge(
+                        "this document has too many signatures for so many keys",
+                        expected=f"at most {self._limits.signature_checks} tries",
+                    )
+                if self._verifies(method, signature, envelope.signed):
+                    found.add(method)
+                    break
+        return tuple(
+            signing
+            for method, listed in self._listed.items()
+            if method in found
+            for signing in listed
+        )
+
+    def _likely_first(self, signature: Signature) -> Iterator[_Method]:
+        # E7: the keyid is a hint, and decides nothing but the order.
+        hinted = self._called.get(signature.keyid, ())
+        yield from hinted
+        for method in self._listed:
+            if method not in hinted:
+                yield method
+
+    def _verifies(self, method: _Method, signature: Signature, signed: bytes) -> bool:
+        try:
+            return verify_signature(self._listed[method][0].key, signature, signed)
+        except UnusableKey:
+            # K3: a scheme that is not one of this kind of key.
+            return False
+
+
 def verify_signature(key: PublicKey, signature: Signature, signed: bytes) -> bool:
     """Whether ``signature`` is ``key``'s over ``signed``; the keyid is not looked at.
 
@@ -52,47 +143,6 @@ def verify_signature(key: PublicKey, signature: Signature, signed: bytes) -> boo
         # What OpenSSL cannot even begin with: a signature of another length, an odd exponent.
         return False
     return True
-
-
-def signers(
-    envelope: Envelope, keys: Iterable[PublicKey], *, limits: Limits = DEFAULT
-) -> tuple[PublicKey, ...]:
-    """Every one of ``keys`` that has a verifying signature on ``envelope``, in the given order.
-
-    Unusable keys are skipped. Keys of equal material are all returned: who counts them counts
-    :func:`pip_intoto.metadata.keys.identity`. Raises
-    :class:`pip_intoto.errors.MetadataTooLarge` when the envelope asks for more tries than
-    ``limits.signature_checks``.
-    """
-    checks = 0
-    known: dict[tuple[str, str], bool] = {}
-    found: list[PublicKey] = []
-    for key in keys:
-        try:
-            which = (identity(key), key.scheme)
-            if which not in known:
-                known[which] = False
-                for signature in _likely_first(envelope, key):
-                    checks += 1
-                    if checks > limits.signature_checks:
-                        raise MetadataTooLarge(
-                            "this document has too many signatures for so many keys",
-                            expected=f"at most {limits.signature_checks} tries",
-                        )
-                    if verify_signature(key, signature, envelope.signed):
-                        known[which] = True
-                        break
-        except UnusableKey:
-            # K3
-            continue
-        if known[which]:
-            found.append(key)
-    return tuple(found)
-
-
-def _likely_first(envelope: Envelope, key: PublicKey) -> list[Signature]:
-    # E7: the keyid is a hint, and decides nothing but the order.
-    return sorted(envelope.signatures, key=lambda signature: signature.keyid != key.keyid)
 
 
 def _verify(key: PublicKey, signature: bytes, signed: bytes) -> None:

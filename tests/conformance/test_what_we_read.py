@@ -16,7 +16,7 @@ from pip_intoto.metadata import layout as ours
 from pip_intoto.metadata import link as our_link
 from pip_intoto.metadata.envelope import parse_envelope, read_payload
 from pip_intoto.metadata.keys import PublicKey
-from pip_intoto.verification.signatures import signers
+from pip_intoto.verification.signatures import Keyring
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,7 +86,8 @@ def test_E2_E5_envelopes_of_the_reference_verify(kind: str, what: Any, tmp_path:
     assert envelope.notes == ()
     keys = [public(each) for each in SIGNERS.values()]
     stranger = public(CryptoSigner.generate_ed25519())
-    assert signers(envelope, [stranger, *keys]) == tuple(keys)
+    signings = Keyring([stranger, *keys]).signings(envelope)
+    assert [signing.key for signing in signings] == keys
     if kind == "metablock":
         assert envelope.signed == document.signable_bytes
     parsed = read_payload(envelope, limits=DEFAULT)
@@ -131,7 +132,7 @@ def test_links_that_the_reference_records_are_read(
     )
     (path,) = tmp_path.glob("build.*.link")
     envelope = parse_envelope(path.read_bytes(), limits=DEFAULT)
-    assert signers(envelope, [public(SIGNERS["ed25519"])])
+    assert Keyring([public(SIGNERS["ed25519"])]).signings(envelope)
     parsed = read_payload(envelope, limits=DEFAULT)
     assert isinstance(parsed, our_link.Link)
     assert parsed.materials == parsed.products

@@ -25,7 +25,7 @@ from pip_intoto.metadata.layout import Layout, parse_layout
 from pip_intoto.metadata.link import Link, parse_link
 from pip_intoto.metadata.names import abnormal_artifact_name, is_normal_artifact_name
 from pip_intoto.metadata.node import Node
-from pip_intoto.verification.signatures import signers
+from pip_intoto.verification.signatures import Keyring
 from tests.unit.metadata.documents import (
     ED25519_PEM,
     KEYID,
@@ -119,7 +119,7 @@ def check_document(data: bytes) -> None:
     with suppress(*REFUSED):
         document = read_payload(envelope, limits=DEFAULT)
         if isinstance(document, Layout):
-            signers(envelope, document.keys.values())
+            Keyring(document.keys.values()).signings(envelope)
             assert document.steps
         else:
             assert isinstance(document, Link)

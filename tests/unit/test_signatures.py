@@ -19,7 +19,7 @@ from pip_intoto.metadata.envelope import Signature, parse_envelope, read_payload
 from pip_intoto.metadata.keys import PublicKey, load_pem
 from pip_intoto.metadata.layout import Layout, parse_layout
 from pip_intoto.metadata.node import Node
-from pip_intoto.verification.signatures import signers, verify_signature
+from pip_intoto.verification.signatures import Keyring, verify_signature
 from tests.unit.metadata.documents import (
     ED25519,
     ED25519_HEX,
@@ -34,11 +34,20 @@ from tests.unit.metadata.documents import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pip_intoto.limits import Limits
     from pip_intoto.metadata.envelope import Envelope
 
 MESSAGE = b"what was signed"
 RSA = rsa.generate_private_key(65537, 2048)
 OURS = PublicKey(keyid=KEYID, keytype="ed25519", scheme="ed25519", public=ED25519_HEX)
+
+
+def signers(
+    envelope: Envelope, keys: Iterable[PublicKey], *, limits: Limits = DEFAULT
+) -> tuple[PublicKey, ...]:
+    return tuple(signing.key for signing in Keyring(keys, limits=limits).signings(envelope))
 
 
 def public(

@@ -1,0 +1,56 @@
+"""T3: how many parties signed."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pip_intoto.verification.parties import count_parties
+
+PAIRS = st.frozensets(st.tuples(st.sampled_from("abcde"), st.sampled_from("12345")), max_size=8)
+
+
+@pytest.mark.parametrize(
+    ("signings", "parties"),
+    [
+        ([], 0),
+        ([("a", "1")], 1),
+        ([("a", "1"), ("a", "1")], 1),
+        ([("a", "1"), ("b", "2")], 2),
+        # One principal with two keys, one key under two names.
+        ([("a", "1"), ("a", "2")], 1),
+        ([("a", "1"), ("b", "1")], 1),
+        # a has another key, and leaves the first to b.
+        ([("a", "1"), ("a", "2"), ("b", "1")], 2),
+        ([("a", "1"), ("a", "2"), ("a", "3"), ("b", "1"), ("c", "1")], 2),
+    ],
+)
+def test_T3_a_party_needs_a_name_and_a_key_of_its_own(
+    signings: list[tuple[str, str]], parties: int
+) -> None:
+    assert count_parties(signings) == parties
+
+
+def plainly(signings: frozenset[tuple[str, str]]) -> int:
+    """The greatest number of pairs that share nothing, by trying all."""
+    for size in range(len(signings), 0, -1):
+        for some in combinations(sorted(signings), size):
+            principals, keys = zip(*some, strict=True)
+            if len(set(principals)) == len(set(keys)) == size:
+                return size
+    return 0
+
+
+@given(PAIRS)
+def test_T3_parties_are_counted_as_by_trying_all(signings: frozenset[tuple[str, str]]) -> None:
+    assert count_parties(signings) == plainly(signings)
+
+
+@given(PAIRS, st.tuples(st.sampled_from("abcde"), st.sampled_from("12345")))
+def test_T3_one_more_signature_never_makes_fewer_parties(
+    signings: frozenset[tuple[str, str]], another: tuple[str, str]
+) -> None:
+    assert count_parties(signings) <= count_parties({*signings, another}) <= len(signings) + 1
