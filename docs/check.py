@@ -27,6 +27,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "hooks")]
 from pip_intoto import cli, errors, limits  # noqa: E402 - the path is set above
 from pip_intoto.policy import placeholders, vocabulary  # noqa: E402
 from pip_intoto.verdict import Status  # noqa: E402
+from tests.conformance import requirements  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +42,7 @@ _CODE_HEADING = re.compile(r"^### `([a-z-]+)`$", re.MULTILINE)
 
 def problems() -> list[str]:
     """Say everything that is missing or out of date; empty when all is well."""
-    return [*_reasons(), *_policy(), *_generated(), *_index()]
+    return [*_reasons(), *_policy(), *_conformance(), *_generated(), *_index()]
 
 
 # --- prose that must be complete ------------------------------------------------------------
@@ -98,6 +99,13 @@ def _policy() -> Iterator[str]:
             yield f"policy.md lacks `{{{name}}}`"
 
 
+def _conformance() -> Iterator[str]:
+    marks, known = requirements.marks(), requirements.load()
+    yield from requirements.faults(marks, known)
+    if requirements.COMPLETE:
+        yield from requirements.missing(marks, known)
+
+
 def _index() -> Iterator[str]:
     """Every page can be reached from the first one."""
     index = (ROOT / "docs" / "README.md").read_text("utf-8")
@@ -150,7 +158,11 @@ def _sized(name: str, value: int) -> str:
 
 
 _BYTES = {"address_space", "inspection_output"}
-_WRITTEN: dict[str, Callable[[], str]] = {"commands.md": _commands, "limits.md": _limits}
+_WRITTEN: dict[str, Callable[[], str]] = {
+    "commands.md": _commands,
+    "conformance.md": requirements.page,
+    "limits.md": _limits,
+}
 
 
 def _generated() -> Iterator[str]:
@@ -172,7 +184,13 @@ def main() -> int:
     """Check, or write; 1 when something is wrong."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--write", action="store_true", help="write the written parts again")
-    if parser.parse_args().write:
+    parser.add_argument("--missing", action="store_true", help="list requirements without tests")
+    arguments = parser.parse_args()
+    if arguments.missing:
+        for line in requirements.missing(requirements.marks(), requirements.load()):
+            print(line)
+        return 0
+    if arguments.write:
         for name in _WRITTEN:
             path = REFERENCE / name
             path.write_text(_with_parts(path), encoding="utf-8")
