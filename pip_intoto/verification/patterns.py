@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from pip_intoto.errors import LayoutFeatureUnsupported
 from pip_intoto.limits import DEFAULT
+from pip_intoto.metadata.node import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +44,10 @@ def _always(_name: str) -> bool:
 
 @lru_cache(maxsize=DEFAULT.pattern_cache)
 def compile_pattern(text: str) -> Pattern:
-    """Turn the text of a rule into a :class:`Pattern`. No text is an error."""
+    """Turn the text of a rule into a :class:`Pattern`.
+
+    Raises :class:`LayoutFeatureUnsupported` for what an old Python cannot read.
+    """
     special = _SPECIAL.search(text)
     if special is None:
         return Pattern(text.__eq__, literal=text)
@@ -57,7 +62,13 @@ def compile_pattern(text: str) -> Pattern:
             return Pattern(_ends_with(tail))
     # P2, P3: `^` is literal, an unclosed `[` is literal, `[c-a]` matches nothing. This is what
     # the standard library's translation yields, and what layouts are written for.
-    return Pattern(re.compile(fnmatch.translate(text)).match)
+    try:
+        return Pattern(re.compile(fnmatch.translate(text)).match)
+    except re.error as error:
+        # `[c-a]`, before Python 3.10.6.
+        raise LayoutFeatureUnsupported(
+            "This Python cannot read a pattern of the layout", found=shown(text)
+        ) from error
 
 
 def _starts_with(head: str) -> Callable[[str], object]:
@@ -90,6 +101,19 @@ def literal_start_of_last_segment(text: str) -> str:
     segment = text[start:]
     special = _SPECIAL.search(segment)
     return segment if special is None else segment[: special.start()]
+
+
+def in_brackets(text: str, place: int) -> bool:
+    """Tell whether ``place`` lies between brackets, or after one that never closes."""
+    position = 0
+    while position < place:
+        if text[position] == "[":
+            end = _end_of_brackets(text, position)
+            if end == position or end > place:
+                return True
+            position = end
+        position += 1
+    return False
 
 
 def _end_of_brackets(text: str, start: int) -> int:

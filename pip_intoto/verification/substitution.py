@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pip_intoto.errors import LayoutFeatureUnsupported
 from pip_intoto.metadata.node import shown
 from pip_intoto.metadata.rules import Match, Require
-from pip_intoto.verification.patterns import escape
+from pip_intoto.verification.patterns import escape, in_brackets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +29,9 @@ _PARAMETER = re.compile(r"\{([A-Za-z0-9_-]+)\}")
 def substitute(layout: Layout, parameters: Mapping[str, str]) -> Layout:
     """Return ``layout`` with every ``{NAME}`` replaced.
 
-    Raises :class:`LayoutFeatureUnsupported` for a parameter without a value. In commands, a
-    layout for which there are no parameters at all is left as it is: ``${HOME}`` is no parameter.
+    Raises :class:`LayoutFeatureUnsupported` for a parameter without a value, and for one between
+    the brackets of a pattern. In commands, a layout for which there are no parameters at all is
+    left as it is: ``${HOME}`` is no parameter.
     """
     return replace(
         layout,
@@ -111,7 +112,18 @@ def _text(text: str, parameters: Mapping[str, str], place: str, *, in_pattern: b
                 advice=f'Add `parameters = {{ {name} = "…" }}` to the project in the policy.',
                 place=place,
             )
-        return escape(parameters[name]) if in_pattern else parameters[name]
+        if not in_pattern:
+            return parameters[name]
+        if in_brackets(text, match.start()):
+            # Q3: `[{NAME}]` with `a-z` would be a range, however the value is escaped.
+            raise LayoutFeatureUnsupported(
+                f"The layout has the parameter {{{name}}} between brackets, where no value"
+                " stands for itself",
+                expected=f"{{{name}}} outside [ and ]",
+                found=shown(text),
+                place=place,
+            )
+        return escape(parameters[name])
 
     # One pass: what a value contains is not substituted again.
     return _PARAMETER.sub(value, text)

@@ -105,10 +105,10 @@ def test_R12_no_other_length(form: str) -> None:
     words = form.split()
     assert len(parse_rule(Node([*words])).words) == len(words)
     for length in range(13):
-        other: JsonValue = [*words, *["x"] * 12][:length]
+        other: list[JsonValue] = [*words, *["x"] * 12]
         if length != len(words):
             with pytest.raises(MetadataMalformed):
-                parse_rule(Node(other))
+                parse_rule(Node(other[:length]))
 
 
 @pytest.mark.rejects("R12")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pip_intoto.errors import LayoutFeatureUnsupported
 from pip_intoto.limits import DEFAULT
+from pip_intoto.maintainer import authoring
 from pip_intoto.metadata.layout import parse_layout
 from pip_intoto.metadata.node import Node
 from pip_intoto.verification.patterns import compile_pattern
@@ -61,6 +63,27 @@ def test_Q1_a_layout_without_parameters_is_left_alone() -> None:
     assert substitute(layout, {}) == layout
 
 
+@pytest.mark.rejects("Q1")
+def test_Q1_nothing_but_rules_and_commands_is_filled_in() -> None:
+    layout = parsed(build_step(name="build-{V}"), inspections=[
+        authoring.inspection("look-{V}", run=["true"])])  # fmt: skip
+    filled = substitute(replace(layout, readme="{V}"), {"V": "1"})
+    assert filled.steps[0].name == "build-{V}"
+    assert filled.inspections[0].name == "look-{V}"
+    assert filled.readme == "{V}"
+    assert filled.steps[0].pubkeys == layout.steps[0].pubkeys
+
+
+@pytest.mark.rejects("Q2")
+@pytest.mark.parametrize("text", ["{V }", "{\u00e9}", "{V.x}", "{\u0661}", "{V\n}", "{{V}"])
+def test_Q2_other_names_are_no_parameters(text: str) -> None:
+    layout = parsed(build_step(expected_products=[["REQUIRE", text]]))
+    others = ("V ", "\u00e9", "V.x", "\u0661", "V\n", "{V")
+    values = {**dict.fromkeys(others, "SECRET"), "V": "1"}
+    found = substitute(layout, values).steps[0].expected_products[0].words[1]
+    assert found == text.replace("{V}", "1")
+
+
 @pytest.mark.rejects("Q2")
 def test_Q2_a_parameter_without_a_value_is_an_error_that_names_it() -> None:
     layout = parsed(tag_step(), build_step(expected_products=[["CREATE", "demo-{VERSION}*"]]))
@@ -95,6 +118,56 @@ def test_Q3_a_value_cannot_widen_a_rule() -> None:
     assert not compile_pattern(rules[0].words[1]).matches("demo-evil.whl")
     assert compile_pattern(rules[0].words[1]).matches("demo-*.whl")
     assert rules[1].words[1] == "*", "a name is no pattern, and needs no escape"
+
+
+@pytest.mark.accepts("Q3")
+@pytest.mark.parametrize("value", ["*", "?", "[a-z]", "[", "]", "!", "a*b", "\\", "..", "1.0+x"])
+def test_Q3_a_value_stands_for_itself_in_every_pattern(value: str) -> None:
+    patterns = [[word, "x{V}"] for word in ("CREATE", "DELETE", "MODIFY", "ALLOW", "DISALLOW")]
+    patterns.append(["MATCH", "x{V}", "WITH", "PRODUCTS", "FROM", "tag"])
+    layout = parsed(tag_step(), build_step(expected_products=patterns))
+    for rule in substitute(layout, {"V": value}).steps[1].expected_products:
+        pattern = compile_pattern(rule.words[1])
+        assert pattern.matches(f"x{value}")
+        assert [name for name in ("x", "xa", "xy", "xab", "xa-b") if pattern.matches(name)] == []
+
+
+@pytest.mark.accepts("Q3")
+def test_Q3_a_value_is_raw_where_there_is_no_pattern() -> None:
+    match = ["MATCH", "*", "IN", "s{V}", "WITH", "PRODUCTS", "IN", "d{V}", "FROM", "build{V}"]
+    layout = parsed(
+        build_step(expected_materials=[match, ["REQUIRE", "{V}"]], expected_command=["a", "{V}"]),
+        inspections=[authoring.inspection("look", run=["sh", "{V}"])],
+    )
+    filled = substitute(layout, {"V": "[*]?"})
+    step = filled.steps[0]
+    assert [rule.words for rule in step.expected_materials] == [
+        ("MATCH", "*", "IN", "s[*]?", "WITH", "PRODUCTS", "IN", "d[*]?", "FROM", "build[*]?"),
+        ("REQUIRE", "[*]?"),
+    ]
+    assert step.expected_command == ("a", "[*]?")
+    assert filled.inspections[0].run == ("sh", "[*]?")
+
+
+@pytest.mark.rejects("Q3")
+@pytest.mark.parametrize("pattern", ["[{V}]*", "[!{V}]", "x[a{V}", "[]{V}]", "[[]{V}[{V}"])
+def test_Q3_a_value_in_brackets_would_be_a_set(pattern: str) -> None:
+    # "a-z" between brackets is every letter, however it is escaped.
+    layout = parsed(build_step(expected_products=[["CREATE", pattern]]))
+    with pytest.raises(LayoutFeatureUnsupported) as caught:
+        substitute(layout, {"V": "a-z"})
+    assert caught.value.place == "steps[0].expected_products[0]"
+    assert "[" in caught.value.found
+
+
+@pytest.mark.accepts("Q3")
+@pytest.mark.parametrize("pattern", ["[ab]{V}", "[[]{V}]", "{V}[a"])
+def test_Q3_a_value_beside_brackets_is_itself(pattern: str) -> None:
+    layout = parsed(build_step(expected_products=[["CREATE", pattern]]))
+    rule = substitute(layout, {"V": "a-z"}).steps[0].expected_products[0]
+    assert compile_pattern(rule.words[1]).matches(
+        {"[ab]{V}": "ba-z", "[[]{V}]": "[a-z]", "{V}[a": "a-z[a"}[pattern]
+    )
 
 
 @pytest.mark.rejects("Q3")
