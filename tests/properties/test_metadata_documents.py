@@ -7,6 +7,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -206,6 +207,8 @@ def test_P9_many_names_are_judged_as_each_alone(names: list[str]) -> None:
     assert found == (abnormal[0] if abnormal else None)
 
 
+@pytest.mark.accepts("H1")
+@pytest.mark.rejects("H1")
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.sampled_from(["sha256", "sha512", "md5", "x"]), wild, max_size=4))
 def test_H1_many_digests_are_judged_as_each_alone(value: dict[str, JsonValue]) -> None:

@@ -75,6 +75,7 @@ def check(key: PublicKey, value: bytes) -> None:
 # --- methods ----------------------------------------------------------------------------------
 
 
+@pytest.mark.accepts("K2")
 @pytest.mark.parametrize("digest", [SHA256(), SHA384(), SHA512()])
 @pytest.mark.parametrize("salt", [0, 20, 32, "max"])
 def test_K2_rsassa_pss_with_a_salt_of_any_length(
@@ -85,16 +86,19 @@ def test_K2_rsassa_pss_with_a_salt_of_any_length(
     check(public(RSA, f"rsassa-pss-{digest.name}"), value)
 
 
+@pytest.mark.accepts("K2")
 @pytest.mark.parametrize("digest", [SHA256(), SHA384(), SHA512()])
 def test_K2_rsa_pkcs1v15(digest: SHA256 | SHA384 | SHA512) -> None:
     check(public(RSA, f"rsa-pkcs1v15-{digest.name}"), RSA.sign(MESSAGE, padding.PKCS1v15(), digest))
 
 
+@pytest.mark.accepts("K2")
 def test_K2_ed25519() -> None:
     check(OURS, ED25519.sign(MESSAGE))
     check(dataclasses.replace(OURS, public=ED25519_PEM), ED25519.sign(MESSAGE))
 
 
+@pytest.mark.accepts("K2")
 @pytest.mark.parametrize(
     ("curve", "digest"),
     [(ec.SECP256R1(), SHA256()), (ec.SECP384R1(), SHA384()), (ec.SECP521R1(), SHA512())],
@@ -116,6 +120,7 @@ def check_signer(signer: CryptoSigner) -> None:
     check(ours, bytes.fromhex(signer.sign(MESSAGE).signature))
 
 
+@pytest.mark.accepts("K2")
 def test_K2_what_securesystemslib_signs_verifies() -> None:
     for signer in (
         CryptoSigner.generate_ed25519(),
@@ -125,6 +130,7 @@ def test_K2_what_securesystemslib_signs_verifies() -> None:
         check_signer(signer)
 
 
+@pytest.mark.accepts("K2")
 @pytest.mark.parametrize("size", [44, 65, 87])
 def test_K2_ml_dsa(size: int) -> None:
     mldsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.mldsa")
@@ -139,12 +145,15 @@ def test_K2_ml_dsa(size: int) -> None:
         verify_signature(load_pem(pem, scheme="ed25519"), Signature("", bytes(64)), MESSAGE)
 
 
+@pytest.mark.rejects("K2")
 def test_K2_a_scheme_of_another_kind_or_hash_does_not_verify() -> None:
     value = RSA.sign(MESSAGE, padding.PKCS1v15(), SHA256())
     for scheme in ("rsa-pkcs1v15-sha512", "rsassa-pss-sha256"):
         assert not verify_signature(public(RSA, scheme), Signature("", value), MESSAGE)
 
 
+@pytest.mark.accepts("K3")
+@pytest.mark.rejects("K2", "K3")
 @pytest.mark.parametrize(
     "key",
     [
@@ -166,6 +175,7 @@ def test_K2_K3_a_key_that_fits_no_scheme_is_unusable_and_skipped(key: PublicKey)
     assert signers(sealed(), [key, OURS]) == (OURS,)
 
 
+@pytest.mark.rejects("K2")
 def test_K2_an_rsa_key_below_2048_bits_never_verifies() -> None:
     weak = rsa.generate_private_key(65537, 1024)
     pem = weak.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -185,6 +195,8 @@ def sealed(*, keyid: str = KEYID) -> Envelope:
     return dataclasses.replace(envelope, signatures=(dataclasses.replace(signature, keyid=keyid),))
 
 
+@pytest.mark.accepts("E7", "K4")
+@pytest.mark.rejects("E7", "K4")
 @pytest.mark.parametrize("keyid", [KEYID, "", "cd" * 32, "alice"])
 def test_E7_K4_the_keyid_decides_nothing(keyid: str) -> None:
     assert signers(sealed(keyid=keyid), [OURS]) == (OURS,)
@@ -193,6 +205,8 @@ def test_E7_K4_the_keyid_decides_nothing(keyid: str) -> None:
     assert signers(sealed(keyid=keyid), [claimed]) == ()
 
 
+@pytest.mark.accepts("E6")
+@pytest.mark.rejects("E6")
 def test_E6_all_signatures_are_tried_with_all_keys() -> None:
     envelope = sealed()
     more = [ed25519.Ed25519PrivateKey.generate() for _ in range(3)]
@@ -219,6 +233,8 @@ def test_no_signatures_or_no_keys_are_no_signers() -> None:
     assert signers(dataclasses.replace(sealed(), signatures=()), [OURS]) == ()
 
 
+@pytest.mark.accepts("E2", "E5")
+@pytest.mark.rejects("E2", "E5")
 @pytest.mark.parametrize("wrap", [dsse, metablock])
 def test_E2_E5_a_changed_document_has_no_signers(wrap: object) -> None:
     assert callable(wrap)
@@ -229,6 +245,7 @@ def test_E2_E5_a_changed_document_has_no_signers(wrap: object) -> None:
     assert signers(parse_envelope(as_json(evil), limits=DEFAULT), [OURS]) == ()
 
 
+@pytest.mark.rejects("E2", "L8")
 def test_E2_members_that_were_injected_into_a_metablock_break_the_signature() -> None:
     value = metablock(link())
     assert isinstance(value["signed"], dict)
@@ -236,6 +253,8 @@ def test_E2_members_that_were_injected_into_a_metablock_break_the_signature() ->
     assert signers(parse_envelope(as_json(value), limits=DEFAULT), [OURS]) == ()
 
 
+@pytest.mark.accepts("J4")
+@pytest.mark.rejects("J4")
 def test_J4_tries_are_bounded() -> None:
     envelope = sealed()
     crowd = dataclasses.replace(
@@ -263,6 +282,7 @@ def test_J4_the_greatest_number_of_tries_takes_a_moment() -> None:
 # --- the field --------------------------------------------------------------------------------
 
 
+@pytest.mark.accepts("K4")
 @pytest.mark.skipif(not INTEROP.is_dir(), reason=NO_INTEROP)
 @pytest.mark.parametrize("folder", ["dsse", "metablock"])
 def test_links_of_the_field_are_signed_by_the_keys_of_their_layouts(folder: str) -> None:

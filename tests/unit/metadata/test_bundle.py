@@ -95,12 +95,15 @@ def test_A8_links_of_sublayouts_have_a_directory_in_their_hint() -> None:
     assert document.hint == "build.abababab/x.12345678.link"
 
 
+@pytest.mark.rejects("J1")
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_J1_other_encodings_are_refused(encoding: str) -> None:
     with pytest.raises(MetadataMalformed):
         read(LAYOUT.decode().encode(encoding))
 
 
+@pytest.mark.accepts("J4")
+@pytest.mark.rejects("J4")
 def test_J4_bundles_are_bounded() -> None:
     limits = dataclasses.replace(DEFAULT, bundle_bytes=len(LAYOUT) + 2, bundle_lines=2)
     assert parse_bundle(LAYOUT + b"\n ", origin="x", limits=limits).documents
@@ -109,6 +112,7 @@ def test_J4_bundles_are_bounded() -> None:
             parse_bundle(data, origin="x", limits=limits)
 
 
+@pytest.mark.rejects("J4")
 def test_J4_a_line_over_the_limit_of_documents_is_skipped() -> None:
     limits = dataclasses.replace(DEFAULT, document_bytes=max(len(LAYOUT), len(LINK)))
     data = b"\n".join([LAYOUT, b" ".join([LINK[:-1], b" " * len(LAYOUT), b"}"]), LINK])

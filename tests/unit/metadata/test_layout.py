@@ -35,6 +35,7 @@ def refused(value: JsonValue) -> MetadataMalformed:
 # --- the layout -------------------------------------------------------------------------------
 
 
+@pytest.mark.accepts("L1", "L2")
 def test_L1_L2_a_layout_is_read() -> None:
     parsed = read(layout())
     assert parsed.expires == datetime(2031, 2, 3, 4, 5, 6, tzinfo=timezone.utc)
@@ -43,16 +44,19 @@ def test_L1_L2_a_layout_is_read() -> None:
     assert [each.name for each in parsed.inspections] == ["unpack"]
 
 
+@pytest.mark.rejects("L1")
 @pytest.mark.parametrize("kind", ["link", "Layout", "", None, 1, WITHOUT])
 def test_L1_anything_else_is_no_layout(kind: JsonValue) -> None:
     refused(layout(_type=kind))
 
 
+@pytest.mark.rejects("L2")
 @pytest.mark.parametrize("member", ["expires", "keys", "steps", "inspect"])
 def test_L2_no_member_but_the_readme_may_be_missing(member: str) -> None:
     assert member in str(refused(layout(**{member: WITHOUT})))
 
 
+@pytest.mark.rejects("L5", "L6", "L7")
 @pytest.mark.parametrize(
     ("member", "value"),
     [("keys", []), ("keys", None), ("steps", {}), ("steps", None), ("inspect", {}), ("inspect", 1)],
@@ -63,6 +67,7 @@ def test_L5_L6_L7_keys_are_an_object_steps_and_inspections_lists(
     assert refused(layout(**{member: value})).place == member
 
 
+@pytest.mark.accepts("L5", "L6", "L7")
 def test_L5_L6_L7_order_is_kept() -> None:
     parsed = read(
         layout(
@@ -76,6 +81,7 @@ def test_L5_L6_L7_order_is_kept() -> None:
     assert [each.name for each in parsed.inspections] == ["y", "x"]
 
 
+@pytest.mark.accepts("H2")
 @pytest.mark.parametrize("text", ["2000-02-29T23:59:59Z", "9999-12-31T00:00:00Z"])
 def test_L3_H2_a_date_in_utc(text: str) -> None:
     parsed = read(layout(expires=text))
@@ -83,6 +89,7 @@ def test_L3_H2_a_date_in_utc(text: str) -> None:
     assert parsed.expires.utcoffset() is not None
 
 
+@pytest.mark.rejects("L3", "H2")
 @pytest.mark.parametrize(
     "value",
     [
@@ -109,15 +116,18 @@ def test_L3_H2_no_other_date(value: JsonValue) -> None:
     refused(layout(expires=value))
 
 
+@pytest.mark.accepts("L2", "L4")
 @pytest.mark.parametrize(("value", "text"), [("Hi", "Hi"), (None, ""), (WITHOUT, "")])
 def test_L4_the_readme_is_optional_text(value: JsonValue, text: str) -> None:
     assert read(layout(readme=value)).readme == text
 
 
+@pytest.mark.rejects("L4")
 def test_L4_the_readme_is_nothing_else() -> None:
     assert refused(layout(readme=["Hi"])).place == "readme"
 
 
+@pytest.mark.accepts("L8")
 def test_L8_unknown_members_are_ignored() -> None:
     known = layout(steps=[step()], inspect=[inspection()], keys={KEYID: key()})
     unknown = layout(
@@ -129,6 +139,8 @@ def test_L8_unknown_members_are_ignored() -> None:
     assert read(unknown) == read(known)
 
 
+@pytest.mark.accepts("L7")
+@pytest.mark.rejects("L6")
 def test_a_layout_without_steps_verifies_nothing() -> None:
     assert refused(layout(steps=[])).place == "steps"
     assert read(layout(inspect=[])).inspections == ()
@@ -243,6 +255,7 @@ def test_I3_an_inspection_runs_a_list_of_words(run: JsonValue) -> None:
 # --- extensions -------------------------------------------------------------------------------
 
 
+@pytest.mark.rejects("L8")
 @pytest.mark.parametrize(
     "changes",
     [
@@ -270,6 +283,8 @@ def test_X1_extensions_that_are_not_used_do_no_harm(empty: JsonValue) -> None:
 # --- sizes ------------------------------------------------------------------------------------
 
 
+@pytest.mark.accepts("J4")
+@pytest.mark.rejects("J4")
 @pytest.mark.parametrize(
     ("field", "most", "changes"),
     [

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pip_intoto.metadata.strict_json import JsonValue
 
 
+@pytest.mark.accepts("L10")
 def test_L10_a_link_is_read() -> None:
     parsed = parse_link(Node(link()), DEFAULT)
     assert parsed.name == "build"
@@ -30,6 +31,7 @@ def test_L10_a_link_is_read() -> None:
     assert parsed.environment == {}
 
 
+@pytest.mark.accepts("L10")
 @pytest.mark.parametrize(
     ("member", "value"),
     [
@@ -46,16 +48,19 @@ def test_L10_byproducts_and_environment_may_be_null_or_absent(
     assert getattr(parsed, member) == {}
 
 
+@pytest.mark.accepts("J2")
 def test_J2_opaque_members_may_hold_anything() -> None:
     opaque: JsonValue = {"seconds": 1.5, "deep": [None, {"x": -0.0}]}
     parsed = parse_link(Node(link(byproducts=opaque, environment=opaque)), DEFAULT)
     assert parsed.byproducts == parsed.environment == opaque
 
 
+@pytest.mark.accepts("L8")
 def test_L8_unknown_members_are_ignored() -> None:
     assert parse_link(Node(link(future={"x": 1})), DEFAULT) == parse_link(Node(link()), DEFAULT)
 
 
+@pytest.mark.rejects("L10")
 @pytest.mark.parametrize(
     ("member", "value", "place"),
     [
@@ -90,6 +95,8 @@ def test_P9_an_abnormal_name_is_shown() -> None:
     assert caught.value.found == "'dir/../evil'"
 
 
+@pytest.mark.accepts("J4")
+@pytest.mark.rejects("J4")
 def test_J4_artifacts_are_counted() -> None:
     limits = dataclasses.replace(DEFAULT, artifacts=2)
     few: JsonValue = {"a": {}, "b": {}}

@@ -48,6 +48,7 @@ def test_the_right_type_is_handed_out(value: object, read: Callable[[Node], obje
     assert result == (tuple(value) if read is Node.strings else value)  # type: ignore[arg-type]
 
 
+@pytest.mark.rejects("J2")
 @pytest.mark.parametrize(
     ("value", "read"),
     [
