@@ -224,12 +224,14 @@ def test_both_kinds_of_answers_are_among_them(tmp_path: Path) -> None:
     assert answers == {None, RuleViolated}
 
 
+@pytest.mark.accepts("T1")
 @pytest.mark.parametrize("envelope", list(Envelope))
 def test_T1_two_functionaries_who_agree(envelope: Envelope, tmp_path: Path) -> None:
     chain = Chain([], [], threshold=2, signers=(BUILDER, OTHER_BUILDER), after=(AFTER, AFTER))
     assert agree(chain, envelope, tmp_path) is None
 
 
+@pytest.mark.rejects("T2")
 @pytest.mark.parametrize("envelope", list(Envelope))
 def test_T2_two_functionaries_who_disagree(envelope: Envelope, tmp_path: Path) -> None:
     chain = Chain(
@@ -240,6 +242,7 @@ def test_T2_two_functionaries_who_disagree(envelope: Envelope, tmp_path: Path) -
     assert chain.here(envelope) is LinksDisagree
 
 
+@pytest.mark.rejects("V1")
 @pytest.mark.parametrize("envelope", list(Envelope))
 def test_V1_a_layout_that_a_stranger_signed(envelope: Envelope, tmp_path: Path) -> None:
     chain = Chain([], [])

@@ -140,6 +140,7 @@ def test_no_evidence_is_missing_not_invalid() -> None:
 # --- V1: layout signatures ----------------------------------------------------------------------
 
 
+@pytest.mark.accepts("V1")
 def test_V1_accepts_a_layout_signed_by_all_owners_asked_for() -> None:
     documents = chain()
     documents[0] = document(layout(), OWNER, SECOND_OWNER)
@@ -147,6 +148,7 @@ def test_V1_accepts_a_layout_signed_by_all_owners_asked_for() -> None:
     assert len(verified.signed_by) == 2
 
 
+@pytest.mark.rejects("V1")
 def test_V1_rejects_a_layout_that_an_owner_did_not_sign() -> None:
     with pytest.raises(LayoutSignatureMissing) as caught:
         check(chain(), trusted=trust(OWNER, SECOND_OWNER))
@@ -154,6 +156,7 @@ def test_V1_rejects_a_layout_that_an_owner_did_not_sign() -> None:
     assert check(chain(), trusted=trust(OWNER, SECOND_OWNER, threshold=1)).signed_by
 
 
+@pytest.mark.rejects("V1")
 def test_V1_rejects_a_layout_signed_by_a_stranger() -> None:
     documents = chain()
     documents[0] = document(layout(), STRANGER)
@@ -161,6 +164,7 @@ def test_V1_rejects_a_layout_signed_by_a_stranger() -> None:
         check(documents)
 
 
+@pytest.mark.rejects("V1")
 def test_V1_rejects_a_layout_changed_after_it_was_signed() -> None:
     content = authoring.sign(layout(), [OWNER], Envelope.METABLOCK)
     content["signed"]["readme"] = "changed"  # type: ignore[index, call-overload]
@@ -168,6 +172,7 @@ def test_V1_rejects_a_layout_changed_after_it_was_signed() -> None:
         check([as_document(content), *chain()[1:]])
 
 
+@pytest.mark.rejects("V1")
 def test_V1_trusting_nobody_accepts_nothing() -> None:
     nobody = replace(trust(), owners=(), threshold=0)
     with pytest.raises(LayoutSignatureMissing):
@@ -177,11 +182,14 @@ def test_V1_trusting_nobody_accepts_nothing() -> None:
         check([unsigned, *chain()[1:]], trusted=replace(trust(), threshold=0))
 
 
+@pytest.mark.rejects("V1")
 def test_V1_a_link_that_an_owner_signed_is_no_layout() -> None:
     with pytest.raises(LayoutSignatureMissing):
         check([document(tag_link(), OWNER)])
 
 
+@pytest.mark.accepts("V1")
+@pytest.mark.rejects("V1")
 def test_V1_owners_of_one_principal_count_once() -> None:
     documents = chain()
     documents[0] = document(layout(), OWNER, SECOND_OWNER)
@@ -213,11 +221,13 @@ def test_V1_a_revoked_owner_does_not_count() -> None:
 # --- V2, L3, H2: expiry ---------------------------------------------------------------------------
 
 
+@pytest.mark.accepts("V2")
 @pytest.mark.parametrize("early", [timedelta(0), timedelta(seconds=1), timedelta(days=9)])
 def test_V2_L3_accepts_until_the_second_it_names(early: timedelta) -> None:
     assert passes(chain(), now=EXPIRES - early)
 
 
+@pytest.mark.rejects("V2")
 @pytest.mark.parametrize("late", [timedelta(microseconds=1), timedelta(seconds=1)])
 def test_V2_L3_rejects_after_it(late: timedelta) -> None:
     with pytest.raises(LayoutExpired) as caught:
@@ -275,10 +285,12 @@ def parametrised() -> list[Document]:
     return chain(root=layout(tag_step(), step))
 
 
+@pytest.mark.accepts("V3", "Q1")
 def test_V3_parameters_are_filled_in() -> None:
     assert passes(parametrised(), trusted=trust(parameters={"VERSION": "1.0"}))
 
 
+@pytest.mark.rejects("V3", "Q3")
 def test_V3_another_value_is_another_layout() -> None:
     with pytest.raises(RuleViolated):
         check(parametrised(), trusted=trust(parameters={"VERSION": "2.0"}))
@@ -286,6 +298,7 @@ def test_V3_another_value_is_another_layout() -> None:
         check(parametrised(), trusted=trust(parameters={"VERSION": "*"}))
 
 
+@pytest.mark.rejects("V3", "Q2")
 def test_V3_a_parameter_without_value_blocks() -> None:
     with pytest.raises(LayoutFeatureUnsupported):
         check(parametrised())
@@ -294,6 +307,8 @@ def test_V3_a_parameter_without_value_blocks() -> None:
 # --- V4: loading ----------------------------------------------------------------------------------
 
 
+@pytest.mark.accepts("V4")
+@pytest.mark.rejects("V4")
 def test_V4_documents_that_do_not_fit_are_skipped() -> None:
     malformed = as_document(authoring.sign({"_type": "link", "name": 5}, [BUILDER]))
     foreign = document(tag_link(), STRANGER)
@@ -304,6 +319,7 @@ def test_V4_documents_that_do_not_fit_are_skipped() -> None:
     assert any("'no-such-step', which is no step here" in note for note in notes)
 
 
+@pytest.mark.rejects("V4")
 def test_V4_a_step_without_a_link_blocks() -> None:
     with pytest.raises(LinkMissing) as caught:
         check(chain()[:2])
@@ -311,6 +327,7 @@ def test_V4_a_step_without_a_link_blocks() -> None:
     assert f"build.{BUILDER.keyid[:8]}.link" in caught.value.expected
 
 
+@pytest.mark.accepts("V4")
 def test_V4_a_bad_signature_form_is_no_abort() -> None:
     content = authoring.sign(build_link(), [BUILDER], Envelope.METABLOCK)
     content["signatures"].insert(  # type: ignore[union-attr]
@@ -322,10 +339,12 @@ def test_V4_a_bad_signature_form_is_no_abort() -> None:
 # --- V5, S, T: signatures and thresholds ----------------------------------------------------------
 
 
+@pytest.mark.accepts("V5", "T1", "S6")
 def test_V5_T1_accepts_the_link_of_an_authorised_functionary() -> None:
     assert check(chain()).functionaries
 
 
+@pytest.mark.rejects("V5", "T1", "S6")
 def test_V5_T1_rejects_the_link_of_another_functionary_of_the_layout() -> None:
     documents = [*chain()[:2], document(build_link(), TAGGER, origin="by tagger")]
     with pytest.raises(LinkThresholdUnmet) as caught:
@@ -334,6 +353,7 @@ def test_V5_T1_rejects_the_link_of_another_functionary_of_the_layout() -> None:
     assert "by tagger" in caught.value.found
 
 
+@pytest.mark.rejects("V5", "T1")
 def test_V5_rejects_a_link_changed_after_it_was_signed() -> None:
     content = authoring.sign(build_link(), [BUILDER], Envelope.METABLOCK)
     text = json.dumps(content).replace(sha256("the wheel of demo 1.0"), sha256("evil"))
@@ -342,27 +362,32 @@ def test_V5_rejects_a_link_changed_after_it_was_signed() -> None:
     assert "its signature does not verify: changed" in caught.value.found
 
 
+@pytest.mark.accepts("T1")
 def test_T1_accepts_two_of_three() -> None:
     verified = check(with_builds(TWO_OF_THREE, build(BUILDER), build(THIRD_BUILDER)))
     assert len(verified.functionaries) == 3
     assert len(verified.links) == 3
 
 
+@pytest.mark.accepts("T1")
 def test_T1_accepts_two_signatures_on_one_document() -> None:
     assert passes(with_builds(TWO_OF_THREE, build(BUILDER, OTHER_BUILDER)))
 
 
+@pytest.mark.rejects("T1")
 def test_T1_rejects_one_of_three() -> None:
     with pytest.raises(LinkThresholdUnmet) as caught:
         check(with_builds(TWO_OF_THREE, build(BUILDER), build(STRANGER)))
     assert caught.value.expected.startswith("a link signed by 2 of ")
 
 
+@pytest.mark.rejects("T1", "T3")
 def test_T1_rejects_the_same_functionary_twice() -> None:
     with pytest.raises(LinkThresholdUnmet):
         check(with_builds(TWO_OF_THREE, build(BUILDER), build(BUILDER, command=["again"])))
 
 
+@pytest.mark.accepts("T2", "V8")
 def test_T2_V8_accepts_a_group_that_agrees_and_notes_dissent() -> None:
     verified = check(
         with_builds(
@@ -376,6 +401,7 @@ def test_T2_V8_accepts_a_group_that_agrees_and_notes_dissent() -> None:
     assert any("other artifacts are reported by dissent" in note for note in notes)
 
 
+@pytest.mark.rejects("T2", "V8")
 def test_T2_V8_rejects_functionaries_who_disagree() -> None:
     with pytest.raises(LinksDisagree) as caught:
         check(
@@ -384,6 +410,7 @@ def test_T2_V8_rejects_functionaries_who_disagree() -> None:
     assert f"'dist/{WHEEL}'" in caught.value.found
 
 
+@pytest.mark.rejects("T2", "V8")
 def test_T2_V8_materials_have_to_agree_too() -> None:
     step = build_step(**{**TWO_OF_THREE, "expected_materials": []})
     other = {"src/demo.py": digests("other")}
@@ -391,6 +418,7 @@ def test_T2_V8_materials_have_to_agree_too() -> None:
         check(with_builds(step, build(BUILDER), build(THIRD_BUILDER, materials=other)))
 
 
+@pytest.mark.accepts("T2", "V8")
 def test_T2_V8_links_agree_when_they_share_an_algorithm() -> None:
     with_more = {f"dist/{WHEEL}": {**PRODUCTS[f"dist/{WHEEL}"], "sha512": "a" * 128}}
     assert passes(
@@ -398,6 +426,7 @@ def test_T2_V8_links_agree_when_they_share_an_algorithm() -> None:
     )
 
 
+@pytest.mark.rejects("T2", "V8")
 @pytest.mark.parametrize("hashes", [{}, {"md5": "0" * 32}])
 def test_T2_V8_what_has_no_accepted_digest_agrees_with_nothing(hashes: dict[str, str]) -> None:
     products = {**PRODUCTS, "dist/demo-1.0.1.whl": hashes}
@@ -406,6 +435,7 @@ def test_T2_V8_what_has_no_accepted_digest_agrees_with_nothing(hashes: dict[str,
         check(with_builds(TWO_OF_THREE, *links))
 
 
+@pytest.mark.rejects("T3")
 def test_T3_rejects_one_key_under_two_ids() -> None:
     twice = {**layout(tag_step(), TWO_OF_THREE)}
     keys = dict(twice["keys"])  # type: ignore[arg-type]
@@ -420,11 +450,13 @@ def test_T3_rejects_one_key_under_two_ids() -> None:
         check(documents)
 
 
+@pytest.mark.accepts("T3")
 def test_T3_accepts_keys_that_the_policy_does_not_group() -> None:
     documents = with_builds(TWO_OF_THREE, build(BUILDER), build(THIRD_BUILDER))
     assert passes(documents, trusted=trust(principals={ident(BUILDER): "bob"}))
 
 
+@pytest.mark.rejects("T3")
 def test_T3_rejects_two_keys_of_one_principal() -> None:
     documents = with_builds(TWO_OF_THREE, build(BUILDER), build(THIRD_BUILDER))
     grouped = trust(principals={ident(BUILDER): "bob", ident(THIRD_BUILDER): "bob"})
@@ -432,12 +464,14 @@ def test_T3_rejects_two_keys_of_one_principal() -> None:
         check(documents, trusted=grouped)
 
 
+@pytest.mark.rejects("T3")
 def test_T3_pubkeys_listed_twice_count_once() -> None:
     step = build_step(threshold=2, pubkeys=[BUILDER.keyid, BUILDER.keyid])
     with pytest.raises(LinkThresholdUnmet):
         check(with_builds(step, build(BUILDER)))
 
 
+@pytest.mark.rejects("V5")
 def test_V5_a_revoked_functionary_does_not_count() -> None:
     revoked = trust(revoked=frozenset({ident(BUILDER)}))
     with pytest.raises(KeyRevoked) as caught:
@@ -447,10 +481,12 @@ def test_V5_a_revoked_functionary_does_not_count() -> None:
     assert passes(enough, trusted=revoked)
 
 
+@pytest.mark.accepts("S1", "S2", "S3")
 def test_S1_S2_S3_accept_a_proper_step() -> None:
     assert passes(chain(root=layout(tag_step(), build_step(threshold=1))))
 
 
+@pytest.mark.rejects("S1", "S2", "S3", "S4", "S5", "S6", "S7")
 @pytest.mark.parametrize(
     ("requirement", "step"),
     [
@@ -475,6 +511,7 @@ def test_S_rejects_steps_that_are_none(requirement: str, step: JsonObject) -> No
     assert requirement
 
 
+@pytest.mark.accepts("S4", "S5")
 def test_S4_S5_accept_rules_that_hold() -> None:
     step = build_step(
         expected_materials=[["REQUIRE", "pyproject.toml"], *FROM_TAG],
@@ -483,6 +520,7 @@ def test_S4_S5_accept_rules_that_hold() -> None:
     assert passes(chain(root=layout(tag_step(), step)))
 
 
+@pytest.mark.rejects("S4", "S5", "V9")
 def test_S4_S5_V9_reject_artifacts_that_break_a_rule() -> None:
     tampered = {"src/demo.py": digests("import evil"), "pyproject.toml": digests("[project]")}
     with pytest.raises(RuleViolated) as caught:
@@ -492,6 +530,8 @@ def test_S4_S5_V9_reject_artifacts_that_break_a_rule() -> None:
         check(chain(build=build_link({**PRODUCTS, "dist/extra.whl": digests("x")})))
 
 
+@pytest.mark.accepts("S6")
+@pytest.mark.rejects("S6")
 def test_S6_accepts_only_keys_that_the_layout_holds() -> None:
     step = build_step(pubkeys=["f" * 64, BUILDER.keyid])
     verified = check(chain(root=layout(tag_step(), step)))
@@ -500,6 +540,7 @@ def test_S6_accepts_only_keys_that_the_layout_holds() -> None:
         check(chain(root=layout(tag_step(), build_step(pubkeys=[STRANGER.keyid]))))
 
 
+@pytest.mark.accepts("S6")
 def test_S6_an_unusable_key_matters_only_when_needed() -> None:
     odd = "0dd" * 8
     root = layout(tag_step(), build_step(pubkeys=[odd, BUILDER.keyid]))
@@ -513,6 +554,7 @@ def test_S6_an_unusable_key_matters_only_when_needed() -> None:
     assert passes(chain(root=root))
 
 
+@pytest.mark.accepts("S7", "V7")
 def test_S7_V7_accepts_another_command_with_a_note() -> None:
     step = build_step(expected_command=["python", "-m", "build"])
     verified = check(chain(root=layout(tag_step(), step), build=build_link(command=["make"])))
@@ -520,12 +562,15 @@ def test_S7_V7_accepts_another_command_with_a_note() -> None:
     assert any("expected the command python -m build, found make" in note for note in notes)
 
 
+@pytest.mark.accepts("V7")
 def test_V7_says_nothing_when_the_command_is_as_expected() -> None:
     step = build_step(expected_command=["make"])
     verified = check(chain(root=layout(tag_step(), step), build=build_link(command=["make"])))
     assert all(entry.outcome is Outcome.OK for entry in verified.trace)
 
 
+@pytest.mark.accepts("V9")
+@pytest.mark.rejects("V9")
 def test_V9_accepts_and_rejects_by_the_rules_of_every_step() -> None:
     assert passes(chain())
     with pytest.raises(RuleViolated) as caught:
@@ -571,6 +616,7 @@ def test_N2_rejects_one_of_them_in_place_of_both() -> None:
         check([*documents, builds[0]])
 
 
+@pytest.mark.accepts("P9")
 @pytest.mark.parametrize("name", ["dist/demo-1.0.whl", "..x", "a.b/.c", "pkg:pypi/demo@1.0"])
 def test_P9_accepts_names_that_have_one_spelling(name: str) -> None:
     step = build_step(expected_products=[*ONE_WHEEL[:2], ["ALLOW", name], ["DISALLOW", "*"]])
@@ -578,6 +624,7 @@ def test_P9_accepts_names_that_have_one_spelling(name: str) -> None:
     assert passes(chain(root=layout(tag_step(), step), build=link))
 
 
+@pytest.mark.rejects("P9")
 @pytest.mark.parametrize("name", ["../x", "a/../b", "./x", "a//b", "/x", "a/.", ""])
 def test_P9_rejects_names_that_have_another(name: str) -> None:
     step = build_step(expected_products=[*ONE_WHEEL[:2], ["ALLOW", "*"]])
@@ -638,6 +685,7 @@ def found_in_wheel(content: str = "print('demo')") -> FakeInspector:
     return FakeInspector({WHEEL: PRODUCTS[f"dist/{WHEEL}"], "demo.py": digests(content)})
 
 
+@pytest.mark.accepts("I1", "I2", "V10", "V11")
 def test_I1_I2_V10_V11_accept_a_wheel_whose_content_matches_the_sources() -> None:
     inspector = found_in_wheel()
     verified = check(chain(root=layout(inspections=[UNPACK])), inspector=inspector)
@@ -646,17 +694,20 @@ def test_I1_I2_V10_V11_accept_a_wheel_whose_content_matches_the_sources() -> Non
     assert verified.binding.place == "inspection unpack"
 
 
+@pytest.mark.rejects("V11")
 def test_V11_rejects_a_wheel_whose_content_does_not() -> None:
     with pytest.raises(RuleViolated) as caught:
         check(chain(root=layout(inspections=[UNPACK])), inspector=found_in_wheel("import evil"))
     assert caught.value.place == "inspection unpack, expected_products[2]"
 
 
+@pytest.mark.rejects("V10")
 def test_V10_rejects_inspections_that_nobody_can_carry_out() -> None:
     with pytest.raises(InspectionFailed):
         check(chain(root=layout(inspections=[UNPACK])))
 
 
+@pytest.mark.rejects("V10", "I4")
 def test_V10_I4_rejects_when_the_inspection_fails() -> None:
     class Failing(FakeInspector):
         def inspect(self, inspection: object) -> object:  # type: ignore[override]
@@ -666,6 +717,7 @@ def test_V10_I4_rejects_when_the_inspection_fails() -> None:
         check(chain(root=layout(inspections=[UNPACK])), inspector=Failing())  # type: ignore[arg-type]
 
 
+@pytest.mark.accepts("I4", "I5")
 def test_I4_I5_accept_what_the_inspector_found_before_and_after() -> None:
     inspection = authoring.inspection(
         "look", run=["true"],
@@ -675,6 +727,7 @@ def test_I4_I5_accept_what_the_inspector_found_before_and_after() -> None:
     assert passes(chain(root=layout(inspections=[inspection])), inspector=FakeInspector())
 
 
+@pytest.mark.rejects("I5")
 def test_I5_rejects_what_was_there_before() -> None:
     both = {WHEEL: digests("the wheel of demo 1.0"), "x": digests("x")}
     inspector = FakeInspector(materials=both)
@@ -683,6 +736,7 @@ def test_I5_rejects_what_was_there_before() -> None:
     assert caught.value.place == "inspection unpack, expected_materials[1]"
 
 
+@pytest.mark.rejects("I1", "I2", "I3")
 @pytest.mark.parametrize(
     ("requirement", "inspection"),
     [
@@ -699,11 +753,13 @@ def test_I_rejects_inspections_that_are_none(requirement: str, inspection: JsonO
     assert requirement
 
 
+@pytest.mark.accepts("I3")
 def test_I3_accepts_a_command_of_several_words() -> None:
     inspection: JsonObject = {**UNPACK, "run": ["python3", "-m", "zipfile", "-e", WHEEL, "."]}
     assert passes(chain(root=layout(inspections=[inspection])), inspector=found_in_wheel())
 
 
+@pytest.mark.rejects("I7")
 def test_I7_inspections_wait_for_the_rules_of_all_steps() -> None:
     inspector = found_in_wheel()
     documents = chain(
@@ -715,6 +771,7 @@ def test_I7_inspections_wait_for_the_rules_of_all_steps() -> None:
     assert inspector.asked == []
 
 
+@pytest.mark.accepts("I7")
 def test_I7_inspections_run_once_however_many_choices_there_are() -> None:
     inspector = found_in_wheel()
     root = layout(inspections=[UNPACK])
@@ -723,6 +780,8 @@ def test_I7_inspections_run_once_however_many_choices_there_are() -> None:
     assert inspector.asked == ["unpack"]
 
 
+@pytest.mark.accepts("V10")
+@pytest.mark.rejects("V10")
 def test_V10_a_foreign_command_needs_the_policy() -> None:
     documents = chain(root=layout(inspections=[FOREIGN]))
     inspector = FakeInspector()
@@ -795,6 +854,7 @@ def vendor_chain(
     ]
 
 
+@pytest.mark.accepts("U1", "U3", "V6", "V12")
 def test_U1_U3_V6_V12_accept_a_sublayout_in_place_of_a_link() -> None:
     documents = vendor_chain()
     verified = check(documents)
@@ -804,30 +864,35 @@ def test_U1_U3_V6_V12_accept_a_sublayout_in_place_of_a_link() -> None:
     )
 
 
+@pytest.mark.rejects("U1")
 @pytest.mark.parametrize("signer", [STRANGER, TAGGER, COMPILER])
 def test_U1_rejects_a_sublayout_that_its_functionary_did_not_sign(signer: object) -> None:
     with pytest.raises((LinkMissing, LinkThresholdUnmet)):
         check(vendor_chain(signer=signer))
 
 
+@pytest.mark.rejects("U1", "V6")
 def test_U1_V6_rejects_a_sublayout_that_does_not_hold() -> None:
     with pytest.raises(RuleViolated) as caught:
         check(vendor_chain(pack=pack_link(products={"dist/other.whl": digests("x")})))
     assert caught.value.place == "step build, sublayout sub: step pack, expected_products[1]"
 
 
+@pytest.mark.rejects("U1", "V6")
 def test_U1_V6_rejects_an_expired_sublayout() -> None:
     with pytest.raises(LayoutExpired) as caught:
         check(vendor_chain(sub=sublayout(expires=NOW - timedelta(seconds=1))))
     assert "step build, sublayout" in caught.value.place or "sub" in caught.value.found
 
 
+@pytest.mark.rejects("U1")
 def test_U1_revoked_keys_do_not_count_in_sublayouts_either() -> None:
     for key in (VENDOR, PACKER):
         with pytest.raises(KeyRevoked):
             check(vendor_chain(), trusted=trust(revoked=frozenset({ident(key)})))
 
 
+@pytest.mark.rejects("U3", "V12")
 def test_U3_V12_rejects_when_the_summary_breaks_the_rules_above() -> None:
     tampered = compile_link(materials={"src/demo.py": digests("evil")},
                             products={"src/demo.py": digests("evil"), **OBJECT})  # fmt: skip
@@ -839,6 +904,7 @@ def test_U3_V12_rejects_when_the_summary_breaks_the_rules_above() -> None:
     assert "sublayout sub" in caught.value.found
 
 
+@pytest.mark.accepts("U1")
 def test_U1_a_bad_sublayout_does_not_sink_a_met_threshold() -> None:
     step: JsonObject = {**VENDOR_BUILDS, "pubkeys": [VENDOR.keyid, BUILDER.keyid]}
     good = document(build_link(), BUILDER)
@@ -850,6 +916,8 @@ def test_U1_a_bad_sublayout_does_not_sink_a_met_threshold() -> None:
         check(vendor_chain(step=step)[:3])
 
 
+@pytest.mark.accepts("U1")
+@pytest.mark.rejects("U1")
 def test_U1_a_sublayout_counts_towards_a_threshold() -> None:
     step: JsonObject = {**VENDOR_BUILDS, "threshold": 2, "pubkeys": [VENDOR.keyid, BUILDER.keyid]}
     agreeing = document(authoring.link("build", materials=SOURCES, products=PRODUCTS), BUILDER)
@@ -858,6 +926,7 @@ def test_U1_a_sublayout_counts_towards_a_threshold() -> None:
         check(vendor_chain(step=step))
 
 
+@pytest.mark.accepts("U2")
 def test_U2_names_below_a_sublayout_are_asked_for() -> None:
     documents = vendor_chain()[:2]
     root = root_layouts(documents, trust(), NOW)[0]
@@ -877,12 +946,14 @@ def test_U2_names_below_a_sublayout_are_asked_for() -> None:
     )
 
 
+@pytest.mark.rejects("U2")
 def test_U2_nothing_is_asked_for_below_what_its_functionary_did_not_sign() -> None:
     documents = vendor_chain(signer=STRANGER)[:3]
     root = root_layouts(documents, trust(), NOW)[0]
     assert not any("/" in name for name in wanted_names(root, documents, trust(), NOW))
 
 
+@pytest.mark.rejects("U4")
 def test_U4_a_layout_that_holds_itself_ends() -> None:
     step = build_step(pubkeys=[OWNER.keyid])
     root = document(layout(tag_step(), step, keys=[TAGGER, OWNER]), OWNER)
@@ -907,16 +978,19 @@ def nested(depth: int) -> list[Document]:
     return documents
 
 
+@pytest.mark.accepts("U4")
 @pytest.mark.parametrize("depth", [0, 1, 3, 8])
 def test_U4_accepts_some_depth(depth: int) -> None:
     assert passes(nested(depth))
 
 
+@pytest.mark.rejects("U4")
 def test_U4_rejects_more() -> None:
     with pytest.raises(MetadataTooLarge):
         check(nested(9))
 
 
+@pytest.mark.rejects("U4")
 def test_U4_rejects_too_many_sublayouts() -> None:
     with pytest.raises(MetadataTooLarge):
         check(vendor_chain(), limits=replace(DEFAULT, sublayouts=0))
