@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import MetadataTooLarge, RuleViolated
-from pip_intoto.metadata.digests import agree, differ
+from pip_intoto.metadata.digests import ACCEPTED, agree, differ
 from pip_intoto.metadata.layout import Inspection
 from pip_intoto.metadata.node import shown
 from pip_intoto.metadata.rules import Allow, Create, Delete, Disallow, Match, Modify, Require
@@ -110,7 +110,7 @@ def check_item(item: Step | Inspection, records: Mapping[str, Record], budget: B
     refer to. Raises :class:`RuleViolated` and :class:`MetadataTooLarge`.
     """
     changes = _Changes(records[item.name])
-    for side in _SIDES:
+    for side in SIDES:
         _Run(item, side, records, changes, budget).process()
 
 
@@ -128,7 +128,7 @@ def consumers(
     return _Run(item, side, records, _Changes(records[item.name]), budget).process(names)
 
 
-_SIDES: tuple[Side, Side] = ("materials", "products")
+SIDES: tuple[Side, Side] = ("materials", "products")
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +308,7 @@ class _Run:
         return f" ({origin})" if origin else ""
 
     def _as_found(self, name: str) -> str:
-        return f"{shown(name)}, {_shown_digests(self.artifacts[name])}{self._origin()}"
+        return f"{shown(name)}, {shown_digests(self.artifacts[name])}{self._origin()}"
 
     def _nearest(self, name: str, rules: tuple[Rule, ...]) -> str:
         """Say which earlier rule came nearest to consuming ``name``, and why it did not."""
@@ -338,7 +338,7 @@ class _Run:
             )
             if name not in other:
                 return 1, "wants it among materials and products both"
-            return 3, f"wants it changed, and it is not: {_shown_digests(other[name])}"
+            return 3, f"wants it changed, and it is not: {shown_digests(other[name])}"
         if isinstance(rule, Create) and self.side == "materials":
             here = "it consumes products only"
         if isinstance(rule, Delete) and self.side == "products":
@@ -360,7 +360,7 @@ class _Run:
         origin = f" ({source.origin})" if source.origin else ""
         if destination not in theirs:
             return 4, f"would allow it, but {shown(destination)} is not there{origin}"
-        return 5, f"allows it with {_shown_digests(theirs[destination])}{origin}"
+        return 5, f"allows it with {shown_digests(theirs[destination])}{origin}"
 
 
 def _as_folder(prefix: str) -> str:
@@ -377,8 +377,11 @@ def shown_rule(rule: Rule) -> str:
 _LONGEST_RULE = 120
 
 
-def _shown_digests(digests: Digests) -> str:
+def shown_digests(digests: Digests) -> str:
+    """Return what decides whether digests are equal; where nothing does, one of them."""
     if not digests:
         return "without a digest"
-    algorithm = "sha256" if "sha256" in digests else min(digests)
-    return f"{shown(algorithm)[1:-1]} {shown(digests[algorithm])[1:-1]}"
+    algorithms = [algorithm for algorithm in ACCEPTED if algorithm in digests] or [min(digests)]
+    return ", ".join(
+        f"{shown(algorithm)[1:-1]} {shown(digests[algorithm])[1:-1]}" for algorithm in algorithms
+    )

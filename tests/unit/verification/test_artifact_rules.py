@@ -470,6 +470,16 @@ def test_a_failure_names_what_the_nearest_rule_wanted() -> None:
     assert error.found == f"'src/a', sha256 {digests('evil')['sha256']} (here.link)"
 
 
+def test_a_failure_shows_the_digests_that_differ() -> None:
+    same = {"sha256": "c" * 64}
+    ours, theirs = {**same, "sha512": "a" * 128}, {**same, "sha512": "b" * 128}
+    with pytest.raises(RuleViolated) as caught:
+        run(["MATCH a WITH PRODUCTS FROM there", END], before={"a": ours},
+            others=there(products={"a": theirs}))  # fmt: skip
+    assert f"sha512 {'a' * 60}" in caught.value.found
+    assert f"sha512 {'b' * 60}" in caught.value.expected
+
+
 @pytest.mark.parametrize(
     ("rule", "before", "after", "words"),
     [
