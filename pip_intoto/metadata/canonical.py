@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 from pip_intoto.errors import MetadataMalformed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pip_intoto.metadata.artifacts import Uniform
     from pip_intoto.metadata.strict_json import JsonValue
 
 _ENCODER = JSONEncoder(
@@ -31,17 +34,33 @@ def encode(value: JsonValue) -> bytes:
     Raises :class:`pip_intoto.errors.MetadataMalformed` for what has no canonical form: floats,
     and strings that are no text.
     """
-    _refuse_floats(value)
+    refuse_floats(value)
+    return _as_bytes(_ENCODER.encode(value))
+
+
+def encode_members(plain: Mapping[str, JsonValue], artifacts: Mapping[str, Uniform]) -> bytes:
+    """The canonical form of the object that has the members of both, which share none.
+
+    ``plain`` must have passed :func:`refuse_floats`. Raises as :func:`encode` does.
+    """
+    texts = {name: each.canonical() for name, each in artifacts.items()}
+    texts.update((name, _ENCODER.encode(value)) for name, value in plain.items())
+    members = [f"{_ENCODER.encode(name)}:{texts[name]}" for name in sorted(texts)]
+    return _as_bytes(f"{{{','.join(members)}}}")
+
+
+def _as_bytes(text: str) -> bytes:
+    """The canonical form that ``text`` would be, but for the escapes in it."""
     try:
-        text = _ENCODER.encode(value).encode("utf-8")
+        encoded = text.encode("utf-8")
     except UnicodeEncodeError:
         raise MetadataMalformed("half a surrogate pair has no canonical form") from None
     # Most documents have their few escapes close together, in the byproducts.
-    first = text.find(b"\\")
+    first = encoded.find(b"\\")
     if first < 0:
-        return text
-    end = text.rfind(b"\\") + len(rb"\u0000")
-    return text[:first] + _without_escapes(text[first:end]) + text[end:]
+        return encoded
+    end = encoded.rfind(b"\\") + len(rb"\u0000")
+    return encoded[:first] + _without_escapes(encoded[first:end]) + encoded[end:]
 
 
 def _without_escapes(text: bytes) -> bytes:
@@ -56,12 +75,17 @@ def _without_escapes(text: bytes) -> bytes:
     return text.replace(_BACKSLASH, rb"\\")
 
 
-def _refuse_floats(value: JsonValue) -> None:
+def refuse_floats(value: JsonValue) -> None:
+    """Raises :class:`pip_intoto.errors.MetadataMalformed` if there is a float in ``value``."""
     level: list[JsonValue] = [value]
     while level:
-        if float in set(map(type, level)):
+        kinds = set(map(type, level))
+        if float in kinds:
             raise MetadataMalformed("a number that is no integer has no canonical form")
         inner: list[JsonValue] = []
-        inner += chain.from_iterable([each.values() for each in level if type(each) is dict])
-        inner += chain.from_iterable([each for each in level if type(each) is list])
+        if dict in kinds:
+            objects = [each for each in level if type(each) is dict]
+            inner += chain.from_iterable(map(dict.values, objects))
+        if list in kinds:
+            inner += chain.from_iterable([each for each in level if type(each) is list])
         level = inner

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from pip_intoto.metadata.node import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from typing import TypeGuard
 
     from pip_intoto.metadata.node import Node
@@ -72,14 +73,18 @@ def _all_well_formed(artifacts: dict[str, JsonValue]) -> TypeGuard[dict[str, Dig
         return False
     if not set(map(type, chain.from_iterable(map(dict.values, objects)))) <= {str}:
         return False
-    for algorithm in ACCEPTED.keys() & set(chain.from_iterable(objects)):
-        digests = [str(each[algorithm]) for each in objects if algorithm in each]
-        if set(map(len, digests)) != {ACCEPTED[algorithm]}:
-            return False
-        text = "".join(digests)
-        if not text.isascii() or text.encode().translate(None, _HEX.encode()):
-            return False
-    return True
+    return all(
+        are_well_formed(algorithm, [str(each[algorithm]) for each in objects if algorithm in each])
+        for algorithm in ACCEPTED.keys() & set(chain.from_iterable(objects))
+    )
+
+
+def are_well_formed(algorithm: str, digests: Collection[str]) -> bool:
+    """Whether all of ``digests`` are lower-case hex, as long as those of ``algorithm`` are."""
+    if not set(map(len, digests)) <= {ACCEPTED[algorithm]}:
+        return False
+    text = "".join(digests)
+    return text.isascii() and not text.encode().translate(None, _HEX.encode())
 
 
 def agree(a: Digests, b: Digests) -> bool:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import binascii
 import hashlib
 import re
+import string
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from pip_intoto.errors import MetadataMalformed, MetadataTooLarge
 from pip_intoto.metadata import canonical, strict_json
+from pip_intoto.metadata.artifacts import Uniform
+from pip_intoto.metadata.certificates import parse_signer
 from pip_intoto.metadata.layout import parse_layout
 from pip_intoto.metadata.link import parse_link
 from pip_intoto.metadata.node import Node, shown
@@ -23,35 +27,62 @@ if TYPE_CHECKING:
 #: E4: the only payload type that carries layouts and links.
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
-_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]*|[A-Za-z0-9_-]*)(={0,2})")
+_LETTERS_AND_DIGITS = (string.ascii_letters + string.digits).encode()
+_STANDARD = _LETTERS_AND_DIGITS + b"+/"
+_URL_SAFE = _LETTERS_AND_DIGITS + b"-_"
+_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+_LONGEST_PADDING = 2
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
-_STANDARD_ALPHABET = str.maketrans("-_", "+/")
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One signature; ``keyid`` is a hint, and empty when the envelope gives none (E7)."""
+    """One signature; ``keyid`` is a hint, and empty when the envelope gives none (E7).
+
+    ``certificate`` is what the signer sent along to be known by (X1): PEM, not looked into.
+    """
 
     keyid: str
     value: bytes
+    certificate: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Signed:
+    """The object that a Metablock signs, its materials and products taken out where uniform."""
+
+    members: dict[str, JsonValue]
+    uniform: dict[str, Uniform]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Envelope:
     """A document as received, nothing of it believed.
 
-    ``signed`` is what the signatures cover: the PAE of a DSSE envelope, the canonical JSON of a
-    Metablock. ``sha256`` (lower-case hex) is over the document as received. ``notes`` says which
-    signature entries were skipped, and why (V4).
+    ``sha256`` (lower-case hex) is over the document as received. ``notes`` says which signature
+    entries were skipped, and why (V4).
     """
 
     kind: Literal["dsse", "metablock"]
     payload_type: str
     signatures: tuple[Signature, ...]
-    signed: bytes = field(repr=False)
     sha256: str
     notes: tuple[str, ...] = ()
-    _payload: bytes | dict[str, JsonValue] = field(repr=False, compare=False)
+    _payload: bytes | _Signed = field(repr=False, compare=False)
+
+    @cached_property
+    def signed(self) -> bytes:
+        """What the signatures cover: the PAE of a DSSE envelope, a Metablock's canonical JSON.
+
+        Made when first asked for: by then, the document as received is forgotten.
+        """
+        payload = self._payload
+        if isinstance(payload, bytes):
+            # E5: "PAE(type, body)"; both lengths count bytes.
+            kind = self.payload_type.encode()
+            return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+        # E2: over what was received, not over what was understood of it.
+        return canonical.encode_members(payload.members, payload.uniform)
 
 
 def parse_envelope(data: bytes, *, limits: Limits) -> Envelope:
@@ -102,9 +133,6 @@ def _dsse(node: Node, sha256: str, limits: Limits) -> Envelope:
         kind="dsse",
         payload_type=PAYLOAD_TYPE,
         signatures=signatures,
-        # E5: "PAE(type, body)"; both lengths count bytes.
-        signed=b"DSSEv1 %d %s %d %s"
-        % (len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(payload), payload),
         sha256=sha256,
         notes=notes,
         _payload=payload,
@@ -114,15 +142,21 @@ def _dsse(node: Node, sha256: str, limits: Limits) -> Envelope:
 def _metablock(node: Node, sha256: str, limits: Limits) -> Envelope:
     signed = node.member("signed").mapping()
     signatures, notes = _signatures(node.member("signatures"), limits, is_dsse=False)
+    uniform = {
+        side: artifacts
+        for side in ("materials", "products")
+        if (artifacts := Uniform.of(signed.get(side))) is not None
+    }
+    members = {name: value for name, value in signed.items() if name not in uniform}
+    # C1: what has no canonical form is refused now, and not when a signature is checked.
+    canonical.refuse_floats(members)
     return Envelope(
         kind="metablock",
         payload_type="",
         signatures=signatures,
-        # E2: over what was received, not over what was understood of it.
-        signed=canonical.encode(signed),
         sha256=sha256,
         notes=notes,
-        _payload=signed,
+        _payload=_Signed(members=members, uniform=uniform),
     )
 
 
@@ -164,7 +198,11 @@ def _signature(node: Node, limits: Limits, *, is_dsse: bool) -> Signature:
     # E7: the keyid is a hint, which may be missing.
     keyid = node.optional("keyid")
     is_hint = keyid is not None and isinstance(keyid.value, str) and len(keyid.value) <= limits.text
-    return Signature(keyid=keyid.string() if keyid is not None and is_hint else "", value=value)
+    return Signature(
+        keyid=keyid.string() if keyid is not None and is_hint else "",
+        value=value,
+        certificate=parse_signer(node, limits),
+    )
 
 
 def _from_hex(text: str) -> bytes | None:
@@ -174,14 +212,20 @@ def _from_hex(text: str) -> bytes | None:
 def _from_base64(text: str) -> bytes | None:
     """What ``text`` encodes; None when it is no base64."""
     # E3: "either standard or URL-safe encoding is allowed"; the padding may be left out.
-    matched = _BASE64.fullmatch(text)
-    if matched is None:
+    if not text.isascii():
         return None
-    padding = len(matched[1])
-    digits = len(text) - padding
-    if digits % 4 == 1 or (padding and (digits + padding) % 4):
+    encoded = text.encode()
+    digits = encoded.rstrip(b"=")
+    padding = len(encoded) - len(digits)
+    is_padded_wrongly = padding and (padding > _LONGEST_PADDING or len(encoded) % 4)
+    if is_padded_wrongly or len(digits) % 4 == 1:
         return None
-    return binascii.a2b_base64(text[:digits].translate(_STANDARD_ALPHABET) + "=" * (-digits % 4))
+    if digits.translate(None, _STANDARD):
+        # One alphabet or the other, not both.
+        if digits.translate(None, _URL_SAFE):
+            return None
+        digits = digits.translate(_TO_STANDARD)
+    return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
 
 
 def read_payload(envelope: Envelope, *, limits: Limits) -> Layout | Link:
@@ -191,15 +235,17 @@ def read_payload(envelope: Envelope, *, limits: Limits) -> Layout | Link:
     :class:`pip_intoto.errors.MetadataTooLarge` or
     :class:`pip_intoto.errors.LayoutFeatureUnsupported`.
     """
-    if isinstance(envelope._payload, bytes):  # noqa: SLF001 - ours, kept from everyone else
-        node = Node(strict_json.parse(envelope._payload, limits=limits))  # noqa: SLF001
+    payload = envelope._payload  # noqa: SLF001 - ours, kept from everyone else
+    uniform: dict[str, Uniform] = {}
+    if isinstance(payload, bytes):
+        node = Node(strict_json.parse(payload, limits=limits))
     else:
-        node = Node(envelope._payload, "signed")  # noqa: SLF001
+        node, uniform = Node(payload.members, "signed"), payload.uniform
     kind = node.member("_type")
     if kind.string() == "layout":
         return parse_layout(node, limits)
     if kind.string() == "link":
-        return parse_link(node, limits)
+        return parse_link(node, limits, uniform)
     # L1
     raise kind.malformed(
         "this is neither a layout nor a link",

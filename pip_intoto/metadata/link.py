@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import MetadataTooLarge
+from pip_intoto.metadata.artifacts import Uniform
 from pip_intoto.metadata.digests import parse_artifact_digests
 from pip_intoto.metadata.names import abnormal_artifact_name
 from pip_intoto.metadata.node import shown
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pip_intoto.metadata.digests import Digests
     from pip_intoto.metadata.node import Node
     from pip_intoto.metadata.strict_json import JsonValue
+
+_NOTHING_TAKEN_OUT: Mapping[str, Uniform] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +34,12 @@ class Link:
     environment: JsonValue = field(repr=False, compare=False)
 
 
-def parse_link(node: Node, limits: Limits) -> Link:
+def parse_link(
+    node: Node, limits: Limits, uniform: Mapping[str, Uniform] = _NOTHING_TAKEN_OUT
+) -> Link:
     """The link in ``node``; members that are not known are ignored (A3).
 
+    ``uniform`` holds materials and products that were already taken out of it, by these names.
     Raises :class:`pip_intoto.errors.MetadataMalformed` or
     :class:`pip_intoto.errors.MetadataTooLarge`.
     """
@@ -44,8 +50,8 @@ def parse_link(node: Node, limits: Limits) -> Link:
     return Link(
         name=node.member("name").string(longest=limits.text),
         command=() if command is None else command.strings(),
-        materials=_artifacts(node.member("materials"), limits),
-        products=_artifacts(node.member("products"), limits),
+        materials=_artifacts(node, "materials", limits, uniform),
+        products=_artifacts(node, "products", limits, uniform),
         byproducts=_opaque(node.optional("byproducts")),
         environment=_opaque(node.optional("environment")),
     )
@@ -58,9 +64,16 @@ def _opaque(node: Node | None) -> JsonValue:
     return node.mapping()
 
 
-def _artifacts(node: Node, limits: Limits) -> Mapping[str, Digests]:
+def _artifacts(
+    link: Node, side: str, limits: Limits, uniform: Mapping[str, Uniform]
+) -> Mapping[str, Digests]:
     """Artifact name → digests, checked in bulk: there may be tens of thousands."""
-    artifacts = node.mapping()
+    found = uniform.get(side)
+    # What was taken out stands where it stood, but for its value.
+    node = link.member(side) if found is None else link.inner(side, {})
+    if found is None:
+        found = Uniform.of(node.value)
+    artifacts = node.mapping() if found is None else found
     if len(artifacts) > limits.artifacts:
         raise MetadataTooLarge(
             "this link lists too many artifacts",
@@ -77,4 +90,4 @@ def _artifacts(node: Node, limits: Limits) -> Mapping[str, Digests]:
             " and empty segments",
             found=shown(name),
         )
-    return parse_artifact_digests(node)
+    return parse_artifact_digests(node) if found is None else found

@@ -87,12 +87,16 @@ class Node:
     def optional(self, name: str) -> Node | None:
         """The member ``name`` of this object, or None when it has none (``null`` is a value)."""
         value = self.mapping()
-        return Node(value[name], self._place_of(name)) if name in value else None
+        return self.inner(name, value[name]) if name in value else None
+
+    def inner(self, name: str, value: JsonValue) -> Node:
+        """``value``, standing where the member ``name`` of this object would."""
+        return Node(value, self._place_of(name))
 
     def items(self) -> Iterator[tuple[str, Node]]:
         """Names and values of this object's members."""
         for name, value in self.mapping().items():
-            yield name, Node(value, self._place_of(name))
+            yield name, self.inner(name, value)
 
     def elements(self) -> Iterator[Node]:
         """The elements of this list."""

@@ -70,7 +70,7 @@ def parse(data: bytes, *, limits: Limits, max_bytes: int | None = None) -> JsonV
     if _count_members(value) != members:
         _refuse_duplicate(text)
     # J5: only escapes can bring these in, since the bytes were UTF-8.
-    if _SURROGATE_ESCAPE.search(data) is not None:
+    if b"\\" in data and _SURROGATE_ESCAPE.search(data) is not None:
         _refuse_lone_surrogates(value)
     return value
 
@@ -167,10 +167,15 @@ def _count_members(value: JsonValue) -> int:
     count = 0
     level: list[JsonValue] = [value]
     while level:
-        objects = [each for each in level if type(each) is dict]
-        count += sum(map(len, objects))
-        inner: list[JsonValue] = list(chain.from_iterable(map(dict.values, objects)))
-        inner += chain.from_iterable([each for each in level if type(each) is list])
+        inner: list[JsonValue] = []
+        # Most levels hold values of one kind only, and the largest ones hold nothing but strings.
+        kinds = set(map(type, level))
+        if dict in kinds:
+            objects = [each for each in level if type(each) is dict]
+            count += sum(map(len, objects))
+            inner += chain.from_iterable(map(dict.values, objects))
+        if list in kinds:
+            inner += chain.from_iterable([each for each in level if type(each) is list])
         level = inner
     return count
 

@@ -17,14 +17,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import MetadataTooLarge, RuleViolated
-from pip_intoto.metadata.digests import ACCEPTED, agree, differ
+from pip_intoto.metadata.artifacts import agreeing, modified
+from pip_intoto.metadata.digests import ACCEPTED, differ
 from pip_intoto.metadata.layout import Inspection
 from pip_intoto.metadata.node import shown
 from pip_intoto.metadata.rules import Allow, Create, Delete, Disallow, Match, Modify, Require
 from pip_intoto.verification.patterns import compile_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
     from collections.abc import Set as AbstractSet
 
     from pip_intoto.limits import Limits
@@ -80,11 +81,7 @@ class _Changes:
     @property
     def modified(self) -> frozenset[str]:
         if self._modified is None:
-            self._modified = frozenset(
-                name
-                for name, digests in self.materials.items()
-                if name in self.products and differ(digests, self.products[name])
-            )
+            self._modified = modified(self.materials, self.products)
         return self._modified
 
     def has(self, rule: Create | Delete | Modify, name: str) -> bool:
@@ -216,14 +213,14 @@ class _Run:
             # R11: an unknown step consumes nothing.
             return ()
         theirs = source.side(rule.destination)
-        ours = self.artifacts
         # R10: the prefix ends at a slash, and there is no globbing inside it.
         source_prefix = _as_folder(rule.source_prefix)
         destination_prefix = _as_folder(rule.destination_prefix)
         pattern = compile_pattern(rule.pattern)
+        queued: Collection[str]
         if pattern.literal is not None:
             name = source_prefix + pattern.literal
-            queued: Iterable[str] = (name,) if name in queue else ()
+            queued = (name,) if name in queue else ()
         else:
             self.budget.spend(len(queue))
             queued = queue
@@ -232,12 +229,13 @@ class _Run:
             if not pattern.everything:
                 matches, start = pattern.matches, len(source_prefix)
                 queued = [name for name in queued if matches(name[start:])]
-        taken = []
-        for name in queued:
-            counterpart = theirs.get(destination_prefix + name[len(source_prefix) :])
-            if counterpart is not None and agree(ours[name], counterpart):
-                taken.append(name)
-        return taken if len(taken) <= _NAMED else frozenset(taken)
+        if source_prefix == destination_prefix:
+            pairs = zip(queued, queued, strict=True)
+        else:
+            start = len(source_prefix)
+            there = [destination_prefix + name[start:] for name in queued]
+            pairs = zip(queued, there, strict=True)
+        return agreeing(self.artifacts, theirs, pairs)
 
     # --- what went wrong --------------------------------------------------------------------
 
