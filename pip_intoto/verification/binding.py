@@ -211,10 +211,13 @@ def _names_of(
     subject: Subject, artifacts: Mapping[str, Digests], step: Step, side: Side
 ) -> tuple[tuple[str, ...], str]:
     """Return which artifacts are the file by name, and a note when the name was not exact."""
+    # In one order, whatever the order in which the link lists them.
     exact = tuple(
-        name
-        for name in artifacts
-        if name.endswith(subject.filename) and _last_segment(name) == subject.filename
+        sorted(
+            name
+            for name in artifacts
+            if name.endswith(subject.filename) and _last_segment(name) == subject.filename
+        )
     )
     if exact:
         return exact, ""

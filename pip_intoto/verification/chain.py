@@ -133,10 +133,9 @@ def root_layouts(
         raise EvidenceMissing("There is no evidence")
     _check_count(documents, limits)
     owners = _Owners(trust, limits)
-    found: list[RootLayout] = []
     faults: list[tuple[int, EvidenceInvalid]] = []
     notes: list[TraceEntry] = []
-    believed: set[bytes] = set()
+    believed: dict[bytes, RootLayout] = {}
     for document in _unique(documents):
         try:
             root = owners.believe(document, now)
@@ -147,16 +146,16 @@ def root_layouts(
                 said = f"{document.origin}: {said}"
             notes.append(TraceEntry("layout", Outcome.NOTE, said))
             continue
-        # The same layout in another envelope is no other layout, and not worth the work again.
-        if root is not None and document.envelope.signed not in believed:
-            believed.add(document.envelope.signed)
-            found.append(root)
-    if not found:
+        # The same layout in another envelope is no other layout: the one with more names stands.
+        if root is not None:
+            known = believed.get(root.signed, root)
+            believed[root.signed] = max(known, root, key=_weight)
+    if not believed:
         if not faults:
             raise owners.nobody_signed(len(documents))
         # The first of those that came furthest.
         raise max(faults, key=lambda fault: fault[0])[1]
-    found.sort(key=lambda root: root.layout.expires, reverse=True)
+    found = sorted(believed.values(), key=lambda root: root.layout.expires, reverse=True)
     return tuple(
         replace(root, trace=(*root.trace, *notes[: limits.trace_entries])) for root in found
     )
@@ -567,6 +566,9 @@ class _Workflow:
                     authorised = self._authorised(document, step, signed, found)
                     if authorised:
                         found.failed.append((error, authorised))
+        for found in evidence.values():
+            # Copies of a link: what in them nobody signed does not decide which is named first.
+            found.candidates.sort(key=lambda each: (each.signed, sorted(each.signings)))
         return evidence
 
     def _functionaries(self, layout: Layout) -> Keyring:
@@ -677,6 +679,7 @@ class _Workflow:
                 ),
                 principals=authorised.principals,
                 signings=authorised.signings,
+                signed=document.envelope.signed,
                 documents=(document.envelope.sha256,),
             )
         )
@@ -714,6 +717,7 @@ class _Workflow:
                         record=replace(record, origin=origin),
                         principals=authorised.principals,
                         signings=authorised.signings,
+                        signed=document.envelope.signed,
                         documents=(document.envelope.sha256, *rests_on),
                     )
                 )
@@ -892,7 +896,7 @@ class _Workflow:
                 TraceEntry(
                     f"step {step.name}",
                     Outcome.OK,
-                    f"{len(names)} of {step.threshold} needed: {', '.join(names.values())};"
+                    f"{len(names)} of {step.threshold} needed: {', '.join(sorted(names.values()))};"
                     f" {_counted(len(group.record.materials), 'material')},"
                     f" {_counted(len(group.record.products), 'product')} ({group.record.origin})",
                 )
@@ -1005,11 +1009,26 @@ def _counted(number: int, what: str) -> str:
 
 
 def _unique(documents: Sequence[Document]) -> tuple[Document, ...]:
-    """Return the documents, those that are byte for byte the same only once."""
+    """Return the documents, those that are byte for byte the same only once.
+
+    A8: the order in which they came means nothing. They are put into one of their own, by what
+    was signed, so that it never decides which of several is taken.
+    """
     unique: dict[str, Document] = {}
-    for document in documents:
+    for document in sorted(documents, key=_own_order):
         unique.setdefault(document.envelope.sha256, document)
     return tuple(unique.values())
+
+
+def _own_order(document: Document) -> tuple[bytes, list[bytes], str, str]:
+    envelope = document.envelope
+    signatures = sorted(signature.value for signature in envelope.signatures)
+    return envelope.signed, signatures, envelope.sha256, document.hint
+
+
+def _weight(root: RootLayout) -> tuple[int, tuple[str, ...]]:
+    """Rank copies of one layout by who signed them: the more, the better."""
+    return len(root.signed_by), root.signed_by
 
 
 def _check_count(documents: Sequence[Document], limits: Limits) -> None:

@@ -7,7 +7,7 @@ adds choices: removing a document never turns a block into a pass.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from pip_intoto.errors import (
@@ -25,7 +25,7 @@ from pip_intoto.verification.parties import count_parties
 from pip_intoto.verification.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.digests import Digests
@@ -40,13 +40,14 @@ class Candidate:
     """One valid link of a step, or the summary of a valid sublayout.
 
     ``principals`` maps the parties whose keys signed to what messages call them, ``signings``
-    pairs each with the identity of its key. ``documents`` are the sha256 of the documents it
-    rests on, its own first.
+    pairs each with the identity of its key, ``signed`` is what they signed. ``documents`` are the
+    sha256 of the documents it rests on, its own first.
     """
 
     record: Record
     principals: Mapping[str, str]
     signings: frozenset[tuple[str, str]]
+    signed: bytes = field(repr=False)
     documents: tuple[str, ...]
 
 
@@ -74,8 +75,9 @@ def qualifying_groups(
 
     Links with the very same artifacts count together, and so do those whose digests agree
     although the algorithms differ; such a group vouches only for what all of its members say.
-    A group that is enough by itself never hides another: one document more would else turn a
-    pass into a block. Raises :class:`MetadataTooLarge`.
+    It holds no more reports than it needs parties. A group that is enough by itself never hides
+    another: one document more would else turn a pass into a block. Raises
+    :class:`MetadataTooLarge`.
     """
     return tuple(_joined(step, _buckets(step, candidates), limits))
 
@@ -113,9 +115,14 @@ def _joined(step: Step, buckets: list[list[Candidate]], limits: Limits) -> Itera
         for bucket in buckets
     ]
     agreeing: dict[tuple[int, int], bool] = {}
+    several = step.threshold > 1 and len(buckets) > 1
+    marks = [_sha256_of_all(bucket[0].record) for bucket in buckets] if several else []
     tries = 0
 
     def together(one: int, other: int) -> bool:
+        # Links of many releases side by side are told apart without a look at each artifact.
+        if marks[one] is not None and marks[other] is not None and marks[one] != marks[other]:
+            return False
         key = (one, other)
         if key not in agreeing:
             agreeing[key] = _agree(buckets[one][0].record, buckets[other][0].record)
@@ -131,11 +138,11 @@ def _joined(step: Step, buckets: list[list[Candidate]], limits: Limits) -> Itera
         # T3: parties, not signatures.
         if count_parties(signed) >= step.threshold:
             yield chosen
+        if len(chosen) == step.threshold:
             return
         for index in range(chosen[-1] + 1 if chosen else 0, len(buckets)):
-            joining = signed | signings[index]
-            if len(joining) > len(signed) and all(together(one, index) for one in chosen):
-                yield from extend((*chosen, index), joining)
+            if all(together(one, index) for one in chosen):
+                yield from extend((*chosen, index), signed | signings[index])
 
     for chosen in extend((), frozenset()):
         members = tuple(member for index in chosen for member in buckets[index])
@@ -147,6 +154,18 @@ def _joined(step: Step, buckets: list[list[Candidate]], limits: Limits) -> Itera
 def _agree(one: Record, other: Record) -> bool:
     return _same_artifacts(one.materials, other.materials) and _same_artifacts(
         one.products, other.products
+    )
+
+
+def _sha256_of_all(record: Record) -> int | None:
+    """Return a number that records which agree have in common; None unless all have a sha256."""
+    sides = (record.materials, record.products)
+    if not all("sha256" in digests for side in sides for digests in side.values()):
+        return None
+    return hash(
+        tuple(
+            frozenset((name, digests["sha256"]) for name, digests in side.items()) for side in sides
+        )
     )
 
 
@@ -235,7 +254,7 @@ def search(
             yield result
             return
         step = order[level]
-        for group in groups[step.name]:
+        for group in _akin_first(groups[step.name], records.values()):
             if tried >= limits.choices:
                 return
             chosen[step.name] = group
@@ -258,6 +277,29 @@ def search(
     _check_in_order(layout, best, accept, budget)
     # Cannot be reached: that choice was among those that failed.
     raise EvidenceInvalid("No choice of links satisfies the layout")
+
+
+def _akin_first(groups: Sequence[Group], records: Collection[Record]) -> Sequence[Group]:
+    """Put first what has the most digests in common with what is chosen already.
+
+    What one step makes another one uses: so the links of one release find each other among those
+    of many.
+    """
+    if len(groups) == 1 or not records:
+        return groups
+    used = _digests_in(record.materials for record in records)
+    made = _digests_in(record.products for record in records)
+
+    def strangeness(group: Group) -> int:
+        return -len(used & _digests_in([group.record.products])) - len(
+            made & _digests_in([group.record.materials])
+        )
+
+    return sorted(groups, key=strangeness)
+
+
+def _digests_in(sides: Iterable[Mapping[str, Digests]]) -> set[str]:
+    return {digest for side in sides for digests in side.values() for digest in digests.values()}
 
 
 def _check_in_order(
