@@ -139,6 +139,8 @@ class _Source:
                 yield from self._marks(element)
         elif isinstance(expression, ast.Starred):
             yield from self._marks(expression.value)
+        elif isinstance(expression, (ast.ListComp, ast.GeneratorExp)):
+            yield from self._marks(expression.elt)
         elif isinstance(expression, ast.Call) and (kind := _kind(expression)):
             self.used.add((expression.lineno, expression.col_offset))
             yield from ((kind, each) for each in _ids(expression))

@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from in_toto.models.metadata import Metadata
-from in_toto.verifylib import in_toto_verify
 from securesystemslib.formats import encode_canonical
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
@@ -34,6 +32,7 @@ from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
 from pip_intoto.metadata.keys import PublicKey
 from pip_intoto.verification.trust import Owner
+from tests.conformance.reference import files, reference
 from tests.unit.metadata.documents import INTEROP, NO_INTEROP, pae
 from tests.unit.verification.supply import (
     BUILDER,
@@ -163,33 +162,8 @@ def broken(content: JsonObject) -> JsonObject:
     return changed
 
 
-def reference(contents: dict[str, JsonObject], directory: Path) -> Exception | None:
-    """What in-toto 3.1.0 says of documents, by their file names; OWNER owns the layout."""
-    for name, content in contents.items():
-        (directory / name).write_text(json.dumps(content))
-    try:
-        in_toto_verify(
-            Metadata.load(str(directory / "root.layout")),
-            {OWNER.keyid: dict(authoring.key_object(OWNER))},
-            link_dir_path=str(directory),
-            persist_inspection_links=False,
-        )
-    except Exception as error:  # noqa: BLE001 - whatever the oracle says is the answer
-        return error
-    return None
-
-
 def here(contents: Sequence[JsonObject]) -> list[Document]:
     return [as_document(content) for content in contents]
-
-
-def files(root: JsonObject, build: JsonObject, keyid: str) -> dict[str, JsonObject]:
-    """A chain of which the layout and the build are given, in the directory form."""
-    return {
-        "root.layout": root,
-        authoring.link_name("tag", TAGGER.keyid): authoring.sign(tag_link(), [TAGGER]),
-        authoring.link_name("build", keyid): build,
-    }
 
 
 # --- K1, K2: every method -------------------------------------------------------------------------

@@ -67,7 +67,9 @@ import pytest
 from pytest import mark
 
 pytestmark = [pytest.mark.accepts("L1"), mark.slow]
-CASES = [pytest.param(1, marks=pytest.mark.rejects("L3")), 2]
+CASES = [pytest.param(1, marks=pytest.mark.rejects("L3")), 2, *(
+    pytest.param(n, marks=mark.rejects("L8")) for n in range(3)
+)]
 both = pytest.mark.rejects("L4", "L5")
 
 class TestClass:
@@ -101,6 +103,7 @@ def test_marks_of_modules_classes_functions_and_parameters(tmp_path: Path) -> No
         "L4": [one],
         "L5": [one],
         "L3": [two],
+        "L8": [two],
         "L6": [two],
         "L7": [two],
     }
