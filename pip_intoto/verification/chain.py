@@ -51,13 +51,20 @@ from pip_intoto.errors import (
     UnusableKey,
 )
 from pip_intoto.limits import DEFAULT
+from pip_intoto.metadata.digests import agree
 from pip_intoto.metadata.envelope import read_payload
 from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.layout import Layout
 from pip_intoto.metadata.names import link_filename
 from pip_intoto.metadata.node import shown
 from pip_intoto.verdict import Outcome, TraceEntry
-from pip_intoto.verification.artifact_rules import Budget, check_item, shown_rule
+from pip_intoto.verification.artifact_rules import (
+    SIDES,
+    Budget,
+    check_item,
+    shown_digests,
+    shown_rule,
+)
 from pip_intoto.verification.binding import bind, nearness
 from pip_intoto.verification.choice import Candidate, qualifying_groups, search
 from pip_intoto.verification.inspections import permit
@@ -788,16 +795,10 @@ class _Workflow:
         place = f"step {step.name}"
         wanted = _of(step.threshold, self._called(step, layout))
         if count_parties(signings) >= step.threshold:
-            reports = "; ".join(
-                f"{_counted(len(candidate.record.materials), 'material')} and"
-                f" {_counted(len(candidate.record.products), 'product')}"
-                f" ({candidate.record.origin})"
-                for candidate in found.candidates[:_NAMED]
-            )
             return LinksDisagree(
                 f"Those who carried out the step {step.name} report different results",
                 expected=f"the same report from {wanted}",
-                found=f"{_difference(found.candidates)}: {reports}",
+                found=_difference(found.candidates),
                 place=place,
             )
         if len(counted.keys() | found.revoked.keys()) >= step.threshold:
@@ -972,7 +973,7 @@ def _keyid(keyid: str) -> str:
 
 
 def _command(words: Sequence[str]) -> str:
-    text = " ".join(words)
+    text = " ".join(word if word.split() == [word] else f"'{word}'" for word in words)
     return shown(text)[1:-1] or "(none)"
 
 
@@ -981,20 +982,27 @@ def _by(document: Document, authorised: _Authorised) -> str:
 
 
 def _difference(candidates: Sequence[Candidate]) -> str:
-    """Name one artifact on which the first two different links differ."""
+    """Name one artifact on which the first two links that differ do, and what each says of it."""
     first = candidates[0].record
-    for other in candidates[1:]:
-        for side in ("materials", "products"):
-            ours = first.materials if side == "materials" else first.products
-            theirs = other.record.materials if side == "materials" else other.record.products
+    for other in (candidate.record for candidate in candidates[1:]):
+        for side in SIDES:
+            ours, theirs = first.side(side), other.side(side)
             differing = [
-                name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)
+                name
+                for name in ours.keys() | theirs.keys()
+                if name not in ours or name not in theirs or not agree(ours[name], theirs[name])
             ]
             if differing:
+                name = min(differing)
                 others = len(differing) - 1
                 more = f" and {_counted(others, 'other')}" if others else ""
-                return f"different {side}, {shown(min(differing))}{more}"
-    return "digests that cannot be compared"
+                said = [
+                    f"{shown_digests(all_of[name]) if name in all_of else 'absent'} ({origin})"
+                    for all_of, origin in ((ours, first.origin), (theirs, other.origin))
+                ]
+                return f"different {side}, {shown(name)}{more}: {'; '.join(said)}"
+    origins = ", ".join(candidate.record.origin for candidate in candidates[:_NAMED])
+    return f"digests that cannot be compared ({origins})"
 
 
 def _of(threshold: int, names: Sequence[str]) -> str:

@@ -404,6 +404,31 @@ def test_T2_V8_accepts_a_group_that_agrees_and_notes_dissent() -> None:
     assert any("other artifacts are reported by dissent" in note for note in notes)
 
 
+@pytest.mark.accepts("T2")
+@pytest.mark.parametrize("dissent_comes", ["first", "last"])
+def test_T2_where_one_link_is_enough_another_is_a_note(dissent_comes: str) -> None:
+    step = build_step(pubkeys=[OTHER_BUILDER.keyid, BUILDER.keyid])
+    dissent = document(build_link(OTHER_PRODUCTS), OTHER_BUILDER, origin="dissent")
+    builds = [dissent, build(BUILDER)] if dissent_comes == "first" else [build(BUILDER), dissent]
+    verified = check(with_builds(step, *builds))
+    assert f"key {BUILDER.keyid[:8]}" in verified.functionaries
+    assert f"key {OTHER_BUILDER.keyid[:8]}" not in verified.functionaries
+    notes = [entry.detail for entry in verified.trace if entry.outcome is Outcome.NOTE]
+    assert any("other artifacts are reported by dissent" in note for note in notes)
+
+
+@pytest.mark.rejects("T2", "V8")
+def test_T2_two_pairs_that_disagree_are_no_three() -> None:
+    step = build_step(
+        threshold=3, pubkeys=[key.keyid for key in (BUILDER, OTHER_BUILDER, THIRD_BUILDER, VENDOR)]
+    )
+    honest = [build(key) for key in (BUILDER, OTHER_BUILDER)]
+    others = [build(key, products=OTHER_PRODUCTS) for key in (THIRD_BUILDER, VENDOR)]
+    with pytest.raises(LinksDisagree):
+        check(with_builds(step, *honest, *others))
+    assert passes(with_builds(step, *honest, build(VENDOR), *others))
+
+
 @pytest.mark.rejects("T2", "V8")
 def test_T2_V8_rejects_functionaries_who_disagree() -> None:
     with pytest.raises(LinksDisagree) as caught:
@@ -411,6 +436,53 @@ def test_T2_V8_rejects_functionaries_who_disagree() -> None:
             with_builds(TWO_OF_THREE, build(BUILDER), build(THIRD_BUILDER, products=OTHER_PRODUCTS))
         )
     assert f"'dist/{WHEEL}'" in caught.value.found
+    # Who said what: both digests, each with its document and its signer.
+    assert sha256("the wheel of demo 1.0") in caught.value.found
+    assert sha256("another wheel") in caught.value.found
+    assert f"(evidence, signed by key {THIRD_BUILDER.keyid[:8]})" in caught.value.found
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "words"),
+    [
+        ({"a": digests("1")}, {}, ("products, 'a': ", "sha256", "absent")),
+        ({"a": {}}, {"a": {}}, ("products, 'a': ", "without a digest")),
+        ({"a": {"md5": "00"}}, {"a": {"md5": "00"}}, ("products, 'a': ", "md5 00")),
+        (
+            {"a": {"sha512": "a" * 128}},
+            {"a": {"sha256": "b" * 64}},
+            ("sha512 aaaa", "sha256 bbbb"),
+        ),
+        (
+            {"a": {"sha256": "c" * 64, "sha512": "a" * 128}},
+            {"a": {"sha256": "c" * 64, "sha512": "b" * 128}},
+            ("sha512 aaaa", "sha512 bbbb"),
+        ),
+        ({"a": digests("1"), "b": digests("1")}, {}, ("'a' and 1 other: ", "absent")),
+    ],
+)
+def test_T2_disagreement_is_shown_on_one_artifact(
+    ours: dict[str, dict[str, str]], theirs: dict[str, dict[str, str]], words: tuple[str, ...]
+) -> None:
+    one, other = {**PRODUCTS, **ours}, {**PRODUCTS, **theirs}
+    with pytest.raises(LinksDisagree) as caught:
+        check(
+            with_builds(TWO_OF_THREE, build(BUILDER, products=one),
+                        build(THIRD_BUILDER, products=other))
+        )  # fmt: skip
+    for word in words:
+        assert word in caught.value.found
+
+
+def test_T2_a_disagreement_over_ten_thousand_artifacts_is_a_few_lines() -> None:
+    one, other = ({f"dist/{n}": digests(f"{n} {who}") for n in range(10_000)} for who in "ab")
+    with pytest.raises(LinksDisagree) as caught:
+        check(
+            with_builds(TWO_OF_THREE, build(BUILDER, products=one),
+                        build(THIRD_BUILDER, products=other))
+        )  # fmt: skip
+    assert "and 9999 others" in caught.value.found
+    assert len(f"{caught.value}{caught.value.expected}{caught.value.found}") < 800
 
 
 @pytest.mark.rejects("T2", "V8")
@@ -570,6 +642,26 @@ def test_V7_says_nothing_when_the_command_is_as_expected() -> None:
     step = build_step(expected_command=["make"])
     verified = check(chain(root=layout(tag_step(), step), build=build_link(command=["make"])))
     assert all(entry.outcome is Outcome.OK for entry in verified.trace)
+
+
+@pytest.mark.rejects("S7", "V7")
+@pytest.mark.parametrize(
+    ("expected", "found", "words"),
+    [
+        (["make", "all"], ["make"], "expected the command make all, found make"),
+        (["make", "all"], ["make all"], "expected the command make all, found 'make all'"),
+        (["make", ""], ["make"], "expected the command make '', found make"),
+        (["make"], [], "expected the command make, found (none)"),
+        (["make"], ["Make"], "expected the command make, found Make"),
+    ],
+)
+def test_S7_V7_a_command_that_differs_in_any_word_is_said(
+    expected: list[str], found: list[str], words: str
+) -> None:
+    step = build_step(expected_command=expected)
+    verified = check(chain(root=layout(tag_step(), step), build=build_link(command=found)))
+    (note,) = [entry.detail for entry in verified.trace if entry.outcome is Outcome.NOTE]
+    assert note.startswith(f"step build: {words} (")
 
 
 @pytest.mark.accepts("V9")
@@ -808,6 +900,32 @@ def test_V10_a_foreign_command_needs_the_policy() -> None:
     assert passes(documents, inspector=inspector, trusted=trust(run_all_inspections=True))
 
 
+@pytest.mark.accepts("R9")
+def test_R9_an_inspection_may_match_another() -> None:
+    again = authoring.inspection(
+        "again",
+        run=["true"],
+        expected_products=[
+            ["MATCH", "*", "WITH", "PRODUCTS", "FROM", "unpack"],
+            ["DISALLOW", "*"],
+        ],
+    )
+    root = layout(inspections=[UNPACK, again])
+    assert passes(chain(root=root), inspector=found_in_wheel())
+
+
+@pytest.mark.rejects("R11")
+def test_R11_a_step_matches_no_inspection() -> None:
+    step = build_step(
+        expected_materials=[["MATCH", "*", "WITH", "PRODUCTS", "FROM", "unpack"], ["DISALLOW", "*"]]
+    )
+    with pytest.raises(RuleViolated) as caught:
+        check(
+            chain(root=layout(tag_step(), step, inspections=[UNPACK])), inspector=found_in_wheel()
+        )
+    assert "there is no step 'unpack'" in caught.value.expected
+
+
 # --- U, V6, V12: sublayouts -----------------------------------------------------------------------
 
 COMPILER = signing_key(20)
@@ -915,6 +1033,52 @@ def test_U3_V12_rejects_when_the_summary_breaks_the_rules_above() -> None:
     assert "sublayout sub" in caught.value.found
 
 
+@pytest.mark.rejects("U3", "V12")
+@pytest.mark.parametrize("name", ["compile", "pack", "look"])
+@pytest.mark.parametrize("side", ["MATERIALS", "PRODUCTS"])
+def test_U3_what_happened_inside_is_not_presented_above(name: str, side: str) -> None:
+    """Steps and inspections of a sublayout have no names in the layout above it."""
+    inside = ["MATCH", "*", "WITH", side, "FROM", name]
+    only = authoring.step(
+        "use", functionaries=[BUILDER], expected_materials=[inside, ["DISALLOW", "*"]]
+    )
+    inner = sublayout(inspections=[authoring.inspection("look", run=["true"])])
+    documents = vendor_chain(sub=inner)
+    documents[0] = document(layout(tag_step(), VENDOR_BUILDS, only), OWNER)
+    documents.append(document(authoring.link("use", materials=PRODUCTS), BUILDER))
+    with pytest.raises(RuleViolated) as caught:
+        check(documents, inspector=FakeInspector(products=PRODUCTS))
+    assert caught.value.place == "step use, expected_materials[1]"
+    assert f"there is no step '{name}'" in caught.value.expected
+
+
+@pytest.mark.accepts("U3")
+def test_U3_what_only_an_inner_step_had_is_no_artifact_above() -> None:
+    """The object file is a product of the first step and a material of the last."""
+    step: JsonObject = {
+        **VENDOR_BUILDS,
+        "expected_materials": [
+            ["DISALLOW", "*.o"],
+            ["MATCH", "*", "WITH", "PRODUCTS", "FROM", "tag"],
+        ],
+    }
+    assert passes(vendor_chain(step=step))
+
+
+@pytest.mark.rejects("Q1")
+def test_Q1_parameters_are_those_of_the_root() -> None:
+    rules = [["CREATE", "dist/demo-{VERSION}*"], ["DISALLOW", "*"]]
+    pack = authoring.step("pack", functionaries=[PACKER], expected_products=rules)
+    inner = layout(pack, keys=[PACKER])
+    above = trust(parameters={"VERSION": "1.0"})
+    with pytest.raises(RuleViolated) as caught:
+        check(vendor_chain(sub=inner), trusted=above)
+    assert "step pack" in caught.value.place
+    named = authoring.step("pack", functionaries=[PACKER], expected_products=ONE_WHEEL_ONLY)
+    link = pack_link(materials=SOURCES)
+    assert passes(vendor_chain(sub=layout(named, keys=[PACKER]), pack=link), trusted=above)
+
+
 @pytest.mark.accepts("U1")
 def test_U1_a_bad_sublayout_does_not_sink_a_met_threshold() -> None:
     step: JsonObject = {**VENDOR_BUILDS, "pubkeys": [VENDOR.keyid, BUILDER.keyid]}
@@ -970,6 +1134,20 @@ def test_U4_a_layout_that_holds_itself_ends() -> None:
     root = document(layout(tag_step(), step, keys=[TAGGER, OWNER]), OWNER)
     with pytest.raises(EvidenceInvalid):
         check([root, document(tag_link(), TAGGER)])
+
+
+@pytest.mark.rejects("U4")
+def test_U4_two_layouts_that_hold_each_other_end() -> None:
+    one = layout(authoring.step("b", functionaries=[COMPILER]), keys=[COMPILER])
+    two = layout(authoring.step("a", functionaries=[VENDOR]), keys=[VENDOR])
+    documents = [
+        document(layout(tag_step(), VENDOR_BUILDS), OWNER),
+        document(tag_link(), TAGGER),
+        document(one, VENDOR),
+        document(two, COMPILER),
+    ]
+    with pytest.raises(EvidenceInvalid):
+        check(documents)
 
 
 def nested(depth: int) -> list[Document]:
