@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).absolute().parents[2]
 TESTS = ROOT / "tests"
 ACCEPTS, REJECTS = KINDS = ("accepts", "rejects")
-#: Whether a requirement without tests is an error; `python docs/check.py --missing` lists them.
-COMPLETE = False
+#: Requirements that may still be without tests; all others must have them.
+AWAITED = frozenset({"K6", "U5", "X1"})
 #: kind of a requirement → how the page introduces it
 _SOURCES = {
     "specification": "Specification, ",
@@ -70,7 +70,7 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Test:
-    """A test: its file, relative to the project, and its name."""
+    """A test: its file, relative to the project, and its name, with the parameters' id if given."""
 
     __test__ = False
 
@@ -119,39 +119,44 @@ class _Source:
             if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
                 yield from self._within(node.body, [*inherited, *own, *node.decorator_list])
             elif isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                test = Test(self.path, node.name)
                 found = [
-                    mark
+                    (kind, each, Test(self.path, node.name + case))
                     for expression in (*inherited, *own, *node.decorator_list)
-                    for mark in self._marks(expression)
+                    for kind, each, case in self._marks(expression)
                 ]
-                yield from ((kind, each, test) for kind, each in dict.fromkeys(found))
+                yield from dict.fromkeys(found)
 
-    def _marks(self, expression: ast.expr) -> Iterator[tuple[str, str]]:
-        """Kinds and ids in a decorator, in what a name stands for, or in a list of either."""
+    def _marks(self, expression: ast.expr, case: str = "") -> Iterator[tuple[str, str, str]]:
+        """Kinds, ids and cases in a decorator, in what a name stands for, or in a list of either.
+
+        A case is the id of parameters in brackets, or empty.
+        """
         if isinstance(expression, ast.Name) and expression.id in self.named:
             # Taken out meanwhile, so that a name in its own value does not go on for ever.
             value = self.named.pop(expression.id)
-            yield from self._marks(value)
+            yield from self._marks(value, case)
             self.named[expression.id] = value
         elif isinstance(expression, (ast.List, ast.Tuple)):
             for element in expression.elts:
-                yield from self._marks(element)
+                yield from self._marks(element, case)
         elif isinstance(expression, ast.Starred):
             yield from self._marks(expression.value)
         elif isinstance(expression, (ast.ListComp, ast.GeneratorExp)):
             yield from self._marks(expression.elt)
         elif isinstance(expression, ast.Call) and (kind := _kind(expression)):
             self.used.add((expression.lineno, expression.col_offset))
-            yield from ((kind, each) for each in _ids(expression))
+            yield from ((kind, each, case) for each in _ids(expression))
         elif isinstance(expression, ast.Call) and isinstance(expression.func, ast.Attribute):
             if expression.func.attr == "parametrize":
                 for argument in (*expression.args, *(each.value for each in expression.keywords)):
                     yield from self._marks(argument)
             elif expression.func.attr == "param":
-                for keyword in expression.keywords:
-                    if keyword.arg == "marks":
-                        yield from self._marks(keyword.value)
+                given = {keyword.arg: keyword.value for keyword in expression.keywords}
+                named = given.get("id")
+                if isinstance(named, ast.Constant) and isinstance(named.value, str):
+                    case = f"[{named.value}]"
+                if "marks" in given:
+                    yield from self._marks(given["marks"], case)
 
     def faults(self) -> Iterator[str]:
         """Marks that belong to no test, or do not say their ids; to be called after tests()."""

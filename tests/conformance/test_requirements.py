@@ -47,17 +47,16 @@ def test_a_requirement_says_what_is_demanded_and_what_others_do(
     assert requirement.python
     assert requirement.go
     # Where the others do not agree, this engine cannot be "the same" as both.
-    alike = requirement.python == requirement.go or requirement.go in {"The same.", "So."}
-    assert requirement.here or alike or requirement.id == "P2"
+    assert requirement.here or requirement.go.startswith(("The same", "So", requirement.python))
 
 
 def test_marks_name_requirements_and_belong_to_tests() -> None:
     assert list(requirements.faults(requirements.marks(), requirements.load())) == []
 
 
-@pytest.mark.skipif(not requirements.COMPLETE, reason="tests are still being marked")
 def test_every_requirement_is_shown_both_ways() -> None:
-    assert list(requirements.missing(requirements.marks(), requirements.load())) == []
+    due = [each for each in requirements.load() if each.id not in requirements.AWAITED]
+    assert list(requirements.missing(requirements.marks(), due)) == []
 
 
 # --- the marks are found ------------------------------------------------------------------------
@@ -67,7 +66,7 @@ import pytest
 from pytest import mark
 
 pytestmark = [pytest.mark.accepts("L1"), mark.slow]
-CASES = [pytest.param(1, marks=pytest.mark.rejects("L3")), 2, *(
+CASES = [pytest.param(1, id="one", marks=pytest.mark.rejects("L3")), 2, *(
     pytest.param(n, marks=mark.rejects("L8")) for n in range(3)
 )]
 both = pytest.mark.rejects("L4", "L5")
@@ -102,7 +101,7 @@ def test_marks_of_modules_classes_functions_and_parameters(tmp_path: Path) -> No
     assert found.tests["rejects"] == {
         "L4": [one],
         "L5": [one],
-        "L3": [two],
+        "L3": [requirements.Test("tests/test_x.py", "test_with_parameters[one]")],
         "L8": [two],
         "L6": [two],
         "L7": [two],
