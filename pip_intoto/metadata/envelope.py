@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.layout import Layout
     from pip_intoto.metadata.link import Link
+    from pip_intoto.metadata.openpgp import Headers
     from pip_intoto.metadata.strict_json import JsonValue
 
 #: E4: the only payload type that carries layouts and links.
@@ -40,11 +41,13 @@ class Signature:
     """One signature; ``keyid`` is a hint, and empty when the envelope gives none (E7).
 
     ``certificate`` is what the signer sent along to be known by (X1): PEM, not looked into.
+    ``openpgp`` is what an OpenPGP signature, and no other, covers besides the document (K6).
     """
 
     keyid: str
     value: bytes
     certificate: str = field(default="", repr=False)
+    openpgp: Headers | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,10 +186,11 @@ def _signatures(
 
 
 def _signature(node: Node, limits: Limits, *, is_dsse: bool) -> Signature:
-    if node.optional("other_headers") is not None:
-        # K6: OpenPGP signatures also cover headers of their own.
-        raise node.malformed("this is an OpenPGP signature, which is not supported")
-    sig = node.member("sig")
+    headers = node.optional("other_headers")
+    # K6: "signature {keyid, signature, other_headers}"; securesystemslib's own signer calls the
+    # second one "sig", as every other signature does.
+    has_old_name = headers is not None and not is_dsse and node.optional("sig") is None
+    sig = node.member("signature" if has_old_name else "sig")
     text = sig.string()
     value = _from_base64(text) if is_dsse else _from_hex(text)
     if not value:
@@ -202,7 +206,15 @@ def _signature(node: Node, limits: Limits, *, is_dsse: bool) -> Signature:
         keyid=keyid.string() if keyid is not None and is_hint else "",
         value=value,
         certificate=parse_signer(node, limits),
+        openpgp=None if headers is None else _openpgp(headers, limits),
     )
+
+
+def _openpgp(node: Node, limits: Limits) -> Headers:
+    # Imported here for start-up time: few documents have such signatures.
+    from pip_intoto.metadata import openpgp
+
+    return openpgp.headers(node, limits)
 
 
 def _from_hex(text: str) -> bytes | None:

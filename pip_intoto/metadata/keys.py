@@ -9,11 +9,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from pip_intoto.errors import UnusableKey
-from pip_intoto.metadata import canonical
-from pip_intoto.metadata.node import shown
+from pip_intoto.errors import MetadataMalformed, MetadataTooLarge, UnusableKey
+from pip_intoto.metadata import canonical, strict_json
+from pip_intoto.metadata.node import Node, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from cryptography.hazmat.primitives.asymmetric.dsa import DSAPublicKey
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.asymmetric.mldsa import (
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
-    from pip_intoto.metadata.node import Node
+    from pip_intoto.limits import Limits
 
     #: A key that signatures can be checked with.
     Material: TypeAlias = (
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
         | MLDSA44PublicKey
         | MLDSA65PublicKey
         | MLDSA87PublicKey
+        | DSAPublicKey
     )
 
 #: K2: "RSA keys … at least 2048 bits".
@@ -48,6 +53,8 @@ _CURVES = {
 }
 _KEYTYPES = frozenset({"rsa", "ed25519", "ecdsa", "ml-dsa", *_CURVES.values()})
 _ED25519_HEX = re.compile(r"[0-9a-fA-F]{64}")
+#: What the schemes of OpenPGP keys begin with.
+_OPENPGP = "pgp+"
 _KEYID = re.compile(r"[0-9a-fA-F]{8,128}")
 #: An ed25519 key whose algorithm has the NULL parameters that RFC 8410 forbids, as older
 #: libraries write it; some rebuilders of Linux distributions have such keys.
@@ -59,14 +66,32 @@ _PEM = re.compile(r"-----BEGIN ((?:RSA )?PUBLIC KEY)-----([A-Za-z0-9+/=\s]*)----
 class PublicKey:
     """A public key as a layout or a policy gives it.
 
-    ``keyid`` is a name and nothing more (K4). ``public`` is PEM or, for ed25519, 64 hex digits;
-    it is empty for kinds of keys that are not known here, which are refused only when used (K3).
+    ``keyid`` is a name and nothing more (K4). ``public`` is PEM or, for ed25519, 64 hex digits, or
+    the numbers of an OpenPGP key as a JSON object; it is empty for kinds of keys that are not known
+    here, which are refused only when used (K3).
     """
 
     keyid: str
     keytype: str
     scheme: str
     public: str
+    #: What follows is known of OpenPGP keys only (K6).
+    subkeys: tuple[PublicKey, ...] = ()
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+
+    @property
+    def is_openpgp(self) -> bool:
+        """Whether its signatures are OpenPGP signatures, and only those."""
+        return self.scheme.startswith(_OPENPGP)
+
+    def invalid_at(self, now: datetime) -> str:
+        """Why it is not valid at ``now`` (aware), for messages; empty when it is."""
+        if self.not_after is not None and now > self.not_after:
+            return f"expired on {self.not_after:%Y-%m-%d}"
+        if self.not_before is not None and now < self.not_before:
+            return f"is not valid before {self.not_before:%Y-%m-%d}"
+        return ""
 
 
 def parse_key(node: Node, keyid: str) -> PublicKey:
@@ -74,6 +99,60 @@ def parse_key(node: Node, keyid: str) -> PublicKey:
 
     Raises :class:`pip_intoto.errors.MetadataMalformed`.
     """
+    _check_names(keyid, node)
+    method = _text(node.optional("scheme")) or _text(node.optional("method"))
+    if method.startswith(_OPENPGP):
+        return _openpgp_key(node, keyid, method)
+    keytype = node.optional("keytype")
+    if keytype is None or keytype.string() not in _KEYTYPES:
+        # K3: whether this matters is seen when the key is used.
+        return PublicKey(
+            keyid=keyid,
+            keytype=_text(keytype if keytype is not None else node.optional("type")),
+            scheme=method,
+            public="",
+        )
+    scheme = node.member("scheme").string()
+    public = node.member("keyval").member("public")
+    return PublicKey(keyid=keyid, keytype=keytype.string(), scheme=scheme, public=public.string())
+
+
+def _openpgp_key(node: Node, keyid: str, method: str, *, is_subkey: bool = False) -> PublicKey:
+    # K6: "{type, method, hashes, keyval: {public: {n, e | ..}}, subkeys?, creation_time?,
+    # validity_period?}"; later writers call the first two keytype and scheme.
+    # Imported here for start-up time: few layouts have such keys.
+    from pip_intoto.metadata import openpgp
+
+    keytype = node.optional("keytype") or node.member("type")
+    not_before, not_after = openpgp.validity(node)
+    listed = node.optional("subkeys")
+    if is_subkey and listed is not None and listed.mapping():
+        raise listed.malformed("a subkey has no subkeys")
+    return PublicKey(
+        keyid=keyid,
+        keytype=keytype.string(),
+        scheme=method,
+        public=openpgp.numbers(node, keytype, method),
+        subkeys=() if listed is None else tuple(_subkeys(listed)),
+        not_before=not_before,
+        not_after=not_after,
+    )
+
+
+def _subkeys(node: Node) -> Iterator[PublicKey]:
+    for keyid, subkey in node.items():
+        _check_names(keyid, subkey)
+        method = subkey.optional("scheme") or subkey.member("method")
+        if not method.string().startswith(_OPENPGP):
+            raise method.malformed(
+                "the subkey of an OpenPGP key is one as well",
+                expected=f"{_OPENPGP}…",
+                found=shown(method.value),
+            )
+        yield _openpgp_key(subkey, keyid, method.string(), is_subkey=True)
+
+
+def _check_names(keyid: str, node: Node) -> None:
     check_keyid(keyid, node)
     inner = node.optional("keyid")
     # K5: the specification has no inner keyid, but two names for one key help nobody.
@@ -83,25 +162,6 @@ def parse_key(node: Node, keyid: str) -> PublicKey:
             expected=shown(keyid),
             found=shown(inner.value),
         )
-    keytype = node.optional("keytype")
-    if keytype is None or keytype.string() not in _KEYTYPES:
-        # K3: whether this matters is seen when the key is used. OpenPGP keys (K6) come here too.
-        return PublicKey(
-            keyid=keyid,
-            keytype=_text(keytype if keytype is not None else node.optional("type")),
-            scheme=_text(node.optional("scheme") or node.optional("method")),
-            public="",
-        )
-    scheme = node.member("scheme").string()
-    public = node.member("keyval").member("public")
-    # An OpenPGP key says "rsa" as well, and has numbers instead of PEM.
-    is_pgp = isinstance(public.value, dict)
-    return PublicKey(
-        keyid=keyid,
-        keytype=keytype.string(),
-        scheme=scheme,
-        public="" if is_pgp else public.string(),
-    )
 
 
 def check_keyid(keyid: str, node: Node) -> str:
@@ -141,13 +201,43 @@ def load_pem(data: bytes, keyid: str | None = None, *, scheme: str | None = None
     return PublicKey(keyid=keyid, keytype=keytype, scheme=scheme, public=public)
 
 
+def load_public(data: bytes, *, limits: Limits) -> PublicKey:
+    """The key in a file: PEM, or an OpenPGP key in the JSON of in-toto's layouts (K6).
+
+    Raises :class:`pip_intoto.errors.UnusableKey` for anything else.
+    """
+    if not data.lstrip().startswith(b"{"):
+        if b"-----BEGIN PGP" in data:
+            raise UnusableKey(
+                "this is a key in OpenPGP's own form",
+                expected="the key in JSON, as in-toto writes it; --gpg takes it from GnuPG",
+            )
+        return load_pem(data)
+    try:
+        node = Node(strict_json.parse(data, limits=limits))
+        keyid = node.member("keyid").string()
+        key = parse_key(node, keyid)
+        private = node.member("keyval").optional("private")
+        if private is not None and private.value:
+            raise private.malformed("this is a private key", expected="a public key")
+    except (MetadataMalformed, MetadataTooLarge) as error:
+        raise UnusableKey(str(error), expected=error.expected, found=error.found) from None
+    if not key.is_openpgp:
+        raise UnusableKey(
+            "this is not an OpenPGP key",
+            expected=f'"method": "{_OPENPGP}…", or a key in PEM',
+            found=shown(key.scheme),
+        )
+    return key
+
+
 def identity(key: PublicKey) -> str:
     """Lower-case hex sha256 over the key's DER form (SubjectPublicKeyInfo).
 
     Equal key material is one identity, whatever the keyid, scheme or spelling (K4, T3). Raises
     :class:`pip_intoto.errors.UnusableKey` when the key cannot be read.
     """
-    return _identity(key.keytype, key.public)
+    return _identity(key.keytype, key.public, key.is_openpgp)
 
 
 def material(key: PublicKey) -> Material:
@@ -156,25 +246,31 @@ def material(key: PublicKey) -> Material:
     Raises :class:`pip_intoto.errors.UnusableKey` when it is of an unknown kind, cannot be read,
     is not of the kind that it says, or too small.
     """
-    return _material(key.keytype, key.public)
+    return _material(key.keytype, key.public, key.is_openpgp)
 
 
 @functools.lru_cache(maxsize=1024)
-def _identity(keytype: str, public: str) -> str:
+def _identity(keytype: str, public: str, is_openpgp: bool) -> str:  # noqa: FBT001 - cached
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     # Serialised afresh, so that it does not matter how the key was spelled.
-    der = _material(keytype, public).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    loaded = _material(keytype, public, is_openpgp)
+    der = loaded.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(der).hexdigest()
 
 
 @functools.lru_cache(maxsize=1024)
-def _material(keytype: str, public: str) -> Material:
-    if keytype not in _KEYTYPES or not public:
+def _material(keytype: str, public: str, is_openpgp: bool) -> Material:  # noqa: FBT001 - cached
+    if is_openpgp and public:
+        # Imported here for start-up time: few layouts have such keys.
+        from pip_intoto.metadata import openpgp
+
+        return _of_fair_size(openpgp.material(public))
+    if is_openpgp or keytype not in _KEYTYPES or not public:
         raise UnusableKey(
             "keys of this kind are not supported",
-            expected="rsa, ed25519, ecdsa or ml-dsa",
-            found=shown(keytype) if keytype not in _KEYTYPES else "an OpenPGP key",
+            expected="rsa, ed25519, ecdsa, ml-dsa, or OpenPGP",
+            found=shown(keytype) if not is_openpgp else "another method of OpenPGP's",
         )
     if keytype == "ed25519" and _ED25519_HEX.fullmatch(public):
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -214,21 +310,31 @@ def _from_pem(text: str) -> tuple[Material, str, str]:
     except (ValueError, TypeError, UnsupportedAlgorithm):  # binascii.Error is a ValueError
         raise UnusableKey("this public key cannot be read") from None
     if isinstance(loaded, RSAPublicKey):
-        if not RSA_MINIMUM_BITS <= loaded.key_size <= _RSA_MAXIMUM_BITS:
-            # K2: "at least 2048 bits"
-            raise UnusableKey(
-                "this RSA key is too weak"
-                if loaded.key_size < RSA_MINIMUM_BITS
-                else "this RSA key is too long",
-                expected=f"{RSA_MINIMUM_BITS} to {_RSA_MAXIMUM_BITS} bits",
-                found=f"{loaded.key_size} bits",
-            )
+        _of_fair_size(loaded)
         return loaded, "rsa", "rsassa-pss-sha256"
     if isinstance(loaded, Ed25519PublicKey):
         return loaded, "ed25519", "ed25519"
     if isinstance(loaded, EllipticCurvePublicKey) and loaded.curve.name in _CURVES:
         return loaded, "ecdsa", _CURVES[loaded.curve.name]
     return _ml_dsa(loaded)
+
+
+def _of_fair_size(loaded: Material) -> Material:
+    """``loaded``, unless it is an RSA key that is too short, or too long to be checked."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+    # K2: "at least 2048 bits"
+    if isinstance(loaded, RSAPublicKey) and not (
+        RSA_MINIMUM_BITS <= loaded.key_size <= _RSA_MAXIMUM_BITS
+    ):
+        raise UnusableKey(
+            "this RSA key is too weak"
+            if loaded.key_size < RSA_MINIMUM_BITS
+            else "this RSA key is too long",
+            expected=f"{RSA_MINIMUM_BITS} to {_RSA_MAXIMUM_BITS} bits",
+            found=f"{loaded.key_size} bits",
+        )
+    return loaded
 
 
 def _ml_dsa(loaded: PublicKeyTypes) -> tuple[Material, str, str]:

@@ -66,15 +66,16 @@ from pip_intoto.verification.artifact_rules import (
     shown_rule,
 )
 from pip_intoto.verification.binding import bind, nearness
+from pip_intoto.verification.certificates import Certified, Holder, described
 from pip_intoto.verification.choice import Candidate, qualifying_groups, search
 from pip_intoto.verification.inspections import permit
 from pip_intoto.verification.parties import count_parties
 from pip_intoto.verification.record import Record
-from pip_intoto.verification.signatures import Keyring
+from pip_intoto.verification.signatures import Keyring, Signing
 from pip_intoto.verification.substitution import substitute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from pip_intoto.limits import Limits
@@ -86,7 +87,6 @@ if TYPE_CHECKING:
     from pip_intoto.verification.binding import Binding, Subject
     from pip_intoto.verification.choice import Group
     from pip_intoto.verification.inspections import Inspector
-    from pip_intoto.verification.signatures import Signing
     from pip_intoto.verification.trust import Owner, Trust
 
 
@@ -139,13 +139,13 @@ def root_layouts(
     if not documents:
         raise EvidenceMissing("There is no evidence")
     _check_count(documents, limits)
-    owners = _Owners(trust, limits)
+    owners = _Owners(trust, now, limits)
     faults: list[tuple[int, EvidenceInvalid]] = []
     notes: list[TraceEntry] = []
     believed: dict[bytes, RootLayout] = {}
     for document in _unique(documents):
         try:
-            root = owners.believe(document, now)
+            root = owners.believe(document)
         except _NearMiss as miss:
             faults.append((miss.nearness, miss.error))
             said = str(miss.error)
@@ -180,10 +180,11 @@ class _NearMiss(Exception):
 class _Owners:
     """Who may sign the root layout."""
 
-    def __init__(self, trust: Trust, limits: Limits) -> None:
+    def __init__(self, trust: Trust, now: datetime, limits: Limits) -> None:
         self._trust = trust
+        self._now = now
         self._limits = limits
-        self._keyring = Keyring((owner.key for owner in trust.owners), limits=limits)
+        self._keyring = Keyring((owner.key for owner in trust.owners), now=now, limits=limits)
         self._principals = sorted({owner.principal for owner in trust.owners})
 
     def nobody_signed(self, documents: int) -> LayoutSignatureMissing:
@@ -196,7 +197,7 @@ class _Owners:
     def _wanted(self) -> str:
         return f"a layout signed by {_of(self._trust.threshold, self._principals)}"
 
-    def believe(self, document: Document, now: datetime) -> RootLayout | None:
+    def believe(self, document: Document) -> RootLayout | None:
         """Return the layout in ``document``; None when it is none that an owner signed."""
         trust = self._trust
         if not _may_be_layout(document.envelope):
@@ -208,10 +209,7 @@ class _Owners:
             raise _NearMiss(0, error) from error
         # A key object may stand for several owners; what signs is the key.
         signing = [
-            (owner, each.identity)
-            for owner in trust.owners
-            for each in signed
-            if each.key is owner.key
+            (owner, each) for owner in trust.owners for each in signed if each.key is owner.key
         ]
         if not signing:
             return None
@@ -224,7 +222,11 @@ class _Owners:
         if not isinstance(layout, Layout):
             # L1: an owner may be a functionary as well, and this is their link.
             return None
-        counted = [(owner, ident) for owner, ident in signing if ident not in trust.revoked]
+        counted = [
+            (owner, each)
+            for owner, each in signing
+            if not each.is_among(trust.revoked) and not each.invalid_at(self._now)
+        ]
         names = sorted({owner.principal for owner, _ in counted})
         if not names or _parties(counted) < trust.threshold:
             raise _NearMiss(1, self._too_few(document, signing, names))
@@ -240,7 +242,7 @@ class _Owners:
             )
         # V2: "If the system's date is newer than the expiration date on the layout's expiration
         # field, verification should fail."
-        expiry = _check_expiry(layout, document, now, trust, "the layout", nearness=4)
+        expiry = _check_expiry(layout, document, self._now, trust, "the layout", nearness=4)
         # V3
         try:
             layout = substitute(layout, trust.parameters)
@@ -257,19 +259,26 @@ class _Owners:
         )
 
     def _too_few(
-        self, document: Document, signing: list[tuple[Owner, str]], names: list[str]
+        self, document: Document, signing: list[tuple[Owner, Signing]], names: list[str]
     ) -> EvidenceInvalid:
-        revoked = [owner for owner, ident in signing if ident in self._trust.revoked]
+        revoked = [owner for owner, each in signing if each.is_among(self._trust.revoked)]
         if revoked and _parties(signing) >= self._trust.threshold:
             return KeyRevoked(
                 "The layout rests on a key that the policy revokes",
                 expected=self._wanted(),
                 found=f"signed with the revoked key of {revoked[0].principal} ({document.origin})",
             )
+        # K6: an OpenPGP key signs nothing once its period of validity is over.
+        invalid = [
+            f"; {reason} ({owner.principal})"
+            for owner, each in signing
+            if (reason := each.invalid_at(self._now))
+        ]
         return LayoutSignatureMissing(
             "Too few of the project's owners signed the layout",
             expected=self._wanted(),
-            found=f"signed by {', '.join(names) or 'nobody who counts'} ({document.origin})",
+            found=f"signed by {', '.join(names) or 'nobody who counts'}"
+            f"{''.join(invalid[:_NAMED])} ({document.origin})",
         )
 
 
@@ -283,8 +292,8 @@ def _may_be_layout(envelope: Envelope) -> bool:
     return b"layout" in envelope.signed or b"\\u" in envelope.signed
 
 
-def _parties(signing: Sequence[tuple[Owner, str]]) -> int:
-    return count_parties((owner.principal, ident) for owner, ident in signing)
+def _parties(signing: Sequence[tuple[Owner, Signing]]) -> int:
+    return count_parties((owner.principal, each.identity) for owner, each in signing)
 
 
 def _check_expiry(
@@ -316,9 +325,20 @@ def link_names(layout: Layout) -> tuple[str, ...]:
     """Return the file names that links of ``layout`` have in the directory form (N1)."""
     return tuple(
         dict.fromkeys(
-            link_filename(step.name, keyid) for step in layout.steps for keyid in step.pubkeys
+            link_filename(step.name, keyid)
+            for step in layout.steps
+            for keyid in _may_sign(step, layout)
         )
     )
+
+
+def _may_sign(step: Step, layout: Layout) -> Iterator[str]:
+    """Yield the keyids that links of ``step`` may have in their names."""
+    for keyid in step.pubkeys:
+        yield keyid
+        # K6: a master authorises its subkeys.
+        if keyid in layout.keys:
+            yield from (subkey.keyid for subkey in layout.keys[keyid].subkeys)
 
 
 def wanted_names(
@@ -435,10 +455,14 @@ class _StepEvidence:
     candidates: list[Candidate]
     #: Principals whose key is revoked, and what messages call them.
     revoked: dict[str, str]
+    #: Principals whose OpenPGP key is not valid now, and what messages say of them.
+    invalid: dict[str, str]
     #: Signed by functionaries of the layout, but not of this step.
     strangers: list[str]
     #: Why sublayouts and malformed documents do not count, and for whom they would have.
     failed: list[tuple[EvidenceInvalid, _Authorised]]
+    #: Certificates that do not count, and why.
+    uncertified: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -549,14 +573,17 @@ class _Workflow:
         return search(layout, groups, accept, self._budget, self._limits)
 
     def _load(self, layout: Layout, within: tuple[bytes, ...]) -> dict[str, _StepEvidence]:
-        evidence = {step.name: _StepEvidence([], {}, [], []) for step in layout.steps}
+        evidence = {step.name: _StepEvidence([], {}, {}, [], []) for step in layout.steps}
         keyring = self._functionaries(layout)
+        certified = self._certified(layout)
         for document in self._documents:
             # U4: a layout is no part of itself.
             if document.envelope.signed in within:
                 continue
             # V5: which of the layout's functionaries signed, whatever the keyids say (E7).
-            signed = self._signings(document, keyring)
+            signed: tuple[Signing | Holder, ...] = self._signings(document, keyring)
+            # X1
+            signed += self._holders(document, certified, layout, evidence)
             if not signed:
                 continue
             # V4: "one or more pieces of link or layout metadata is loaded"
@@ -580,7 +607,9 @@ class _Workflow:
 
     def _functionaries(self, layout: Layout) -> Keyring:
         """Return the keys that may sign for some step."""
-        keys: dict[str, PublicKey] = {}
+        # K6: a step may name a subkey; and whose subkey a key is decides for whom it counts.
+        masters = [key for key in layout.keys.values() if key.subkeys]
+        keys = {key.keyid: key for key in masters}
         for step in layout.steps:
             # S6: "a list of KEYIDs … of the keys that can sign the link metadata that
             # corresponds to this step".
@@ -588,24 +617,27 @@ class _Workflow:
                 key = layout.keys.get(keyid)
                 if key is not None:
                     keys[keyid] = key
-                else:
+                elif not any(keyid == sub.keyid for key in masters for sub in key.subkeys):
                     self._note(
                         f"step {step.name} names the key {_keyid(keyid)}, which the layout does"
                         " not hold"
                     )
-        keyring = Keyring(keys.values(), limits=self._limits)
+        keyring = Keyring(keys.values(), now=self._now, limits=self._limits)
         for key in keyring.unusable:
             # K3: a key of an unknown kind only matters when it is needed.
             self._note(f"the layout names the key {_keyid(key.keyid)}, which is not usable")
         return keyring
 
-    def _signings(self, document: Document, keyring: Keyring) -> tuple[Signing, ...]:
-        self._signature_checks += len(document.envelope.signatures) * len(keyring)
+    def _count_checks(self, checks: int) -> None:
+        self._signature_checks += checks
         if self._signature_checks > self._limits.chain_signature_checks:
             raise MetadataTooLarge(
                 "The evidence has too many signatures for the layout's keys",
                 expected=f"at most {self._limits.chain_signature_checks} signatures times keys",
             )
+
+    def _signings(self, document: Document, keyring: Keyring) -> tuple[Signing, ...]:
+        self._count_checks(len(document.envelope.signatures) * len(keyring))
         for note in document.envelope.notes:
             self._note(f"{document.origin}: {note}")
         try:
@@ -613,6 +645,33 @@ class _Workflow:
         except MetadataTooLarge as error:
             self._note(f"{document.origin} was skipped: {error}")
             return ()
+
+    def _certified(self, layout: Layout) -> Certified:
+        """Return who may sign for some step by certificate."""
+        certified = Certified(
+            layout, now=self._now, revoked=self._trust.revoked, limits=self._limits
+        )
+        for what in certified.unreadable:
+            self._note(f"the layout names {what}")
+        return certified
+
+    def _holders(
+        self,
+        document: Document,
+        certified: Certified,
+        layout: Layout,
+        evidence: Mapping[str, _StepEvidence],
+    ) -> tuple[Holder, ...]:
+        self._count_checks(certified.work(document.envelope))
+        holders, refused = certified.signers(document.envelope)
+        for certificate in refused:
+            self._note(f"{document.origin}: {certificate}")
+            # Of which step it is nobody knows, nor whether anybody should be believed about it.
+            asking = [step for step in layout.steps if step.constraints]
+            meant = [step for step in asking if certificate.concerns(step)]
+            for step in meant or asking:
+                evidence[step.name].uncertified.append(f"{certificate} ({document.origin})")
+        return holders
 
     def _payload(self, document: Document) -> _Payload | None:
         sha256 = document.envelope.sha256
@@ -628,22 +687,35 @@ class _Workflow:
         return self._payloads[sha256]
 
     def _authorised(
-        self, document: Document, step: Step, signed: Sequence[Signing], found: _StepEvidence
+        self,
+        document: Document,
+        step: Step,
+        signed: Sequence[Signing | Holder],
+        found: _StepEvidence,
     ) -> _Authorised:
         """Return the parties that signed, may sign for ``step``, and are not revoked."""
         principals: dict[str, str] = {}
         signings: set[tuple[str, str]] = set()
         strangers = []
         for signing in signed:
-            # T3: the party is told by the key itself, not by the names that the layout has for it.
-            name = self._trust.principals.get(signing.identity)
-            principal = f"principal {name}" if name else f"key {signing.identity}"
-            called = name or f"key {_keyid(signing.key.keyid)}"
-            if not set(signing.keyids).intersection(step.pubkeys):
+            if isinstance(signing, Holder):
+                # X1: the party is told by the names that an authority gave it.
+                principal, called = signing.names.principal, str(signing.names)
+                may_sign = signing.may_carry_out(step)
+            else:
+                # T3: by the key itself, not by the names that the layout has for it.
+                principal, name = signing.principal(self._trust.principals)
+                called = name or f"key {_keyid(signing.key.keyid)}"
+                may_sign = not set(signing.keyids).isdisjoint(step.pubkeys)
+            if not may_sign:
                 strangers.append(called)
-            elif signing.identity in self._trust.revoked:
+            elif signing.is_among(self._trust.revoked):
                 found.revoked[principal] = called
                 self._note(f"{document.origin}: the key of {called} is revoked by the policy")
+            elif isinstance(signing, Signing) and (reason := signing.invalid_at(self._now)):
+                # K6: an OpenPGP key signs nothing once its period of validity is over.
+                found.invalid[principal] = f"{called}: {reason}"
+                self._note(f"{document.origin}, signed by {called}: {reason}")
             else:
                 principals[principal] = called
                 signings.add((principal, signing.identity))
@@ -656,7 +728,7 @@ class _Workflow:
         document: Document,
         link: Link,
         layout: Layout,
-        signed: Sequence[Signing],
+        signed: Sequence[Signing | Holder],
         evidence: Mapping[str, _StepEvidence],
     ) -> None:
         # N4: "the NAME field must be set to the same identifier as the step described in the
@@ -698,7 +770,7 @@ class _Workflow:
         document: Document,
         sublayout: Layout,
         layout: Layout,
-        signed: Sequence[Signing],
+        signed: Sequence[Signing | Holder],
         within: tuple[bytes, ...],
         evidence: Mapping[str, _StepEvidence],
     ) -> None:
@@ -813,20 +885,24 @@ class _Workflow:
             if count_parties(signings | authorised.signings) >= step.threshold:
                 error.place = f"{place}, {error.place}" if error.place else place
                 return error
-        claimed = self._claims(step)
-        if counted or found.strangers or found.failed or found.revoked or claimed:
+        claimed = self._claims(step, layout)
+        skipped = (found.strangers, found.failed, found.revoked, found.invalid, found.uncertified)
+        if counted or claimed or any(skipped):
             parts = [f"signed by {', '.join(counted.values()) or 'none of them'}"]
             parts += [f"not authorised for this step: {who}" for who in found.strangers[:_NAMED]]
             parts += [f"revoked by the policy: {who}" for who in found.revoked.values()][:_NAMED]
+            parts += [f"not valid now: {who}" for who in found.invalid.values()][:_NAMED]
             parts += [f"{error}" for error, _ in found.failed[:_NAMED]]
             parts += [f"its signature does not verify: {origin}" for origin in claimed[:_NAMED]]
+            parts += found.uncertified[:_NAMED]
             return LinkThresholdUnmet(
                 f"Too few of those who may carry out the step {step.name} signed for it",
                 expected=f"a link signed by {wanted}",
                 found="; ".join(parts),
                 place=place,
             )
-        names = list(dict.fromkeys(link_filename(step.name, keyid) for keyid in step.pubkeys))
+        keyids = dict.fromkeys(_may_sign(step, layout))
+        names = list(dict.fromkeys(link_filename(step.name, keyid) for keyid in keyids))
         return LinkMissing(
             f"The report (link) of the step {step.name} is missing",
             expected=f"{' or '.join(names[:_NAMED]) or 'a link'}, signed by {wanted}",
@@ -841,14 +917,17 @@ class _Workflow:
             ident = None if key is None else _identity(key)
             name = None if ident is None else self._trust.principals.get(ident)
             names[name or f"key {_keyid(keyid)}"] = None
+        # X1
+        names.update(dict.fromkeys(map(described, step.constraints)))
         return list(names)
 
-    def _claims(self, step: Step) -> list[str]:
+    def _claims(self, step: Step, layout: Layout) -> list[str]:
         """Return where documents came from that say they are links of ``step``, and are not.
 
         What they say is not signed: it makes a message, never a decision.
         """
-        names = {link_filename(step.name, keyid) for keyid in step.pubkeys}
+        keyids = set(_may_sign(step, layout))
+        names = {link_filename(step.name, keyid) for keyid in keyids}
         return [
             document.origin
             for document in self._documents
@@ -856,7 +935,7 @@ class _Workflow:
             and (
                 document.hint.rpartition("/")[2] in names
                 if document.hint
-                else any(found.keyid in step.pubkeys for found in document.envelope.signatures)
+                else any(found.keyid in keyids for found in document.envelope.signatures)
             )
         ]
 
@@ -944,9 +1023,8 @@ class _Workflow:
             if not isinstance(sublayout, Layout):
                 continue
             for step in layout.steps:
-                for keyid in [keyid for signing in signed for keyid in signing.keyids]:
-                    if keyid not in step.pubkeys:
-                        continue
+                authorised = [each for each in signed if set(each.keyids) & set(step.pubkeys)]
+                for keyid in dict.fromkeys(keyid for each in authorised for keyid in each.keyids):
                     self._sublayouts += 1
                     if self._sublayouts > self._limits.sublayouts:
                         return names

@@ -1,13 +1,13 @@
 """Which keys signed an envelope (specification, section 4.2; DSSE; E6, E7, K4).
 
 The cryptography library is called directly: importing securesystemslib's signers would cost the
-verifier more than half of its start-up time.
+verifier more than half of its start-up time. Only OpenPGP signatures are left to that library.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from pip_intoto.errors import MetadataTooLarge, UnusableKey
@@ -16,7 +16,8 @@ from pip_intoto.metadata.keys import identity, material
 from pip_intoto.metadata.node import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from datetime import datetime
 
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.envelope import Envelope, Signature
@@ -39,15 +40,51 @@ _ML_DSA_SCHEMES = {"ml-dsa-44/1": 1312, "ml-dsa-65/1": 1952, "ml-dsa-87/1": 2592
 
 @dataclass(frozen=True, slots=True)
 class Signing:
-    """A key with a signature on an envelope that verifies, and its identity."""
+    """A key with a signature on an envelope that verifies, and its identity.
+
+    K6: ``subkey`` is the one that signed, where it was not ``key`` itself, and ``identity`` is that
+    of the one that signed. ``family`` are the identities of all keys that belong to the same
+    OpenPGP key, the master's first; ``masters`` those that the signing key is a subkey of.
+    """
 
     key: PublicKey
     identity: str
+    subkey: PublicKey | None = None
+    family: tuple[str, ...] = ()
+    masters: tuple[str, ...] = ()
+
+    @property
+    def signer(self) -> PublicKey:
+        """The key that made the signature."""
+        return self.subkey or self.key
 
     @property
     def keyids(self) -> tuple[str, ...]:
         """The names by which a step may authorise it."""
+        # K6: who names the master accepts its subkeys; who names a subkey accepts only that.
+        if self.subkey is not None:
+            return (self.subkey.keyid, self.key.keyid)
         return (self.key.keyid,)
+
+    def principal(self, names: Mapping[str, str]) -> tuple[str, str]:
+        """The party that signed, and its name out of ``names`` (by identity), empty without one.
+
+        The keys of one family are one party (K6), whichever of them has the name.
+        """
+        family = self.family or (self.identity,)
+        name = next((names[each] for each in family if each in names), "")
+        return f"principal {name}" if name else f"key {family[0]}", name
+
+    def is_among(self, revoked: Collection[str]) -> bool:
+        """Whether the key, or one that it is a subkey of, is among ``revoked`` (identities)."""
+        return self.identity in revoked or any(each in revoked for each in self.masters)
+
+    def invalid_at(self, now: datetime) -> str:
+        """Why the key does not count at ``now`` (K6), for messages; empty when it does."""
+        if self.subkey is not None and (reason := self.subkey.invalid_at(now)):
+            return f"the subkey {reason}"
+        reason = self.key.invalid_at(now)
+        return f"the key {reason}" if reason else ""
 
 
 #: What a signature is checked with. Two keys that share it are one (T3), under whatever keyids.
@@ -58,23 +95,40 @@ class Keyring:
     """Keys that may have signed something, each of them once.
 
     ``keys`` may hold the same key under several keyids. Those that cannot be used (K3) are left
-    out, and listed in ``unusable``.
+    out, and listed in ``unusable``. ``now`` (aware) is for OpenPGP signatures that say when they
+    expire; without it they do not count. That a key has expired is for the caller to ask.
     """
 
-    def __init__(self, keys: Iterable[PublicKey], *, limits: Limits = DEFAULT) -> None:
+    def __init__(
+        self,
+        keys: Iterable[PublicKey],
+        *,
+        now: datetime | None = None,
+        limits: Limits = DEFAULT,
+    ) -> None:
+        self._now = now
         self._limits = limits
         self._listed: dict[_Method, list[Signing]] = {}
         self._called: dict[str, list[_Method]] = {}
         self.unusable: list[PublicKey] = []
+        for signing in _as_families(self._signings_of(keys)):
+            method = (signing.identity, signing.signer.scheme)
+            self._listed.setdefault(method, []).append(signing)
+            self._called.setdefault(signing.signer.keyid, []).append(method)
+
+    def _signings_of(self, keys: Iterable[PublicKey]) -> Iterator[Signing]:
         for key in keys:
             try:
-                signing = Signing(key, identity(key))
+                ident = identity(key)
+                yield Signing(key, ident)
             except UnusableKey:
                 self.unusable.append(key)
                 continue
-            method = (signing.identity, key.scheme)
-            self._listed.setdefault(method, []).append(signing)
-            self._called.setdefault(key.keyid, []).append(method)
+            for subkey in key.subkeys:
+                try:
+                    yield Signing(key, identity(subkey), subkey=subkey, masters=(ident,))
+                except UnusableKey:
+                    self.unusable.append(subkey)
 
     def __len__(self) -> int:
         """How many different keys there are to try."""
@@ -112,19 +166,60 @@ class Keyring:
         )
 
     def _likely_first(self, signature: Signature) -> Iterator[_Method]:
+        if _has_expired(signature, self._now):
+            return
         # E7: the keyid is a hint, and decides nothing but the order.
         hinted = self._called.get(signature.keyid, ())
-        yield from hinted
+        yield from (method for method in hinted if _can_make(method[1], signature))
         for method in self._listed:
-            if method not in hinted:
+            if method not in hinted and _can_make(method[1], signature):
                 yield method
 
     def _verifies(self, method: _Method, signature: Signature, signed: bytes) -> bool:
         try:
-            return verify_signature(self._listed[method][0].key, signature, signed)
+            return verify_signature(self._listed[method][0].signer, signature, signed)
         except UnusableKey:
             # K3: a scheme that is not one of this kind of key.
             return False
+
+
+def _as_families(signings: Iterable[Signing]) -> Iterable[Signing]:
+    """``signings``, each with the family that its key belongs to, if it belongs to one.
+
+    K6: what is listed as a subkey somewhere is one, though it be listed for itself as well.
+    """
+    listed = list(signings)
+    if all(signing.subkey is None for signing in listed):
+        return listed
+    families: dict[str, dict[str, None]] = {}
+    masters: dict[str, dict[str, None]] = {}
+    for signing in listed:
+        family = families.setdefault(signing.identity, {signing.identity: None})
+        for master in signing.masters:
+            masters.setdefault(signing.identity, {})[master] = None
+            joined = {**families[master], **family}
+            families.update(dict.fromkeys(joined, joined))
+    return [
+        replace(
+            signing,
+            family=tuple(families[signing.identity]),
+            masters=tuple(masters.get(signing.identity, ())),
+        )
+        for signing in listed
+    ]
+
+
+def _can_make(scheme: str, signature: Signature) -> bool:
+    """Whether a key with this scheme can have made it: the two kinds never mix (V4, K6)."""
+    if signature.openpgp is None:
+        return not scheme.startswith("pgp+")
+    return scheme == signature.openpgp.method
+
+
+def _has_expired(signature: Signature, now: datetime | None) -> bool:
+    """Whether it is an OpenPGP signature whose signer wanted it to end."""
+    expires = None if signature.openpgp is None else signature.openpgp.expires
+    return expires is not None and (now is None or now > expires)
 
 
 def verify_signature(key: PublicKey, signature: Signature, signed: bytes) -> bool:
@@ -133,6 +228,12 @@ def verify_signature(key: PublicKey, signature: Signature, signed: bytes) -> boo
     Raises :class:`pip_intoto.errors.UnusableKey` when no signature could ever verify with it:
     an unknown kind or scheme, a scheme of another kind, an RSA key below 2048 bits.
     """
+    if key.is_openpgp or signature.openpgp is not None:
+        # K6. Imported here for start-up time: few keys are such, and securesystemslib's signers,
+        # which know how to check their signatures, take as long as all the rest.
+        from pip_intoto.verification import openpgp
+
+        return _can_make(key.scheme, signature) and openpgp.verifies(key, signature, signed)
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
     try:
@@ -147,6 +248,7 @@ def verify_signature(key: PublicKey, signature: Signature, signed: bytes) -> boo
 
 def _verify(key: PublicKey, signature: bytes, signed: bytes) -> None:
     """Return if ``signature`` is good; raise InvalidSignature, or what the library raises."""
+    from cryptography.hazmat.primitives.asymmetric.dsa import DSAPublicKey
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
@@ -174,6 +276,8 @@ def _verify(key: PublicKey, signature: bytes, signed: bytes) -> None:
     elif isinstance(public, EllipticCurvePublicKey):
         if _ECDSA_SCHEMES.get(scheme) == public.curve.name:
             return public.verify(signature, signed, ECDSA(digest))
+    elif isinstance(public, DSAPublicKey):
+        pass  # Only OpenPGP has such keys.
     elif _ML_DSA_SCHEMES.get(scheme) == len(public.public_bytes_raw()):
         # TUF's TAP 21: the message is hashed first, behind a prefix with the version.
         return public.verify(signature, b"tuf\x01" + hashlib.sha512(signed).digest())
