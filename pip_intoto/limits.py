@@ -26,6 +26,16 @@ class Limits:
     steps: int = 256
     keys: int = 512
     rules: int = 20_000
+    #: of certificate authorities, roots and intermediates together
+    certificates: int = 64
+    #: characters of one certificate
+    certificate_text: int = 32 * 1024
+    #: of one step: what certificates must say
+    certificate_constraints: int = 256
+    #: certificates from a signer's to a root
+    certificate_path: int = 8
+    #: steps that are taken in search of all roots of one certificate
+    certificate_tries: int = 512
     signatures: int = 64
     #: tries of one signature with one key, for one document
     signature_checks: int = 4_096
@@ -65,7 +75,10 @@ class Limits:
     download_seconds: int = 900
     # One command that the policy allows
     inspection_seconds: int = 60
-    inspection_output: int = 64 * 1024
+    #: what it may say before it is stopped
+    inspection_output: int = 8 * 1024 * 1024
+    #: what is hashed of a directory before or after it
+    recorded_bytes: int = 8 * 1024 * 1024 * 1024
     # The verifier process
     address_space: int = 512 * 1024 * 1024
     cpu_seconds: int = 300

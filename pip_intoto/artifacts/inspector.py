@@ -6,7 +6,6 @@ plain in-toto verification does. Both are :class:`pip_intoto.verification.inspec
 
 from __future__ import annotations
 
-import os
 import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +17,7 @@ from pip_intoto.artifacts.recording import record_directory
 from pip_intoto.errors import ArchiveAmbiguous, InspectionFailed, InspectionNotAllowed
 from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata.node import shown
-from pip_intoto.verification.inspections import Nothing, Unpack, as_listed, recognise
+from pip_intoto.verification.inspections import Nothing, Unpack, about, as_listed, recognise
 from pip_intoto.verification.record import Record
 
 if TYPE_CHECKING:
@@ -51,7 +50,12 @@ class FileInspector:
         self._run_all = run_all
         self._limits = limits
         self._sha256: str | None = None
-        self._members: dict[str, str] | None = None
+        #: What is in the file, by the format that it was read as.
+        self._members: dict[str, dict[str, str]] = {}
+
+    def concerns(self, inspection: Inspection) -> bool:
+        """Tell whether the inspection is about this file."""
+        return about(inspection, self._filename)
 
     def inspect(self, inspection: Inspection) -> Record:
         """Return ``{filename: sha256}`` as materials; see the protocol for what is raised."""
@@ -62,10 +66,12 @@ class FileInspector:
         products = dict(materials)
         if isinstance(native, Unpack):
             _check_names(native, self._filename, inspection)
-            if self._members is None:
+            if native.format not in self._members:
                 with _readable(inspection), self._path.open("rb") as stream:
-                    self._members = _read(stream, self._filename, native, self._limits)
-            _add_members(products, native, self._members, inspection)
+                    self._members[native.format] = _read(
+                        stream, self._filename, native, self._limits
+                    )
+            _add_members(products, native, self._members[native.format], inspection)
         return Record(materials=materials, products=products)
 
     def _digest(self) -> str:
@@ -77,20 +83,22 @@ class FileInspector:
     def _run(self, inspection: Inspection) -> Record:
         _check_allowed(inspection, self._allowed, run_all=self._run_all)
         # Here, because few layouts run commands.
-        import tempfile
+        from pip_intoto.artifacts.running import run_command
 
         name = self._filename
+        place = f"inspection {inspection.name}"
         if name in {"", ".", ".."} or "/" in name or "\\" in name or "\0" in name:
             raise InspectionFailed("The file has no name of its own", found=shown(name))
-        with tempfile.TemporaryDirectory(prefix="pip-intoto-") as scratch:
-            directory = Path(scratch, "inspection")
-            home = Path(scratch, "home")
-            directory.mkdir()
-            home.mkdir()
+        with _scratch(inspection) as scratch:
+            directory = scratch / "inspection"
+            home = scratch / "home"
             with _readable(inspection):
+                directory.mkdir()
+                home.mkdir()
                 shutil.copyfile(self._path, directory / name)
+            # I5: "materials recorded before, products after".
             materials = record_directory(directory, limits=self._limits)
-            _run_command(inspection, directory, home, self._limits)
+            run_command(inspection.run, directory, home, place=place, limits=self._limits)
             products = record_directory(directory, limits=self._limits)
         return Record(materials=materials, products=products)
 
@@ -115,6 +123,11 @@ class DirectoryInspector:
         self._run_all = run_all
         self._limits = limits
 
+    def concerns(self, inspection: Inspection) -> bool:
+        """Tell whether the inspection is about what lies in the directory."""
+        with _readable(inspection):
+            return about(inspection, *(path.name for path in self._directory.iterdir()))
+
     def inspect(self, inspection: Inspection) -> Record:
         """Return what lies in the directory before and after; raises as the protocol says."""
         native = recognise(inspection.run)
@@ -137,13 +150,18 @@ class DirectoryInspector:
             products = dict(materials)
             _add_members(products, native, members, inspection)
             return Record(materials=materials, products=products)
-        import tempfile
+        from pip_intoto.artifacts.running import run_command
 
-        with tempfile.TemporaryDirectory(prefix="pip-intoto-") as home:
-            _run_command(inspection, self._directory, Path(home), self._limits)
-        return Record(
-            materials=materials, products=record_directory(self._directory, limits=self._limits)
-        )
+        with _scratch(inspection) as home:
+            run_command(
+                inspection.run,
+                self._directory,
+                home,
+                place=f"inspection {inspection.name}",
+                limits=self._limits,
+            )
+        products = record_directory(self._directory, limits=self._limits)
+        return Record(materials=materials, products=products)
 
 
 def _check_names(native: Unpack, filename: str, inspection: Inspection) -> None:
@@ -203,70 +221,23 @@ def _readable(inspection: Inspection | None) -> Iterator[None]:
         ) from error
 
 
-#: What a command may know of the environment; everything else may be a secret.
-_VARIABLES = ("PATH", "SYSTEMROOT", "COMSPEC", "PATHEXT", "LANG", "LC_ALL")
-
-
-def _run_command(inspection: Inspection, directory: Path, home: Path, limits: Limits) -> None:
-    """Run the command in ``directory``: no shell, no input, few variables, bounded output."""
-    import signal
-    import subprocess
+@contextmanager
+def _scratch(inspection: Inspection) -> Iterator[Path]:
+    """Give an empty directory, which is removed again as far as that is possible."""
+    # Here, because few layouts run commands.
     import tempfile
 
-    place = f"inspection {inspection.name}"
-    if not inspection.run:
-        # I3: "run" is a list that is not empty.
-        raise InspectionFailed("The inspection has no command", place=place)
-    environment = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
-    environment |= {"HOME": str(home), "TMPDIR": str(home), "TEMP": str(home), "TMP": str(home)}
-    with tempfile.TemporaryFile() as output:
-        try:
-            process = subprocess.Popen(
-                list(inspection.run),
-                cwd=directory,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                # A group of its own, so that its children end with it.
-                start_new_session=os.name == "posix",
-            )
-        except OSError as error:
-            raise InspectionFailed(
-                "The inspection's command cannot be run", found=str(error), place=place
-            ) from error
-        try:
-            status: int | None = process.wait(timeout=limits.inspection_seconds)
-        except subprocess.TimeoutExpired:
-            status = None
-        finally:
-            # Whatever the command left behind must not touch the files any more.
-            if os.name == "posix":
-                with suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, signal.SIGKILL)
-            else:
-                process.kill()
-            process.wait()
-        # The file may be large; only its end is read.
-        size = output.seek(0, os.SEEK_END)
-        output.seek(max(0, size - limits.inspection_output))
-        tail = output.read(limits.inspection_output).decode("utf-8", "replace").strip()
-    said = "; it said: " + shown(tail[-_TAIL_SHOWN:]) if tail else ""
-    if status is None:
+    try:
+        scratch = tempfile.TemporaryDirectory(prefix="pip-intoto-", ignore_cleanup_errors=True)
+    except OSError as error:
         raise InspectionFailed(
-            "The inspection's command did not end",
-            expected=f"an end within {limits.inspection_seconds} seconds",
-            found=f"none{said}",
-            place=place,
-        )
-    # I4: "If the return value is 0, then the inspection was successful."
-    if status != 0:
-        raise InspectionFailed(
-            "The inspection's command did not succeed",
-            expected="exit status 0",
-            found=f"exit status {status}{said or ', without a word'}",
-            place=place,
-        )
-
-
-_TAIL_SHOWN = 70
+            "There is no place where the inspection's command could work",
+            found=str(error),
+            place=f"inspection {inspection.name}",
+        ) from error
+    try:
+        yield Path(scratch.name)
+    finally:
+        # A command may leave folders in folders without end.
+        with suppress(OSError, RecursionError):
+            scratch.cleanup()

@@ -1,62 +1,125 @@
 """Recording what lies in a directory, as materials or products of an inspection.
 
-Everything is recorded (I6): no pattern leaves anything out. Symbolic links are followed, except
-to a folder that they lie in; what is neither file nor folder is an error, because a rule like
-``DISALLOW *`` could not see it.
+Everything is recorded (I6): no pattern leaves anything out. What cannot be recorded is an error,
+because a rule like ``DISALLOW *`` could not see it: what is neither file nor folder, what cannot
+be read, names that no metadata can hold. Symbolic links are followed within the directory, except
+to a folder that they lie in; those that lead out of it are refused.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pip_intoto.artifacts.hashing import sha256_file
+from pip_intoto.artifacts.hashing import CHUNK
 from pip_intoto.errors import InspectionFailed, MetadataTooLarge
+from pip_intoto.metadata.names import is_normal_artifact_name
 from pip_intoto.metadata.node import shown
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pip_intoto.limits import Limits
+
+#: A pipe must not be waited for, whatever it was when its folder was listed.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_NEITHER = "There is something that is neither a file nor a folder"
 
 
 def record_directory(directory: Path, *, limits: Limits) -> dict[str, dict[str, str]]:
     """Return ``{name: {"sha256": hex}}`` for every file below ``directory``, with ``/`` in names.
 
-    Raises :class:`InspectionFailed` for what cannot be read, and :class:`MetadataTooLarge`.
+    Raises :class:`InspectionFailed` for what cannot be recorded, and :class:`MetadataTooLarge`
+    for more than ``limits.artifacts`` entries or ``limits.recorded_bytes``.
     """
-    recorded: dict[str, dict[str, str]] = {}
-    seen = 0
-    # Folders still to visit: path, prefix of the names in it, and the folders it lies in.
-    pending: list[tuple[Path, str, frozenset[tuple[int, int]]]] = [(directory, "", frozenset())]
     try:
-        while pending:
-            folder, prefix, above = pending.pop()
-            status = folder.stat()
-            here = above | {(status.st_dev, status.st_ino)}
-            for path in folder.iterdir():
-                seen += 1
-                if seen > limits.artifacts:
-                    raise MetadataTooLarge(
-                        "The directory has too many files",
-                        expected=f"at most {limits.artifacts}",
-                        place=str(directory),
-                    )
-                name = path.name
-                found = path.stat()
-                if stat.S_ISDIR(found.st_mode):
-                    if (found.st_dev, found.st_ino) not in here:
-                        pending.append((path, f"{prefix}{name}/", here))
-                elif stat.S_ISREG(found.st_mode):
-                    recorded[prefix + name] = {"sha256": sha256_file(path)}
-                else:
-                    raise InspectionFailed(
-                        "There is something that is neither a file nor a folder",
-                        found=shown(prefix + name),
-                        place=str(directory),
-                    )
+        return _Recording(directory, limits).everything()
     except OSError as error:
         raise InspectionFailed(
             "The directory cannot be recorded", found=str(error), place=str(directory)
         ) from error
-    return recorded
+
+
+class _Recording:
+    def __init__(self, directory: Path, limits: Limits) -> None:
+        self._directory = str(directory)
+        self._root = os.path.realpath(directory)
+        self._limits = limits
+        self._entries = 0
+        self._bytes = 0
+
+    def everything(self) -> dict[str, dict[str, str]]:
+        recorded: dict[str, dict[str, str]] = {}
+        # Folders still to visit: path, prefix of the names in it, and the folders it lies in.
+        pending: list[tuple[str, str, frozenset[tuple[int, int]]]] = [
+            (self._directory, "", frozenset())
+        ]
+        while pending:
+            folder, prefix, above = pending.pop()
+            status = Path(folder).stat()
+            here = (status.st_dev, status.st_ino)
+            # A link to a folder that it lies in: what is there is recorded already.
+            if here in above:
+                continue
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    name = prefix + entry.name
+                    self._check(entry, name)
+                    if entry.is_dir():
+                        pending.append((entry.path, f"{name}/", above | {here}))
+                    else:
+                        recorded[name] = {"sha256": self._sha256(entry, name)}
+        return recorded
+
+    def _check(self, entry: os.DirEntry[str], name: str) -> None:
+        self._entries += 1
+        if self._entries > self._limits.artifacts:
+            raise self._too_large("files", self._limits.artifacts)
+        # P9, J5: what a link may not call an artifact, nobody can have written a rule about.
+        if ("\\" in name or ":" in name) and not is_normal_artifact_name(name):
+            raise self._refused("The directory has a name in it that no metadata may hold", name)
+        if not name.isascii() and any("\ud800" <= character <= "\udfff" for character in name):
+            raise self._refused("The directory has a name in it that is not UTF-8", name)
+        if entry.is_symlink():
+            target = os.path.realpath(entry.path, strict=True)
+            if os.path.commonpath((self._root, target)) != self._root:
+                raise self._refused("A symbolic link leads out of the directory", name)
+
+    def _sha256(self, entry: os.DirEntry[str], name: str) -> str:
+        if not entry.is_file():
+            # A link that leads nowhere is neither, and says so here.
+            entry.stat()
+            raise self._refused(_NEITHER, name)
+        descriptor = os.open(entry.path, _FLAGS)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise self._refused(_NEITHER, name)
+            # Most files are small, and read at once.
+            size = min(status.st_size + 1, CHUNK)
+            block = os.read(descriptor, size)
+            digest = hashlib.sha256(block)
+            self._count(len(block))
+            if len(block) != status.st_size:
+                while block := os.read(descriptor, CHUNK):
+                    self._count(len(block))
+                    digest.update(block)
+        finally:
+            os.close(descriptor)
+        return digest.hexdigest()
+
+    def _count(self, size: int) -> None:
+        self._bytes += size
+        if self._bytes > self._limits.recorded_bytes:
+            raise self._too_large("bytes", self._limits.recorded_bytes)
+
+    def _refused(self, what: str, name: str) -> InspectionFailed:
+        return InspectionFailed(what, found=shown(name), place=self._directory)
+
+    def _too_large(self, what: str, at_most: int) -> MetadataTooLarge:
+        return MetadataTooLarge(
+            f"The directory has too many {what}",
+            expected=f"at most {at_most}",
+            place=self._directory,
+        )

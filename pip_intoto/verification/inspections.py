@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 class Inspector(Protocol):
     """Carries out inspections on the file in hand, or on a working directory."""
 
+    def concerns(self, inspection: Inspection) -> bool:
+        """Tell whether the inspection is about what is at hand (see :func:`about`)."""
+        ...  # pragma: no cover
+
     def inspect(self, inspection: Inspection) -> Record:
         """Return the artifacts before and after the command.
 
@@ -106,6 +110,16 @@ def recognise(run: Sequence[str]) -> Native | None:
     if _PYTHON.fullmatch(program) and arguments[:1] == ["-m"]:
         return _python_module(arguments[1:2], arguments[2:])
     return None
+
+
+def about(inspection: Inspection, *filenames: str) -> bool:
+    """Tell whether the inspection is about one of these files.
+
+    What unpacks an archive is about that archive. What any other command looks at only the command
+    knows, so that it is about whatever there is.
+    """
+    native = recognise(inspection.run)
+    return not isinstance(native, Unpack) or sum(map(native.names, filenames)) == 1
 
 
 def as_listed(run: Sequence[str]) -> str:

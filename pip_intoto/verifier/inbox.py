@@ -99,4 +99,10 @@ def leave(why: str, status: int) -> NoReturn:
     """End the process now, from any thread, with ``why`` as its last words."""
     if why:
         os.write(2, f"pip-intoto verifier: {why}\n".encode("utf-8", "backslashreplace"))
-    os._exit(status)
+    # The command of an inspection has a group of its own, and would go on.
+    running = sys.modules.get("pip_intoto.artifacts.running")
+    try:
+        if running is not None:
+            running.stop_all()
+    finally:
+        os._exit(status)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import ArtifactDigestMismatch, InspectionFailed
-from pip_intoto.verification.inspections import recognise
+from pip_intoto.verification.inspections import about, recognise
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +37,10 @@ class _SameBytes:
         self._trust = trust
         self._limits = limits
         self._inspector: Inspector | None = None
+
+    def concerns(self, inspection: Inspection) -> bool:
+        """Tell whether the inspection is about this file."""
+        return about(inspection, self._filename)
 
     def inspect(self, inspection: Inspection) -> Record:
         """Inspect; raises ArtifactDigestMismatch when the file is another by now."""

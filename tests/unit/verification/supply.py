@@ -243,6 +243,11 @@ class FakeInspector:
         self.materials = {WHEEL: digests(WHEEL_CONTENT)} if materials is None else materials
         self.products = self.materials if products is None else products
         self.asked: list[str] = []
+        #: Names of inspections that are about something else.
+        self.unconcerned: set[str] = set()
+
+    def concerns(self, inspection: Inspection) -> bool:
+        return inspection.name not in self.unconcerned
 
     def inspect(self, inspection: Inspection) -> Record:
         self.asked.append(inspection.name)
