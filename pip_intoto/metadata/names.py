@@ -29,10 +29,11 @@ def check_step_name(node: Node) -> str:
     200 characters, that could leave the directory of the links, or that holds control characters.
     """
     name = node.string(longest=_LONGEST_STEP_NAME)
-    if name in {"", ".", ".."} or _SEPARATOR.search(name) or _CONTROL.search(name):
+    leaves = name in {"", ".", ".."} or _SEPARATOR.search(name) or _DRIVE.match(name)
+    if leaves or _CONTROL.search(name):
         raise node.malformed(
             "this name cannot be part of a file name",
-            expected="a name without slashes, backslashes and control characters",
+            expected="a name without slashes, backslashes, drives and control characters",
             found=shown(name),
         )
     return name

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pip_intoto.errors import (
@@ -24,7 +27,12 @@ from pip_intoto.metadata.envelope import parse_envelope, read_payload
 from pip_intoto.metadata.keys import load_pem
 from pip_intoto.metadata.layout import Layout, parse_layout
 from pip_intoto.metadata.link import Link, parse_link
-from pip_intoto.metadata.names import abnormal_artifact_name, is_normal_artifact_name
+from pip_intoto.metadata.names import (
+    abnormal_artifact_name,
+    check_step_name,
+    is_normal_artifact_name,
+    link_filename,
+)
 from pip_intoto.metadata.node import Node
 from pip_intoto.verification.signatures import Keyring
 from tests.unit.metadata.documents import (
@@ -38,6 +46,7 @@ from tests.unit.metadata.documents import (
     layout,
     link,
     metablock,
+    pae,
     step,
 )
 
@@ -246,3 +255,82 @@ def test_digests_never_agree_and_differ_and_both_are_symmetric(
 def test_a_layout_out_of_anything_is_refused(value: JsonValue) -> None:
     with suppress(*REFUSED):
         raise AssertionError(parse_layout(Node(value), DEFAULT))
+
+
+@pytest.mark.accepts("H2")
+@settings(max_examples=100, deadline=None)
+@given(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59)))  # noqa: DTZ001 - Hypothesis wants them so
+def test_H2_any_second_is_read_back(moment: datetime) -> None:
+    text = f"{moment.year:04}-{moment:%m-%dT%H:%M:%S}Z"
+    parsed = parse_layout(Node(layout(expires=text)), DEFAULT)
+    assert parsed.expires == moment.replace(microsecond=0, tzinfo=timezone.utc)
+
+
+@pytest.mark.rejects("H2", "L3")
+@settings(max_examples=200, deadline=None)
+@given(st.text("0123456789-:TZtz+. \n", max_size=24) | st.text(max_size=24))
+def test_H2_any_other_text_is_no_date(text: str) -> None:
+    assume(not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", text))
+    with pytest.raises(MetadataMalformed):
+        parse_layout(Node(layout(expires=text)), DEFAULT)
+
+
+@pytest.mark.accepts("K4", "K5")
+@pytest.mark.rejects("K5")
+@settings(max_examples=200, deadline=None)
+@given(st.text("0123456789abcdefABCDEF", max_size=140) | st.text(max_size=140))
+def test_K4_K5_any_hex_is_a_name_for_a_key_and_nothing_else_is(keyid: str) -> None:
+    value = layout(keys={keyid: key(keyid=keyid)}, steps=[step(pubkeys=[keyid])])
+    if re.fullmatch("[0-9a-fA-F]{8,128}", keyid):
+        parsed = parse_layout(Node(value), DEFAULT)
+        assert list(parsed.keys) == list(parsed.steps[0].pubkeys) == [keyid]
+    else:
+        with pytest.raises(MetadataMalformed):
+            parse_layout(Node(value), DEFAULT)
+
+
+@pytest.mark.accepts("E5")
+@pytest.mark.rejects("E5")
+@settings(max_examples=300, deadline=None)
+@given(st.text("AQgw+/-_= \né", max_size=12), st.binary(max_size=12))
+def test_E5_base64_is_read_as_the_standard_library_reads_it_or_not_at_all(
+    text: str, body: bytes
+) -> None:
+    for encoded in (base64.b64encode(body), base64.urlsafe_b64encode(body)):
+        assert parse_envelope(
+            as_json(dsse(body, payload=encoded.decode())), limits=DEFAULT
+        ).signed == pae(body)
+    try:
+        envelope = parse_envelope(as_json(dsse(b"", payload=text)), limits=DEFAULT)
+    except MetadataMalformed:
+        return
+    assert not ({"+", "/"} & set(text) and {"-", "_"} & set(text))
+    padded = text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4)
+    standard = padded.replace("-", "+").replace("_", "/")
+    assert envelope.signed == pae(base64.b64decode(standard, validate=True))
+
+
+step_names = st.text(max_size=8) | st.text("./\\:aC~*?\x00\n", max_size=8)
+
+
+@pytest.mark.accepts("N1", "N3")
+@pytest.mark.rejects("N3")
+@settings(max_examples=300, deadline=None)
+@given(step_names)
+def test_N3_a_name_that_is_accepted_stays_in_its_directory_on_every_platform(name: str) -> None:
+    try:
+        accepted = check_step_name(Node(name))
+    except MetadataMalformed:
+        return
+    filename = link_filename(accepted, KEYID)
+    for flavour in (PurePosixPath, PureWindowsPath):
+        assert (flavour("links") / filename).parent == flavour("links")
+        assert (flavour("links") / filename).name == filename
+
+
+def test_N3_names_that_leave_it_are_among_those() -> None:
+    for name in ("../evil", "..\\evil", "/evil", "C:evil"):
+        assert any(
+            (flavour("links") / link_filename(name, KEYID)).parent != flavour("links")
+            for flavour in (PurePosixPath, PureWindowsPath)
+        )

@@ -52,6 +52,24 @@ def test_J_what_the_standard_library_writes_is_read_back(value: JsonValue, ascii
     assert strict_json.parse(data, limits=DEFAULT) == value
 
 
+@pytest.mark.accepts("C1")
+@pytest.mark.rejects("C1", "E2")
+@settings(max_examples=300, deadline=None)
+@given(documents(scalars), documents(scalars), st.data())
+def test_C1_E2_no_two_documents_share_a_canonical_form(
+    value: JsonValue, other: JsonValue, data: st.DataObject
+) -> None:
+    def spelled(each: JsonValue) -> str:
+        return json.dumps(each, sort_keys=True)
+
+    alike = spelled(value) == spelled(other)
+    assert (canonical.encode(value) == canonical.encode(other)) == alike
+    # Nor does a string pass for what it looks like.
+    text = canonical.encode(value).decode()
+    part = text[: data.draw(st.integers(0, len(text)))]
+    assert (canonical.encode([part]) == canonical.encode([value])) == (part == value)
+
+
 @pytest.mark.rejects("J3")
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(texts, documents(scalars), min_size=1, max_size=4), st.data())

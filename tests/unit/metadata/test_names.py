@@ -86,7 +86,9 @@ def test_P9_names_have_a_greatest_length() -> None:
 
 
 @pytest.mark.accepts("N3")
-@pytest.mark.parametrize("name", ["build", "re build_1.0+b2", "..a", "ünïcode", "x" * 200])
+@pytest.mark.parametrize(
+    "name", ["build", "re build_1.0+b2", "..a", "ünïcode", "build:wheel", "x" * 200]
+)
 def test_N3_a_name_that_can_be_part_of_a_file_name(name: str) -> None:
     assert check_step_name(Node(name)) == name
 
@@ -102,6 +104,8 @@ def test_N3_a_name_that_can_be_part_of_a_file_name(name: str) -> None:
         "a/b",
         "a\\b",
         "/a",
+        "C:evil",
+        "c:",
         "a\x00",
         "a\nb",
         "\x1b[2J",
