@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import LayoutFeatureUnsupported, MetadataTooLarge
+from pip_intoto.metadata.certificates import Authorities, parse_authorities, parse_constraints
 from pip_intoto.metadata.keys import check_keyid, parse_key
 from pip_intoto.metadata.names import check_step_name
 from pip_intoto.metadata.node import shown
@@ -18,37 +19,39 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pip_intoto.limits import Limits
+    from pip_intoto.metadata.certificates import Constraint
     from pip_intoto.metadata.keys import PublicKey
     from pip_intoto.metadata.node import Node
     from pip_intoto.metadata.rules import Rule
 
 
 _EXPIRES = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z")
-#: X, ITE-7, 10, 11: members that restrict or widen what the layout accepts. To ignore one would
-#: be to verify another layout than the one that was signed.
+#: ITE-10, 11, and members of ITE-7 as nobody spells them: they restrict or widen what the layout
+#: accepts. To ignore one would be to verify another layout than the one that was signed.
 _EXTENSIONS_OF_LAYOUTS = (
-    "rootcas",
     "rootCas",
-    "intermediatecas",
     "intermediateCas",
-    "trustBundles",
     "trust_bundles",
     "functionaries",
     "subjects",
 )
 _EXTENSIONS_OF_STEPS = (
-    "cert_constraints",
-    "certConstraints",
     "expected_predicates",
     "expectedPredicates",
     "expected_attributes",
     "expectedAttributes",
 )
+#: X1: certificates sign for steps.
+_EXTENSIONS_OF_INSPECTIONS = (*_EXTENSIONS_OF_STEPS, "cert_constraints", "certConstraints")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """Something that ``threshold`` of the functionaries ``pubkeys`` (keyids) must have done."""
+    """Something that ``threshold`` of the functionaries must have done.
+
+    They are the keys ``pubkeys`` (keyids), and whoever has a certificate that satisfies one of
+    ``constraints``.
+    """
 
     name: str
     threshold: int
@@ -56,6 +59,7 @@ class Step:
     expected_products: tuple[Rule, ...]
     pubkeys: tuple[str, ...]
     expected_command: tuple[str, ...]
+    constraints: tuple[Constraint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,7 @@ class Layout:
     keys: Mapping[str, PublicKey]
     steps: tuple[Step, ...]
     inspections: tuple[Inspection, ...]
+    authorities: Authorities = field(default_factory=Authorities)
 
 
 def parse_layout(node: Node, limits: Limits) -> Layout:
@@ -84,8 +89,8 @@ def parse_layout(node: Node, limits: Limits) -> Layout:
 
     Raises :class:`pip_intoto.errors.MetadataMalformed`,
     :class:`pip_intoto.errors.MetadataTooLarge`, or
-    :class:`pip_intoto.errors.LayoutFeatureUnsupported` for members of known extensions. Other
-    unknown members are ignored (L8, A3).
+    :class:`pip_intoto.errors.LayoutFeatureUnsupported` for members of known extensions that are
+    not understood. Other unknown members are ignored (L8, A3).
     """
     _check_type(node, "layout")  # L1
     _refuse_extensions(node, _EXTENSIONS_OF_LAYOUTS)
@@ -97,6 +102,7 @@ def parse_layout(node: Node, limits: Limits) -> Layout:
         keys={keyid: parse_key(key, keyid) for keyid, key in node.member("keys").items()},
         steps=tuple(_step(step, limits) for step in node.member("steps").elements()),
         inspections=tuple(_inspection(each, limits) for each in node.member("inspect").elements()),
+        authorities=parse_authorities(node, limits),
     )
     if not layout.steps:
         raise node.member("steps").malformed(
@@ -137,9 +143,11 @@ def _check_size(node: Node, limits: Limits) -> None:
         for side in (each.optional("expected_materials"), each.optional("expected_products"))
         if side is not None
     )
+    # K6: subkeys are keys.
+    keys = sum(1 + _subkeys(key) for _, key in node.member("keys").items())
     for what, count, most in (
         ("steps and inspections", len(steps) + len(inspections), limits.steps),
-        ("keys", len(node.member("keys").mapping()), limits.keys),
+        ("keys", keys, limits.keys),
         ("rules", rules, limits.rules),
     ):
         if count > most:
@@ -149,6 +157,11 @@ def _check_size(node: Node, limits: Limits) -> None:
                 found=str(count),
                 place=node.place,
             )
+
+
+def _subkeys(node: Node) -> int:
+    subkeys = node.optional("subkeys")
+    return 0 if subkeys is None else len(subkeys.mapping())
 
 
 def _expires(node: Node) -> datetime:
@@ -186,12 +199,13 @@ def _step(node: Node, limits: Limits) -> Step:
         # T2: a functionary who is named twice is still one.
         pubkeys=tuple(dict.fromkeys(keyids)),
         expected_command=() if command is None else command.strings(),
+        constraints=parse_constraints(node, limits),
     )
 
 
 def _inspection(node: Node, limits: Limits) -> Inspection:
     _check_type(node, "inspection")  # I1
-    _refuse_extensions(node, _EXTENSIONS_OF_STEPS)
+    _refuse_extensions(node, _EXTENSIONS_OF_INSPECTIONS)
     run = node.member("run")
     # I3
     if not run.sequence():
