@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from pip_intoto.metadata.digests import ACCEPTED, Digests, agree, are_well_formed, differ
@@ -19,8 +18,9 @@ if TYPE_CHECKING:
 
     from pip_intoto.metadata.strict_json import JsonValue
 
-#: The names and most digests of a step are those of the step before: one string for each will do.
-#: Python 3.12 would keep such strings until it ends.
+#: So many that their memory matters. The names and most digests of a step are those of the step
+#: before: one string for each will do. (Python 3.12 would keep such strings until it ends.)
+_MANY = 5_000
 _shared: Callable[[str], str] = str if sys.version_info[:2] == (3, 12) else sys.intern
 
 
@@ -43,18 +43,19 @@ class Uniform(Mapping[str, Digests]):
         if type(value) is not dict or not value:
             return None
         objects = [each for each in value.values() if type(each) is dict and len(each) == 1]
-        algorithms = set(chain.from_iterable(objects))
-        if len(objects) < len(value) or len(algorithms) > 1 or not algorithms <= ACCEPTED.keys():
+        if len(objects) < len(value):
             return None
-        (algorithm,) = algorithms
-        digests = [
-            each for each in chain.from_iterable(map(dict.values, objects)) if type(each) is str
-        ]
+        (algorithm,) = objects[0]
+        if algorithm not in ACCEPTED:
+            return None
+        digests = [digest for each in objects if type(digest := each.get(algorithm)) is str]
         if len(digests) < len(objects) or not are_well_formed(algorithm, digests):
             return None
         names = "".join(value)
         if '"' in names or "\\" in names or not names.isprintable():
             return None
+        if len(value) < _MANY:
+            return cls(algorithm, dict(zip(value, digests, strict=True)))
         return cls(algorithm, dict(zip(map(_shared, value), map(_shared, digests), strict=True)))
 
     def __getitem__(self, name: str) -> Digests:

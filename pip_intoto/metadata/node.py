@@ -75,6 +75,12 @@ class Node:
 
     def strings(self, *, longest: int | None = None) -> tuple[str, ...]:
         """The value, which must be a list of strings."""
+        words = [word for word in self.sequence() if type(word) is str]
+        if len(words) == len(self.sequence()) and (
+            longest is None or max(map(len, words), default=0) <= longest
+        ):
+            return tuple(words)
+        # One of them is wrong: look at each, to say which.
         return tuple(element.string(longest=longest) for element in self.elements())
 
     def member(self, name: str) -> Node:

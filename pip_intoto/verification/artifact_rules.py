@@ -13,7 +13,8 @@ with a real pattern look at the whole queue, and a :class:`Budget` bounds how of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import MetadataTooLarge, RuleViolated
@@ -137,6 +138,8 @@ class _Run:
     records: Mapping[str, Record]
     changes: _Changes
     budget: Budget
+    #: All names, in order, once a rule has a prefix.
+    sorted_names: list[str] = field(default_factory=list)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -222,10 +225,10 @@ class _Run:
             name = source_prefix + pattern.literal
             queued = (name,) if name in queue else ()
         else:
-            self.budget.spend(len(queue))
             queued = queue
             if source_prefix:
-                queued = [name for name in queue if name.startswith(source_prefix)]
+                queued = [name for name in self._below(source_prefix) if name in queue]
+            self.budget.spend(len(queued))
             if not pattern.everything:
                 matches, start = pattern.matches, len(source_prefix)
                 queued = [name for name in queued if matches(name[start:])]
@@ -236,6 +239,15 @@ class _Run:
             there = [destination_prefix + name[start:] for name in queued]
             pairs = zip(queued, there, strict=True)
         return agreeing(self.artifacts, theirs, pairs)
+
+    def _below(self, folder: str) -> list[str]:
+        """Return the names that begin with ``folder``, which ends with a slash."""
+        names = self.sorted_names
+        if not names:
+            names += sorted(self.artifacts)
+        # They stand together, from `folder/` up to but without `folder0`: "0" comes after "/".
+        start = bisect_left(names, folder)
+        return names[start : bisect_left(names, folder[:-1] + chr(ord("/") + 1), start)]
 
     # --- what went wrong --------------------------------------------------------------------
 

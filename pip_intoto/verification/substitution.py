@@ -75,6 +75,9 @@ def _rules(rules: tuple[Rule, ...], parameters: Mapping[str, str], place: str) -
 
 
 def _rule(rule: Rule, parameters: Mapping[str, str], place: str) -> Rule:
+    # Nearly no rule has a parameter, and a layout may have one rule for each file.
+    if not any("{" in word for word in rule.words):
+        return rule
     # Q3: a value is literal. It is escaped where the rule has a pattern, and stands as it is
     # where the rule has a name: REQUIRE, the prefixes and the step of MATCH.
     if isinstance(rule, Require):
