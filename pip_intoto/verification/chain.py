@@ -865,7 +865,7 @@ class _Workflow:
         }
         signings = frozenset[tuple[str, str]]().union(*(each.signings for each in found.candidates))
         place = f"step {step.name}"
-        wanted = _of(step.threshold, self._called(step, layout))
+        wanted = _of(step.threshold, self._called(step, layout), at_least=bool(step.constraints))
         if count_parties(signings) >= step.threshold:
             return LinksDisagree(
                 f"Those who carried out the step {step.name} report different results",
@@ -873,7 +873,7 @@ class _Workflow:
                 found=_difference(found.candidates),
                 place=place,
             )
-        if len(counted.keys() | found.revoked.keys()) >= step.threshold:
+        if found.revoked and len(counted.keys() | found.revoked.keys()) >= step.threshold:
             signed = [*counted.values(), *(f"{who} (revoked)" for who in found.revoked.values())]
             return KeyRevoked(
                 f"The step {step.name} rests on a key that the policy revokes",
@@ -889,6 +889,9 @@ class _Workflow:
         skipped = (found.strangers, found.failed, found.revoked, found.invalid, found.uncertified)
         if counted or claimed or any(skipped):
             parts = [f"signed by {', '.join(counted.values()) or 'none of them'}"]
+            if len(counted) > count_parties(signings):
+                # T3: names of one key.
+                parts[0] += ", which are not as many keys"
             parts += [f"not authorised for this step: {who}" for who in found.strangers[:_NAMED]]
             parts += [f"revoked by the policy: {who}" for who in found.revoked.values()][:_NAMED]
             parts += [f"not valid now: {who}" for who in found.invalid.values()][:_NAMED]
@@ -1083,9 +1086,12 @@ def _difference(candidates: Sequence[Candidate]) -> str:
     return f"digests that cannot be compared ({origins})"
 
 
-def _of(threshold: int, names: Sequence[str]) -> str:
-    """Say who must sign: ``alice``, ``alice and bob``, ``2 of alice, bob, carol``."""
-    if threshold == len(names) and threshold:
+def _of(threshold: int, names: Sequence[str], *, at_least: bool = False) -> str:
+    """Say who must sign: ``alice``, ``alice and bob``, ``2 of alice, bob, carol``.
+
+    With ``at_least``, several may go by one of the names.
+    """
+    if threshold == len(names) and (threshold == 1 or not at_least):
         return " and ".join(names)
     return f"{threshold} of {', '.join(names) or 'nobody'}"
 
