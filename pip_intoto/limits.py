@@ -89,6 +89,8 @@ class Limits:
     trace_entries: int = 400
     #: an interpreter that is asked what it is, or compiles the gate
     interpreter_seconds: int = 60
+    #: one listing of GnuPG's keyring
+    gnupg_seconds: int = 30
     #: one pip that `doctor` or `demo` runs
     rehearsal_seconds: int = 180
     # The policy

@@ -51,6 +51,9 @@ _ADD_EXAMPLES = """
   # a fingerprint to compare: openssl pkey -pubin -in key.pem -outform DER | sha256sum
   pip-intoto trust add demo --key alice=downloads/key.pem --try
 
+  # an OpenPGP key of GnuPG's keyring, with the subkeys that sign
+  pip-intoto trust add demo --gpg alice=7B3ABB26B97B655AB9296BD15B0BD02E1C768C43
+
   # a key that the policy has already, by its name
   pip-intoto trust add demo-plugin --key alice
 """
@@ -79,9 +82,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         dest="keys",
         metavar="KEY",
         action="append",
-        required=True,
+        default=[],
         help="public key of a project owner: FILE, NAME=FILE, or the name of a key in the policy;"
         " again for each owner",
+    )
+    add.add_argument(
+        "--gpg",
+        dest="openpgp",
+        metavar="KEYID",
+        action="append",
+        default=[],
+        help="OpenPGP key of an owner in GnuPG's keyring: FINGERPRINT, or NAME=FINGERPRINT;"
+        " again for each owner",
+    )
+    add.add_argument(
+        "--gpg-home", metavar="DIR", help="where that keyring is (default: GnuPG's own directory)"
     )
     add.add_argument(
         "--threshold",
@@ -151,6 +166,8 @@ def run(args: argparse.Namespace) -> int:
         _Addition(
             name=args.name,
             keys=tuple(args.keys),
+            openpgp=tuple(args.openpgp),
+            gpg_home=args.gpg_home,
             threshold=args.threshold,
             index=args.index or "",
             sources=tuple(args.sources or ()),
@@ -224,6 +241,8 @@ def _path_to_read(named: Path | None) -> Path:
 class _Addition:
     name: str
     keys: tuple[str, ...]
+    openpgp: tuple[str, ...]
+    gpg_home: str | None
     threshold: int | None
     index: str
     sources: tuple[str, ...]
@@ -235,8 +254,17 @@ def _add(terminal: Terminal, path: Path, addition: _Addition) -> int:
     draft = before = open_draft(path)
     offered: list[OfferedKey] = []
     names: list[str] = []
-    for argument in addition.keys:
-        key = draft.offered_key(argument)
+    if not addition.keys and not addition.openpgp:
+        raise CommandError("no key is given", expected="--key FILE, or --gpg KEYID")
+    # What is read, in the order of the two options.
+    arguments = [(argument, False) for argument in addition.keys]
+    arguments += [(argument, True) for argument in addition.openpgp]
+    for argument, is_openpgp in arguments:
+        key = (
+            _from_gnupg(draft, argument, addition.gpg_home)
+            if is_openpgp
+            else draft.offered_key(argument)
+        )
         twin = next((other for other in offered if other.identity == key.identity), None)
         if twin is not None:
             raise CommandError(
@@ -270,6 +298,15 @@ def _add(terminal: Terminal, path: Path, addition: _Addition) -> int:
     return 0
 
 
+def _from_gnupg(draft: Draft, argument: str, home: str | None) -> OfferedKey:
+    # Imported here because most keys are in PEM.
+    from pip_intoto.cli.gnupg import export
+
+    name, equals, keyid = argument.rpartition("=")
+    content = export(keyid, home)
+    return draft.offered_openpgp_key(name if equals else f"gpg-{keyid[-16:].lower()}", content)
+
+
 def _source(text: str) -> str:
     """A source as the policy has to spell it: a directory is meant from here, not from there."""
     if "://" in text or text == "beside":
@@ -286,7 +323,7 @@ def _source(text: str) -> str:
 def _origin(key: OfferedKey) -> str:
     if key.known is not None:
         return f" (in the policy, line {key.known.line})"
-    return f" ({key.path})"
+    return f" ({key.path or 'from GnuPG'})"
 
 
 def _threshold(rule: ProjectRule) -> str:

@@ -15,13 +15,14 @@ from pip_intoto.cli.targets import (
     summary_line,
 )
 from pip_intoto.cli.terminal import Terminal, error_lines, printable
-from pip_intoto.errors import CommandError, EvidenceInvalid, NothingVerified
+from pip_intoto.errors import CommandError, EvidenceInvalid, NothingVerified, UnusableKey
 from pip_intoto.verdict import Action
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from pip_intoto.metadata.keys import PublicKey
     from pip_intoto.verdict import Verdict
 
 HELP = "verify files, wheelhouses and releases"
@@ -59,7 +60,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         action="append",
         default=[],
-        help="a public key in PEM that must have signed the layout; may be given again",
+        help="a public key that must have signed the layout, in PEM, or an OpenPGP key in JSON;"
+        " may be given again",
     )
     plain.add_argument(
         "--verification-keys",
@@ -69,6 +71,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         action="extend",
         help="the same, several at once",
+    )
+    plain.add_argument(
+        "--gpg",
+        "-g",
+        metavar="KEYID",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="fingerprints of OpenPGP keys in GnuPG's keyring that must have signed the layout",
+    )
+    plain.add_argument(
+        "--gpg-home", metavar="DIR", help="where that keyring is; default: GnuPG's own directory"
     )
     plain.add_argument(
         "--link-dir", metavar="DIR", help="where the links lie; default: the working directory"
@@ -100,6 +114,8 @@ def _is_plain(args: argparse.Namespace) -> bool:
     """Tell the two forms apart. Raises CommandError when they are mixed."""
     needs_layout = {
         "--layout-key": args.layout_keys,
+        "--gpg": args.gpg,
+        "--gpg-home": args.gpg_home,
         "--link-dir": args.link_dir,
         "--parameters": args.parameters,
         "--run-inspections": args.run_inspections,
@@ -149,6 +165,7 @@ def _plainly(args: argparse.Namespace) -> tuple[list[Verdict], list[CommandError
         plain = prepare(
             layout=Path(args.layout),
             keys=[Path(key) for key in args.layout_keys],
+            openpgp=[_exported(keyid, args.gpg_home) for keyid in args.gpg],
             link_dir=Path(args.link_dir or "."),
             parameters=None if args.parameters is None else Path(args.parameters),
             run_inspections=args.run_inspections,
@@ -159,6 +176,22 @@ def _plainly(args: argparse.Namespace) -> tuple[list[Verdict], list[CommandError
         ) from error
     files: Sequence[Path | None] = [Path(target) for target in args.targets] or [None]
     return [verify_plain(plain, file) for file in files], []
+
+
+def _exported(keyid: str, home: str | None) -> PublicKey:
+    # Imported here because most layouts are not signed with OpenPGP keys.
+    from pip_intoto.cli.gnupg import export
+    from pip_intoto.limits import DEFAULT
+    from pip_intoto.metadata.keys import load_public
+
+    try:
+        return load_public(export(keyid, home), limits=DEFAULT)
+    except UnusableKey as error:
+        raise CommandError(
+            f"the OpenPGP key {keyid} cannot be used: {error}",
+            expected=error.expected,
+            found=error.found,
+        ) from error
 
 
 def _report(

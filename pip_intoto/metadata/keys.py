@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
 import hashlib
 import re
@@ -238,6 +239,16 @@ def identity(key: PublicKey) -> str:
     :class:`pip_intoto.errors.UnusableKey` when the key cannot be read.
     """
     return _identity(key.keytype, key.public, key.is_openpgp)
+
+
+def subkey_identities(key: PublicKey) -> tuple[str, ...]:
+    """The identities of its subkeys, of those that can be used."""
+    found = []
+    for subkey in key.subkeys:
+        # K3: one that cannot be used signs nothing.
+        with contextlib.suppress(UnusableKey):
+            found.append(identity(subkey))
+    return tuple(found)
 
 
 def material(key: PublicKey) -> Material:

@@ -102,24 +102,34 @@ class Draft:
                 known=known,
             )
         content = _read_key(path, known=() if is_named else tuple(self.policy.keys))
+        return self._offered(name if is_named else _name_of(path), content, path)
+
+    def offered_openpgp_key(self, name: str, content: bytes) -> OfferedKey:
+        """Take an OpenPGP key in in-toto's JSON that lies in no file yet.
+
+        Raises CommandError.
+        """
+        return self._offered(name, content, None)
+
+    def _offered(self, name: str, content: bytes, path: Path | None) -> OfferedKey:
         try:
-            key = public_keys.load_pem(content)
+            key = public_keys.load_public(content, limits=DEFAULT)
             identity = public_keys.identity(key)
         except PipIntotoError as error:
             is_private = b"PRIVATE KEY-----" in content
             advice = "Name the file of the public key."
-            if is_private:
+            if is_private and path is not None:
                 advice = f"Its owner makes the public one: openssl pkey -in {path.name} -pubout"
             elif b"BEGIN PUBLIC KEY-----" in content:
                 advice = "Ask its owner for another key."
             raise CommandError(
-                f"{path} cannot be used: {error.message}",
+                f"{path or name} cannot be used: {error.message}",
                 expected=error.expected,
                 found="a private key" if is_private else error.found,
                 advice=advice,
             ) from None
         return OfferedKey(
-            name=name if is_named else _name_of(path),
+            name=name,
             identity=identity,
             keytype=key.keytype,
             content=content,
@@ -142,7 +152,7 @@ class Draft:
                 f"the policy already has another key named {offered.name}",
                 expected=f"sha256:{other.identity} (line {other.line})",
                 found=f"sha256:{offered.identity}",
-                advice=f"Give this one a name of its own: --key NAME={offered.path}.",
+                advice=f"Give this one a name of its own: {_named(offered)}.",
             )
         public, unwritten = self._public(offered, offered.name, inline=inline)
         block = f"[keys.{_key(offered.name)}]\npublic = {public}\n"
@@ -273,21 +283,27 @@ class Draft:
         """Spell the value of `public`, and say what has to be written for it."""
         directory = self.path.parent
         if inline:
-            pem = _PEM.search(offered.content.decode("utf-8", "replace"))
-            if pem is None:
-                raise CommandError(f"{offered.path} holds no PEM")
-            text = pem[0].replace("\r\n", "\n")
+            text = offered.content.decode("utf-8", "replace").strip()
+            if not text.startswith("{"):
+                pem = _PEM.search(text)
+                if pem is None:
+                    raise CommandError(f"{offered.path} holds no PEM")
+                text = pem[0]
+            elif "\\" in text or '"""' in text:
+                raise CommandError(f"{offered.path} cannot stand in the policy as it is")
+            text = text.replace("\r\n", "\n")
             return f'"""\n{text}\n"""', {}
         if offered.path is not None and offered.path.is_relative_to(directory):
             return _string(self._relative(offered.path)), {}
-        path = directory / _KEYS / f"{name}.pub"
+        is_json = offered.content.lstrip().startswith(b"{")
+        path = directory / _KEYS / f"{name}{'.json' if is_json else '.pub'}"
         there = _content(path)
         if there is None:
             return _string(self._relative(path)), {path: offered.content}
         if there != offered.content:
             raise CommandError(
                 f"{path} is there, and holds something else",
-                advice=f"Give this key a name of its own: NAME={offered.path}.",
+                advice=f"Give this key a name of its own: {_named(offered)}.",
             )
         return _string(self._relative(path)), {}
 
@@ -370,9 +386,13 @@ def _array(texts: Sequence[str]) -> str:
     return "[" + ", ".join(_string(text) for text in texts) + "]"
 
 
+def _named(offered: OfferedKey) -> str:
+    return "--gpg NAME=KEYID" if offered.path is None else f"--key NAME={offered.path}"
+
+
 def _name_of(path: Path) -> str:
     """A name for a key out of its file's name: ``keys/alice.pub`` is ``alice``."""
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.name.removesuffix(".pub").removesuffix(".pem"))
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", re.sub(r"\.(pub|pem|json)$", "", path.name))
     return name.strip("-") or "key"
 
 

@@ -507,14 +507,15 @@ class _Reader:
                     advice = f'Give the key a name: [keys.alice] and below it {name} = "…".'
                 raise place.wrong_kind("a table", advice)
             key = self._key(name, place.table(f"[keys.{name}]", KEY))
-            twin = names.get(key.identity)
-            if twin is not None and twin.principal != key.principal:
+            twins = [names[each] for each in key.identities if each in names]
+            twin = next((twin for twin in twins if twin.principal != key.principal), None)
+            if twin is not None:
                 raise place.error(
                     f"[keys.{name}] is the same key as [keys.{twin.name}] on line {twin.line},"
                     " with another principal",
                     advice="Remove one of them, or give both the same principal.",
                 )
-            names[key.identity] = key
+            names.update(dict.fromkeys(key.identities, key))
             keys[name] = key
         return keys
 
@@ -534,7 +535,7 @@ class _Reader:
 
     def _public_key(self, value: _Value) -> tuple[public_keys.PublicKey, str, Path | None]:
         path: Path | None = None
-        if isinstance(value.value, str) and value.value.lstrip().startswith(_PEM):
+        if isinstance(value.value, str) and value.value.lstrip().startswith((_PEM, "{")):
             content, what = value.value.strip().encode() + b"\n", "the key"
         else:
             path, content = self._file(value, "the key file", self._limits.key_bytes)
@@ -546,14 +547,14 @@ class _Reader:
                 advice="Take it out of here, and name the public key that belongs to it.",
             )
         try:
-            key = public_keys.load_pem(content)
+            key = public_keys.load_public(content, limits=self._limits)
             return key, public_keys.identity(key), path
         except PipIntotoError as error:
             raise value.error(
                 f"{what} cannot be used: {error.message}",
                 expected=error.expected
                 or "a public key in PEM form: rsa of 2048 bits or more,"
-                " ed25519, ecdsa on p256, p384 or p521, ml-dsa",
+                " ed25519, ecdsa on p256, p384 or p521, ml-dsa; or an OpenPGP key in JSON",
                 found=error.found,
             ) from None
 
@@ -575,14 +576,15 @@ class _Reader:
         owned = [(name, table, self._owners(table, keys)) for name, table in tables]
         uses: dict[str, int] = {}
         for _, _, owners in owned:
-            for identity in {key.identity for key in owners}:
+            for identity in {identity for key in owners for identity in key.identities}:
                 uses[identity] = uses.get(identity, 0) + 1
         return tuple(
             self._project(
                 name,
                 table,
                 owners,
-                shared=name.endswith("*") or any(uses[key.identity] > 1 for key in owners),
+                shared=name.endswith("*")
+                or any(uses[each] > 1 for key in owners for each in key.identities),
             )
             for name, table, owners in owned
         )

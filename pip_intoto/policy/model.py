@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pip_intoto.metadata.keys import subkey_identities
 from pip_intoto.policy import placeholders
 from pip_intoto.verification.trust import Trust
 
@@ -81,9 +82,14 @@ class NamedKey:
     key: PublicKey
     identity: str
     principal: str
-    #: None when the PEM stands in the policy itself.
+    #: None when the key stands in the policy itself.
     path: Path | None
     line: int
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """Its own identity, and those of its subkeys, which are its holder's as well (K6)."""
+        return (self.identity, *subkey_identities(self.key))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +187,11 @@ class Revoked:
     reason: str
     line: int
 
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """Its own identity, and those of its subkeys, which it takes with it (K6)."""
+        return (self.identity, *subkey_identities(self.key))
+
 
 # --- the whole ------------------------------------------------------------------------------
 
@@ -238,8 +249,10 @@ class Policy:
             owners=rule.owners,
             threshold=rule.threshold,
             layout_sha256=rule.layout_sha256,
-            revoked=frozenset(revoked.identity for revoked in self.revoked),
-            principals={key.identity: key.principal for key in self.keys.values()},
+            revoked=frozenset(each for revoked in self.revoked for each in revoked.identities),
+            principals={
+                each: key.principal for key in self.keys.values() for each in key.identities
+            },
             parameters={
                 name: placeholders.fill(value, values)
                 for name, value in rule.parameters.items()

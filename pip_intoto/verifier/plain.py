@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING
 from pip_intoto.artifacts.hashing import sha256_file
 from pip_intoto.artifacts.inspector import DirectoryInspector
 from pip_intoto.distribution import Distribution, Kind
-from pip_intoto.errors import CommandError, EvidenceError, EvidenceMissing, PipIntotoError
+from pip_intoto.errors import (
+    CommandError,
+    EvidenceError,
+    EvidenceMissing,
+    PipIntotoError,
+    UnusableKey,
+)
 from pip_intoto.limits import LOCAL
 from pip_intoto.metadata import strict_json
 from pip_intoto.metadata.bundle import Document
 from pip_intoto.metadata.envelope import parse_envelope
-from pip_intoto.metadata.keys import identity, load_pem
+from pip_intoto.metadata.keys import identity, load_public
 from pip_intoto.metadata.node import Node
 from pip_intoto.sources.fetching import drive
 from pip_intoto.sources.finding import ROOT_LAYOUT
@@ -33,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pip_intoto.limits import Limits
+    from pip_intoto.metadata.keys import PublicKey
     from pip_intoto.sources.finding import Finding
     from pip_intoto.verification.inspections import Inspector
 
@@ -51,6 +58,7 @@ def prepare(
     *,
     layout: Path,
     keys: Sequence[Path],
+    openpgp: Sequence[PublicKey] = (),
     link_dir: Path,
     parameters: Path | None = None,
     run_inspections: bool = False,
@@ -58,13 +66,14 @@ def prepare(
 ) -> Plain:
     """Read what the command line names.
 
-    L9: every one of ``keys`` must have signed the layout. Raises CommandError for files that
-    cannot be read, and MetadataMalformed or MetadataTooLarge for a layout that is none.
+    L9: every one of ``keys`` and ``openpgp`` must have signed the layout. Raises CommandError for
+    files that cannot be read, and MetadataMalformed or MetadataTooLarge for a layout that is none.
     """
-    if not keys:
-        raise CommandError("no layout key is given", expected="--layout-key FILE")
+    if not keys and not openpgp:
+        raise CommandError("no layout key is given", expected="--layout-key FILE, or --gpg KEYID")
     envelope = parse_envelope(_read(layout, limits.document_bytes), limits=limits)
-    owners = {identity(owner.key): owner for owner in map(_owner, keys)}
+    named = [*map(_owner, keys), *(Owner(key, f"OpenPGP key {key.keyid}") for key in openpgp)]
+    owners = {_identity(owner): owner for owner in named}
     if not link_dir.is_dir():
         raise CommandError(
             f"{link_dir} is not a directory", expected="--link-dir with the links of the steps"
@@ -178,16 +187,28 @@ def _subject(file: Path) -> tuple[Distribution, Subject]:
 
 def _owner(path: Path) -> Owner:
     try:
-        key = load_pem(_read(path, LOCAL.policy_bytes))
+        key = load_public(_read(path, LOCAL.policy_bytes), limits=LOCAL)
         identity(key)
     except CommandError:
         raise
     except PipIntotoError as error:
         raise CommandError(
             f"{path} is no public key: {error}",
-            expected="a PEM file that begins with -----BEGIN PUBLIC KEY-----",
+            expected="a PEM file that begins with -----BEGIN PUBLIC KEY-----,"
+            " or an OpenPGP key in in-toto's JSON",
         ) from error
     return Owner(key, path.name)
+
+
+def _identity(owner: Owner) -> str:
+    try:
+        return identity(owner.key)
+    except UnusableKey as error:
+        raise CommandError(
+            f"the {owner.principal} cannot be used: {error}",
+            expected=error.expected,
+            found=error.found,
+        ) from error
 
 
 def _parameters(path: Path, limits: Limits) -> dict[str, str]:
