@@ -1,8 +1,12 @@
-"""Measure, print, and write ``docs/benchmarks.md``."""
+"""Measure, print, and write ``docs/benchmarks.md``.
+
+Without a subject all are measured. A subject that is not measured keeps its section of the page.
+"""
 
 from __future__ import annotations
 
 import argparse
+import functools
 import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,40 +16,44 @@ from tests.benchmarks import installing, places, report, starting, verifying
 from tests.integration.interpreters import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable
 
-    from tests.benchmarks.comparing import Comparison
-    from tests.benchmarks.places import Pair
+    from tests.benchmarks.comparing import Comparison, Race
 
 _PAGE = ROOT / "docs" / "benchmarks.md"
 
-_SUBJECTS: dict[str, Callable[[Pair, Path, int], Iterator[Comparison]]] = {
-    "starting": starting.compare,
-    "installing": installing.compare,
-    "verifying": verifying.compare,
-}
-
 
 def main() -> None:
-    """Run what was asked for; the page is written only when that was everything."""
+    """Run what was asked for."""
+    subjects = ("starting", "installing", "verifying")
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("subject", nargs="*", metavar="SUBJECT", help=", ".join(_SUBJECTS))
+    parser.add_argument("subject", nargs="*", metavar="SUBJECT", help=", ".join(subjects))
     parser.add_argument("--turns", type=int, default=9, help="how often installs are repeated")
+    parser.add_argument("--dry", action="store_true", help="leave the page as it is")
     options = parser.parse_args()
-    unknown = set(options.subject) - set(_SUBJECTS)
+    unknown = set(options.subject) - set(subjects)
     if unknown:
         parser.error(f"no such subject: {', '.join(sorted(unknown))}")
-    found: list[Comparison] = []
-    busy = report.load()
-    with tempfile.TemporaryDirectory(prefix="pip-intoto-bench-") as folder:
-        pair = places.pair(Path(folder))
-        for subject in options.subject or _SUBJECTS:
-            for comparison in _SUBJECTS[subject](pair, Path(folder), options.turns):
-                found.append(comparison)
-                print(report.line(comparison), flush=True)
-    if not options.subject:
-        day = datetime.now(timezone.utc).date()
-        _PAGE.write_text(report.markdown(found, day, busy), encoding="utf-8")
+    day = datetime.now(timezone.utc).date()
+    sections: dict[str, str] = {}
+    with tempfile.TemporaryDirectory(prefix="pip-intoto-bench-") as name:
+        folder = Path(name)
+        pair = functools.cache(functools.partial(places.pair, folder))
+        measure: dict[str, Callable[[], Iterable[Comparison] | Iterable[Race]]] = {
+            "starting": lambda: starting.compare(pair(), folder, options.turns),
+            "installing": lambda: installing.compare(pair(), folder, options.turns),
+            "verifying": lambda: verifying.compare(folder, options.turns),
+        }
+        for subject in options.subject or subjects:
+            busy = report.load()
+            measured: list[Comparison | Race] = []
+            for each in measure[subject]():
+                measured.append(each)
+                print(report.line(each), flush=True)
+            sections[subject] = report.section(subject, measured, day, busy)
+    if not options.dry:
+        before = _PAGE.read_text(encoding="utf-8") if _PAGE.exists() else ""
+        _PAGE.write_text(report.page(sections, before), encoding="utf-8")
 
 
 if __name__ == "__main__":

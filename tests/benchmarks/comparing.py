@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     #: Does it once, and gives the seconds that it took.
     Timed = Callable[[], float]
@@ -97,6 +97,43 @@ class Comparison:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Race:
+    """What each turn of the reference, of this engine and, maybe, of the floor took.
+
+    ``aim`` is how many times this engine's the reference's should be. ``unit`` is "s", or "MB".
+    """
+
+    what: str
+    aim: float
+    taken: tuple[tuple[float, ...], ...]
+    unit: str = "s"
+
+    @property
+    def ratio(self) -> float:
+        """How many times this engine's the reference's is: the median over the turns."""
+        reference, ours, *_ = self.taken
+        return statistics.median(theirs / our for theirs, our in zip(reference, ours, strict=True))
+
+    def cells(self) -> tuple[str, ...]:
+        """Give what a row of the table says."""
+        medians = [self._shown(statistics.median(each)) for each in self.taken]
+        return (
+            self.what,
+            *(medians if len(medians) == _CONTESTANTS else [*medians, "–"]),
+            f"{self.ratio:.1f}",
+            f"≥ {self.aim:.3g}",
+            "yes" if self.ratio >= self.aim else "no",
+            str(len(self.taken[0])),
+        )
+
+    def _shown(self, value: float) -> str:
+        return f"{value:,.0f} MB" if self.unit == "MB" else _milliseconds(value)
+
+
+_CONTESTANTS = 3
+
+
 def interleaved(
     what: str,
     one: tuple[str, Timed],
@@ -106,21 +143,23 @@ def interleaved(
     aim: Aim = NONE,
 ) -> Comparison:
     """Let both take *turns* turns, after one that does not count; who begins alternates."""
-    for _, timed in (one, other):
-        timed()
-    taken: tuple[list[float], list[float]] = ([], [])
+    ones, others = in_turns([one[1], other[1]], turns=turns)
+    return Comparison(what=what, one=one[0], other=other[0], aim=aim, ones=ones, others=others)
+
+
+def in_turns(
+    runs: Sequence[Timed], *, turns: int, warm: bool = True
+) -> tuple[tuple[float, ...], ...]:
+    """Let all take *turns* turns, after one that does not count if *warm*; the order alternates."""
+    if warm:
+        for run in runs:
+            run()
+    taken: list[list[float]] = [[] for _ in runs]
     for turn in range(turns):
-        pair = [(0, one[1]), (1, other[1])]
-        for side, timed in pair if turn % 2 == 0 else reversed(pair):
-            taken[side].append(timed())
-    return Comparison(
-        what=what,
-        one=one[0],
-        other=other[0],
-        aim=aim,
-        ones=tuple(taken[0]),
-        others=tuple(taken[1]),
-    )
+        order = list(zip(taken, runs, strict=True))
+        for times, run in order if turn % 2 == 0 else reversed(order):
+            times.append(run())
+    return tuple(map(tuple, taken))
 
 
 def timed(work: Callable[[], object]) -> Timed:
