@@ -247,6 +247,9 @@ class _Zip:
                 list(self.content(entry))
 
     def _read(self, offset: int, size: int) -> bytes:
+        # Compared before anything is read: an offset may be greater than any file's can be.
+        if not 0 <= size <= self._length - offset:
+            raise ArchiveAmbiguous("The zip ends in the middle of a header")
         self._stream.seek(offset)
         data = self._stream.read(size)
         if len(data) != size:

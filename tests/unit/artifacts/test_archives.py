@@ -304,6 +304,28 @@ def test_zip_cut_anywhere_or_changed_anywhere_never_crashes() -> None:
         assert result == good
 
 
+def test_zip_a_member_that_begins_where_no_file_reaches() -> None:
+    def wide(value: int) -> bytes:
+        return struct.pack("<2HQ", 1, 8, value)
+
+    size = 2**63
+    local = struct.pack("<4s5H3L2H", b"PK\3\4", 45, 0, 0, 0, 33, 0, 2**32 - 1, 0, 1, 12)
+    local += b"a" + wide(size)
+    central = b""
+    for name, compressed, offset, extra in (
+        (b"a", 2**32 - 1, 0, wide(size)),
+        (b"b", 0, 2**32 - 1, wide(len(local) + size)),
+    ):
+        central += struct.pack(
+            "<4s6H3L5H2L", b"PK\1\2", 45, 45, 0, 0, 0, 33, 0, compressed, 0, 1, len(extra), 0, 0, 0,
+            0, offset,
+        )  # fmt: skip
+        central += name + extra
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 2, 2, len(central), len(local), 0)
+    with pytest.raises(ArchiveAmbiguous, match="ends in the middle"):
+        read(local + central + end)
+
+
 def test_zip_limits() -> None:
     with pytest.raises(MetadataTooLarge):
         read(zipped(FILES), replace(DEFAULT, archive_members=1))
