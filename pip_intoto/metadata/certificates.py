@@ -236,5 +236,8 @@ def _check_count(what: str, count: int, most: int, node: Node) -> None:
 
 def _not_understood(error: MetadataMalformed) -> LayoutFeatureUnsupported:
     return LayoutFeatureUnsupported(
-        error.message, expected=error.expected, found=error.found, place=error.place
+        f"what the layout says of certificates is not understood: {error.message}",
+        expected=error.expected,
+        found=error.found,
+        place=error.place,
     )

@@ -343,7 +343,7 @@ def _(folder: Path) -> str:
 @situation("layout-feature-unsupported")
 def _(folder: Path) -> str:
     layout = CHAIN.layout()
-    layout["rootcas"] = {"1": {}}
+    layout["functionaries"] = {"1": {}}
     return told(folder, judged(folder, with_layout(layout)))
 
 

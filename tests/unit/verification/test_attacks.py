@@ -361,7 +361,7 @@ def test_attack_commands_in_a_layout_do_not_run() -> None:
 
 
 def test_attack_a_feature_that_would_have_to_be_skipped() -> None:
-    step = build_step(cert_constraints=[{"common_name": "*"}])
+    step = build_step(cert_constraints=[{"serial_number": "*"}])
     with pytest.raises(LayoutFeatureUnsupported):
         check(chain(root=layout(tag_step(), step)))
 
