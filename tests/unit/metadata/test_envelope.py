@@ -283,13 +283,13 @@ def test_J4_signatures_are_counted() -> None:
 
 
 @pytest.mark.skipif(not INTEROP.is_dir(), reason=NO_INTEROP)
-@pytest.mark.parametrize(("folder", "skipped"), [("dsse", 0), ("metablock", 0), ("gpg", 1)])
-def test_links_of_the_field_are_read(folder: str, skipped: int) -> None:
+@pytest.mark.parametrize("folder", ["dsse", "metablock", "gpg"])
+def test_links_of_the_field_are_read(folder: str) -> None:
     paths = sorted((INTEROP / "in-toto-demo" / folder).glob("*.link"))
     names = []
     for path in paths:
         envelope = parse_envelope(path.read_bytes(), limits=DEFAULT)
-        assert len(envelope.notes) == skipped
+        assert envelope.notes == ()
         parsed = read_payload(envelope, limits=DEFAULT)
         assert isinstance(parsed, Link)
         names.append(parsed.name)
