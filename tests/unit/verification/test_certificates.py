@@ -237,10 +237,10 @@ def test_X1_a_listed_key_counts_whatever_its_certificate_is_worth() -> None:
         ),
         OWNER,
     )
-    assert built_by(expired, layout=described).functionaries == (
+    assert set(built_by(expired, layout=described).functionaries) == {
         f"key {key.keyid[:8]}",
         f"key {TAGGER.keyid[:8]}",
-    )
+    }
 
 
 @pytest.mark.accepts("X1", "U1")
