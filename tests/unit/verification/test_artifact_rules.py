@@ -218,6 +218,19 @@ def test_R7_materials_and_products_have_queues_of_their_own() -> None:
 
 
 @pytest.mark.rejects("R7")
+@pytest.mark.parametrize("pattern", ["*", "a", "[a]"])
+@pytest.mark.parametrize("later", ["ALLOW {}", "CREATE {}", "MATCH {} WITH PRODUCTS FROM here"])
+@pytest.mark.parametrize("first", ["ALLOW a", "CREATE [!b]", "MATCH * WITH PRODUCTS FROM here"])
+def test_R7_the_rule_that_consumed_an_artifact_is_the_first(
+    first: str, later: str, pattern: str
+) -> None:
+    both = [first, later.format(pattern)]
+    step, records = _item([], both, None, artifacts(a="1"), None)
+    found = consumers(step, "products", frozenset("a"), records, Budget(DEFAULT))
+    assert {name: str(rule) for name, rule in found.items()} == {"a": first}
+
+
+@pytest.mark.rejects("R7")
 def test_R7_what_was_consumed_is_consumed_for_good() -> None:
     with pytest.raises(RuleViolated) as caught:
         run(products=["CREATE *", "ALLOW a", "REQUIRE a"], after=artifacts(a="1"))
