@@ -21,6 +21,11 @@ PYTHON ?= $(firstword $(foreach name,$(CANDIDATES),$(shell $(name) -c '$(NEW_ENO
 # Options for pytest, as in: make test PYTEST="-k binding -x"
 PYTEST ?=
 WORKERS ?= 2
+# How many cases both engines judge in `make conformance`.
+CASES ?= 21000
+# How long `make fuzz` stays with each harness, and how many times more cases properties get.
+SECONDS ?= 60
+TIMES ?= 5
 
 .PHONY: help
 help:
@@ -28,7 +33,8 @@ help:
 	@echo "make test         lint, types, and the tests with coverage"
 	@echo "make lint         lint and types only"
 	@echo "make matrix       the integration tests over all pips and Pythons found here"
-	@echo "make conformance  against the reference implementation"
+	@echo "make conformance  against the reference implementation, thousands of random cases included"
+	@echo "make fuzz         properties and coverage-guided fuzzing, SECONDS=60 for each harness"
 	@echo "make bench        what the gate costs"
 	@echo "make docs         the documentation's own checks"
 
@@ -65,7 +71,15 @@ matrix: $(READY)
 
 .PHONY: conformance
 conformance: $(READY)
-	$(PY) -m pytest -n $(WORKERS) tests/conformance $(PYTEST)
+	DIFFERENTIAL_CASES=$(CASES) $(PY) -m pytest -n $(WORKERS) --dist worksteal tests/conformance $(PYTEST)
+
+.PHONY: fuzz
+fuzz: $(READY)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --group fuzz || { \
+		echo "atheris cannot be installed for this Python; it has wheels for few versions of it:" \
+			"say PYTHON=/path/to/another, in a tree without .venv" >&2; exit 1; }
+	PROPERTY_TIMES=$(TIMES) $(PY) -m pytest -n $(WORKERS) tests/properties $(PYTEST)
+	$(PY) -m tests.fuzz --seconds $(SECONDS)
 
 .PHONY: bench
 bench: $(READY)
