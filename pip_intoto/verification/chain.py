@@ -7,7 +7,7 @@ Values in, result out: nothing here reads files, opens sockets or runs commands.
          public key(s)."
     V2   "If the system's date is newer than the expiration date on the layout's expiration
          field, verification should fail."
-    V3   Parameters are substituted in the root layout.
+    V3   Parameters are substituted in the root layout, and in sublayouts if the policy says so.
     V4   "For each step in the layout, one or more pieces of link or layout metadata is loaded."
     V5   Their signatures are checked with "the functionaries' public keys" of the layout, and
          counted against the step's threshold.
@@ -55,20 +55,20 @@ from pip_intoto.metadata.digests import agree
 from pip_intoto.metadata.envelope import read_payload
 from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.layout import Layout
+from pip_intoto.metadata.link import Link
 from pip_intoto.metadata.names import link_filename
 from pip_intoto.metadata.node import shown
 from pip_intoto.verdict import Outcome, TraceEntry
 from pip_intoto.verification.artifact_rules import (
     SIDES,
     Budget,
-    check_item,
     shown_digests,
     shown_rule,
 )
 from pip_intoto.verification.binding import bind, nearness
 from pip_intoto.verification.certificates import Certified, Holder, described
-from pip_intoto.verification.choice import Candidate, qualifying_groups, search
-from pip_intoto.verification.inspections import permit
+from pip_intoto.verification.choice import Candidate, Group, qualifying_groups, search
+from pip_intoto.verification.inspections import is_permitted, permit
 from pip_intoto.verification.parties import count_parties
 from pip_intoto.verification.record import Record
 from pip_intoto.verification.signatures import Keyring, Signing
@@ -83,9 +83,7 @@ if TYPE_CHECKING:
     from pip_intoto.metadata.envelope import Envelope
     from pip_intoto.metadata.keys import PublicKey
     from pip_intoto.metadata.layout import Inspection, Step
-    from pip_intoto.metadata.link import Link
     from pip_intoto.verification.binding import Binding, Subject
-    from pip_intoto.verification.choice import Group
     from pip_intoto.verification.inspections import Inspector
     from pip_intoto.verification.trust import Owner, Trust
 
@@ -446,6 +444,17 @@ class _Outcome:
     chosen: tuple[tuple[Step, Group], ...]
     binding: Binding | None
     trace: tuple[TraceEntry, ...]
+    #: Reports that stand in for inspections (U5).
+    reported: tuple[Candidate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Summary:
+    """What a sublayout presents to the layout above it, and what that rests on."""
+
+    record: Record
+    documents: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -479,6 +488,35 @@ class _Authorised:
         return bool(self.principals)
 
 
+@dataclass(frozen=True, slots=True)
+class _Signer:
+    """Who signed a sublayout: a key, its identity, and the parties that it stands for.
+
+    U1: a sublayout is verified with "that one key" where it matters whose: its inspections may be
+    reported by who signed it. Where it does not, all of its signers are taken together, and the
+    key is any of theirs.
+    """
+
+    key: PublicKey
+    identity: str
+    authorised: _Authorised
+
+
+def _signers(
+    signed: Sequence[Signing | Holder], authorised: _Authorised, *, each_alone: bool
+) -> list[_Signer]:
+    keys = {each.identity: each.key if isinstance(each, Holder) else each.signer for each in signed}
+    signers = []
+    for principal, ident in sorted(authorised.signings):
+        if not each_alone:
+            return [_Signer(keys[ident], "", authorised)]
+        alone = _Authorised(
+            {principal: authorised.principals[principal]}, frozenset({(principal, ident)})
+        )
+        signers.append(_Signer(keys[ident], ident, alone))
+    return signers
+
+
 _Payload: TypeAlias = "Layout | Link"
 
 
@@ -507,6 +545,12 @@ class _Workflow:
         #: Signed by somebody who counts, and not what in-toto says it must be.
         self._malformed: dict[str, EvidenceInvalid] = {}
         self._inspected: dict[tuple[int, str], Record] = {}
+        #: Sublayouts with their parameters substituted, by the sha256 of the document.
+        self._substituted: dict[str, Layout] = {}
+        #: Links that are no step's, and those of them that are an inspection's report (U5).
+        self._strays: dict[str, str] = {}
+        self._reports: set[str] = set()
+        self._reported: dict[tuple[int, str, str], tuple[Group, ...]] = {}
         self._notes: dict[str, None] = {}
 
     def _note(self, text: str) -> None:
@@ -515,10 +559,14 @@ class _Workflow:
 
     def notes(self) -> tuple[TraceEntry, ...]:
         """Return what is worth knowing and did not decide anything."""
-        return tuple(TraceEntry("note", Outcome.NOTE, text) for text in self._notes)
+        strays = [text for sha256, text in self._strays.items() if sha256 not in self._reports]
+        return tuple(
+            TraceEntry("note", Outcome.NOTE, text)
+            for text in [*self._notes, *strays][: self._limits.trace_entries]
+        )
 
     def verify_root(self, root: RootLayout) -> _Outcome:
-        return next(iter(self._outcomes(root.layout, (root.signed,), binding=True)))
+        return next(iter(self._outcomes(root.layout, (root.signed,))))
 
     def survey(self, root: RootLayout) -> tuple[TraceEntry, ...]:
         entries: list[TraceEntry] = []
@@ -534,11 +582,12 @@ class _Workflow:
     # V4 to V11 for one layout, the root or a sublayout.
 
     def _outcomes(
-        self, layout: Layout, within: tuple[bytes, ...], *, binding: bool
+        self, layout: Layout, within: tuple[bytes, ...], *, signer: _Signer | None = None
     ) -> Iterable[_Outcome]:
         """Yield the choices of links that satisfy ``layout``; raises when there is none.
 
-        ``within`` holds what was signed of the layout and of those above it.
+        ``within`` holds what was signed of the layout and of those above it. ``signer`` is who
+        signed it when it is a sublayout.
         """
         # V4, V5, V6
         evidence = self._load(layout, within)
@@ -553,24 +602,31 @@ class _Workflow:
 
         def accept(chosen: Mapping[str, Group], records: dict[str, Record]) -> _Outcome:
             # V10: "Inspection steps are executed" - only after the rules of all steps hold (I7).
-            for inspection in layout.inspections:
-                records[inspection.name] = self._inspect(
-                    layout, inspection, in_sublayout=not binding
-                )
+            inspected = self._inspect_all(layout, signer)
             # V11
-            for inspection in layout.inspections:
-                check_item(inspection, records, self._budget)
+            looked: Mapping[str, Group] = next(
+                search(
+                    layout.inspections,
+                    inspected,
+                    lambda groups, _: groups,
+                    self._budget,
+                    self._limits,
+                    given=records,
+                )
+            )
+            records.update({name: group.record for name, group in looked.items()})
             bound = None
-            if binding and self._subject is not None:
+            if signer is None and self._subject is not None:
                 bound = bind(self._subject, layout, records, self._trust, self._budget)
             return _Outcome(
                 chosen=tuple((step, chosen[step.name]) for step in layout.steps),
                 binding=bound,
                 trace=self._trace(layout, chosen, evidence, bound),
+                reported=tuple(member for group in looked.values() for member in group.members),
             )
 
         # V9: "Artifact rules are applied against the products and materials reported by each step"
-        return search(layout, groups, accept, self._budget, self._limits)
+        return search(layout.steps, groups, accept, self._budget, self._limits)
 
     def _load(self, layout: Layout, within: tuple[bytes, ...]) -> dict[str, _StepEvidence]:
         evidence = {step.name: _StepEvidence([], {}, {}, [], []) for step in layout.steps}
@@ -735,7 +791,9 @@ class _Workflow:
         # layout": the link itself says which step it is of, not its file name.
         step = next((step for step in layout.steps if step.name == link.name), None)
         if step is None:
-            self._note(f"{document.origin} is a link of {shown(link.name)}, which is no step here")
+            self._strays[document.envelope.sha256] = (
+                f"{document.origin} is a link of {shown(link.name)}, which is no step here"
+            )
             return
         found = evidence[step.name]
         authorised = self._authorised(document, step, signed, found)
@@ -774,37 +832,39 @@ class _Workflow:
         within: tuple[bytes, ...],
         evidence: Mapping[str, _StepEvidence],
     ) -> None:
-        summaries: list[tuple[Record, tuple[str, ...]]] | None = None
-        error: EvidenceInvalid | None = None
+        presented: dict[str, tuple[list[_Summary], EvidenceInvalid | None]] = {}
         for step in layout.steps:
             # U1: "The signature of this new layout file must match the one the top-level project
             # owner intended for this step".
             found = evidence[step.name]
             authorised = self._authorised(document, step, signed, found)
-            if not authorised:
-                continue
-            if summaries is None:
-                summaries, error = self._summaries(document, sublayout, within)
-            if error is not None:
-                # T1, and unlike the reference: a sublayout that does not verify is a link that
-                # does not count.
-                found.failed.append((error, authorised))
-            for record, rests_on in summaries:
-                origin = f"sublayout {_by(document, authorised)}"
-                found.candidates.append(
-                    Candidate(
-                        record=replace(record, origin=origin),
-                        principals=authorised.principals,
-                        signings=authorised.signings,
-                        signed=document.envelope.signed,
-                        documents=(document.envelope.sha256, *rests_on),
+            for signer in _signers(signed, authorised, each_alone=bool(sublayout.inspections)):
+                if signer.identity not in presented:
+                    presented[signer.identity] = self._summaries(
+                        document, sublayout, within, signer
                     )
-                )
+                summaries, error = presented[signer.identity]
+                if error is not None:
+                    # T1, and unlike the reference: a sublayout that does not verify is a link
+                    # that does not count.
+                    found.failed.append((error, signer.authorised))
+                origin = f"sublayout {_by(document, signer.authorised)}"
+                found.candidates += [
+                    Candidate(
+                        record=replace(summary.record, origin=origin),
+                        principals=signer.authorised.principals,
+                        signings=signer.authorised.signings,
+                        signed=document.envelope.signed,
+                        documents=(document.envelope.sha256, *summary.documents),
+                        notes=summary.notes,
+                    )
+                    for summary in summaries
+                ]
 
     def _summaries(
-        self, document: Document, sublayout: Layout, within: tuple[bytes, ...]
-    ) -> tuple[list[tuple[Record, tuple[str, ...]]], EvidenceInvalid | None]:
-        """Return the different summary links of a sublayout, and what they rest on."""
+        self, document: Document, sublayout: Layout, within: tuple[bytes, ...], signer: _Signer
+    ) -> tuple[list[_Summary], EvidenceInvalid | None]:
+        """Return the different summary links of a sublayout, or why it does not count."""
         # U4: recursion is bounded in depth and in all.
         self._sublayouts += 1
         if self._sublayouts > self._limits.sublayouts:
@@ -813,17 +873,19 @@ class _Workflow:
                 expected=f"at most {self._limits.sublayouts}",
             )
         where = f"sublayout {document.origin}"
-        summaries: list[tuple[Record, tuple[str, ...]]] = []
+        summaries: list[_Summary] = []
         try:
             if len(within) > self._limits.sublayout_depth:
                 raise MetadataTooLarge(
                     "Sublayouts are nested too deeply",
                     expected=f"at most {self._limits.sublayout_depth} levels",
                 )
-            # V1 held already: the functionary's signature is how it got here. V3 is for the root.
+            # V1 held already: the functionary's signature is how it got here.
             _check_expiry(sublayout, document, self._now, self._trust, "a sublayout", nearness=0)
+            # V3
+            sublayout = self._with_parameters(document, sublayout)
             for outcome in self._outcomes(
-                sublayout, (*within, document.envelope.signed), binding=False
+                sublayout, (*within, document.envelope.signed), signer=signer
             ):
                 # V12, U3: "the materials and products presented for matching will be derived
                 # from the materials of the first step and the products of the last step".
@@ -831,14 +893,16 @@ class _Workflow:
                     materials=outcome.chosen[0][1].record.materials,
                     products=outcome.chosen[-1][1].record.products,
                 )
-                if all(summary != known for known, _ in summaries):
-                    rests_on = tuple(
-                        sha256
-                        for _, group in outcome.chosen
-                        for member in group.members
-                        for sha256 in member.documents
+                if all(summary != known.record for known in summaries):
+                    members = [member for _, group in outcome.chosen for member in group.members]
+                    members += outcome.reported
+                    summaries.append(
+                        _Summary(
+                            record=summary,
+                            documents=tuple(sha for each in members for sha in each.documents),
+                            notes=tuple(note for each in members for note in each.notes),
+                        )
                     )
-                    summaries.append((summary, rests_on))
         except _NearMiss as miss:
             self._note(f"{where} does not count: {miss.error}")
             return [], miss.error
@@ -847,6 +911,32 @@ class _Workflow:
             error.place = f"{where}: {error.place}" if error.place else where
             return [], error
         return summaries, None
+
+    def _with_parameters(self, document: Document, sublayout: Layout) -> Layout:
+        """Substitute the parameters, which flow into sublayouts only if the policy says so.
+
+        Without that, one that stands in a rule is an error: who reads the rule for what it says
+        would not know what it means.
+        """
+        sha256 = document.envelope.sha256
+        if sha256 not in self._substituted:
+            may = self._trust.parameters_in_sublayouts
+            try:
+                substituted = substitute(sublayout, self._trust.parameters if may else {})
+            except LayoutFeatureUnsupported as error:
+                if may:
+                    raise
+                raise LayoutFeatureUnsupported(
+                    "A sublayout uses parameters, and the policy gives them to the root layout"
+                    " alone",
+                    expected="`parameters-in-sublayouts = true` in the project's rule",
+                    found=error.found,
+                    advice="If those who sign sublayouts may use the project's parameters, add"
+                    " `parameters-in-sublayouts = true` to it in the policy.",
+                    place=error.place,
+                ) from error
+            self._substituted[sha256] = substituted
+        return self._substituted[sha256]
 
     # V8
 
@@ -944,11 +1034,59 @@ class _Workflow:
 
     # V10
 
-    def _inspect(self, layout: Layout, inspection: Inspection, *, in_sublayout: bool) -> Record:
+    def _inspect_all(self, layout: Layout, signer: _Signer | None) -> Mapping[str, Sequence[Group]]:
+        """Return what each inspection found: one group, or for reports any of several."""
+        found: dict[str, Sequence[Group]] = {}
+        for inspection in layout.inspections:
+            # U5: "If the piece of link metadata is not present, the client must perform that
+            # inspection upon validation." Here it is the other way round: what can be seen with
+            # one's own eyes is not taken from a report.
+            reports: Sequence[Group] = ()
+            if signer is not None and not self._can_inspect(inspection):
+                key = (id(layout), inspection.name, signer.identity)
+                if key not in self._reported:
+                    self._reported[key] = self._reports_of(inspection, signer)
+                reports = self._reported[key]
+            found[inspection.name] = reports or (
+                Group(record=self._inspect(layout, inspection, signer), members=()),
+            )
+        return found
+
+    def _can_inspect(self, inspection: Inspection) -> bool:
+        return is_permitted(inspection, self._trust, in_sublayout=True) and (
+            self._inspector is None or self._inspector.concerns(inspection)
+        )
+
+    def _reports_of(self, inspection: Inspection, signer: _Signer) -> tuple[Group, ...]:
+        """Return the different links of an inspection by whoever signed the sublayout."""
+        # U5: "A piece of signed link metadata is presented for the inspection. The key to sign
+        # for this piece of link metadata must be the same key used to sign the sublayout file."
+        keyring = Keyring([signer.key], now=self._now, limits=self._limits)
+        candidates = []
+        for document in self._documents:
+            link = self._payload(document) if self._signings(document, keyring) else None
+            if not isinstance(link, Link) or link.name != inspection.name:
+                continue
+            sha256 = document.envelope.sha256
+            self._reports.add(sha256)
+            origin = _by(document, signer.authorised)
+            candidates.append(
+                Candidate(
+                    record=Record(materials=link.materials, products=link.products, origin=origin),
+                    principals=signer.authorised.principals,
+                    signings=signer.authorised.signings,
+                    signed=document.envelope.signed,
+                    documents=(sha256,),
+                    notes=(f"inspection {inspection.name}: reported, not seen here ({origin})",),
+                )
+            )
+        return tuple(Group(record=each.record, members=(each,)) for each in _different(candidates))
+
+    def _inspect(self, layout: Layout, inspection: Inspection, signer: _Signer | None) -> Record:
         # What the inspection finds does not depend on the choice of links.
         key = (id(layout), inspection.name)
         if key not in self._inspected:
-            permit(inspection, self._trust, in_sublayout=in_sublayout)
+            permit(inspection, self._trust, in_sublayout=signer is not None)
             if self._inspector is None:
                 raise InspectionFailed(
                     "The layout has inspections, and there is no file to inspect",
@@ -984,6 +1122,10 @@ class _Workflow:
                     f" {_counted(len(group.record.products), 'product')} ({group.record.origin})",
                 )
             )
+            entries += [
+                TraceEntry(f"step {step.name}", Outcome.NOTE, note)
+                for note in dict.fromkeys(note for each in group.members for note in each.notes)
+            ]
             # Dissent is a note.
             members = {id(member) for member in group.members}
             entries += [
@@ -1031,10 +1173,13 @@ class _Workflow:
                     self._sublayouts += 1
                     if self._sublayouts > self._limits.sublayouts:
                         return names
-                    below = link_filename(step.name, keyid).removesuffix(".link")
-                    names += self.names_below(
-                        sublayout, f"{folder}{below}/", (*within, document.envelope.signed)
-                    )
+                    below = f"{folder}{link_filename(step.name, keyid).removesuffix('.link')}/"
+                    # U5: reports of inspections are signed with the key of the sublayout.
+                    names += [
+                        below + link_filename(inspection.name, keyid)
+                        for inspection in sublayout.inspections
+                    ]
+                    names += self.names_below(sublayout, below, (*within, document.envelope.signed))
         return names
 
 
@@ -1084,6 +1229,19 @@ def _difference(candidates: Sequence[Candidate]) -> str:
                 return f"different {side}, {shown(name)}{more}: {'; '.join(said)}"
     origins = ", ".join(candidate.record.origin for candidate in candidates[:_NAMED])
     return f"digests that cannot be compared ({origins})"
+
+
+def _different(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return the candidates, those that report the same only once."""
+    different: list[Candidate] = []
+    for candidate in candidates:
+        record = candidate.record
+        if all(
+            (record.materials, record.products) != (each.record.materials, each.record.products)
+            for each in different
+        ):
+            different.append(candidate)
+    return different
 
 
 def _of(threshold: int, names: Sequence[str], *, at_least: bool = False) -> str:

@@ -8,7 +8,8 @@ adds choices: removing a document never turns a block into a pass.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from pip_intoto.errors import (
     ArtifactDigestMismatch,
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
 
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.digests import Digests
-    from pip_intoto.metadata.layout import Layout, Step
+    from pip_intoto.metadata.layout import Inspection, Step
     from pip_intoto.verification.artifact_rules import Budget
 
 _T = TypeVar("_T")
+Item: TypeAlias = "Step | Inspection"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,8 @@ class Candidate:
     signings: frozenset[tuple[str, str]]
     signed: bytes = field(repr=False)
     documents: tuple[str, ...]
+    #: What is worth knowing of it when it is chosen.
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,34 +207,37 @@ _REJECTIONS = (RuleViolated, ArtifactNotBound, ArtifactDigestMismatch, LayoutNot
 
 
 def search(
-    layout: Layout,
+    items: Sequence[Item],
     groups: Mapping[str, Sequence[Group]],
     accept: Callable[[Mapping[str, Group], dict[str, Record]], _T],
     budget: Budget,
     limits: Limits,
+    *,
+    given: Mapping[str, Record] = MappingProxyType({}),
 ) -> Iterator[_T]:
     """Yield what ``accept`` returns for each choice of one group a step that passes the rules.
 
-    ``groups`` holds the groups of each step, the likeliest first. ``accept`` gets the chosen
-    groups, and a dictionary with their records that it may add to; it raises what it has
-    against a choice. When no choice passes, raises what is wrong with the likeliest one, or
-    :class:`MetadataTooLarge` after ``limits.choices`` that do not.
+    ``items`` are the steps, or the inspections, of a layout. ``groups`` holds the groups of each,
+    the likeliest first; ``given`` are records that are not to be chosen, and that rules may refer
+    to. ``accept`` gets the chosen groups, and a dictionary with all records that it may add to; it
+    raises what it has against a choice. When no choice passes, raises what is wrong with the
+    likeliest one, or :class:`MetadataTooLarge` after ``limits.choices`` that do not.
 
     A step's rules are checked as soon as all steps that they refer to are chosen, the last step
     first: so links of many releases side by side do not multiply.
     """
     # V9 in the order of the layout, where there is nothing to choose.
-    best = {step.name: groups[step.name][0] for step in layout.steps}
-    if all(len(groups[step.name]) == 1 for step in layout.steps):
-        yield _check_in_order(layout, best, accept, budget)
+    best = {step.name: groups[step.name][0] for step in items}
+    if all(len(groups[step.name]) == 1 for step in items):
+        yield _check_in_order(items, best, given, accept, budget)
         return
 
-    order = list(reversed(layout.steps))
+    order = list(reversed(items))
     due = _due_at(order)
     tried = 0
     passed = 0
     chosen: dict[str, Group] = {}
-    records: dict[str, Record] = {}
+    records: dict[str, Record] = dict(given)
 
     def fits(level: int) -> bool:
         nonlocal tried
@@ -274,7 +281,7 @@ def search(
             expected=f"a choice among the first {limits.choices} that does",
             advice="Ask the project to publish, beside a file, only the links of that file.",
         )
-    _check_in_order(layout, best, accept, budget)
+    _check_in_order(items, best, given, accept, budget)
     # Cannot be reached: that choice was among those that failed.
     raise EvidenceInvalid("No choice of links satisfies the layout")
 
@@ -303,21 +310,22 @@ def _digests_in(sides: Iterable[Mapping[str, Digests]]) -> set[str]:
 
 
 def _check_in_order(
-    layout: Layout,
+    items: Sequence[Item],
     chosen: Mapping[str, Group],
+    given: Mapping[str, Record],
     accept: Callable[[Mapping[str, Group], dict[str, Record]], _T],
     budget: Budget,
 ) -> _T:
-    records = {name: group.record for name, group in chosen.items()}
-    for step in layout.steps:
+    records = {**given, **{name: group.record for name, group in chosen.items()}}
+    for step in items:
         check_item(step, records, budget)
     return accept(chosen, records)
 
 
-def _due_at(order: Sequence[Step]) -> list[list[Step]]:
+def _due_at(order: Sequence[Item]) -> list[list[Item]]:
     """Return for each level the steps whose rules refer to nothing that is chosen later."""
     level_of = {step.name: level for level, step in enumerate(order)}
-    due: list[list[Step]] = [[] for _ in order]
+    due: list[list[Item]] = [[] for _ in order]
     for step in order:
         referred = [
             level_of[rule.step]

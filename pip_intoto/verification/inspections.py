@@ -128,20 +128,26 @@ def as_listed(run: Sequence[str]) -> str:
     return f"[{words}]"
 
 
-def permit(inspection: Inspection, trust: Trust, *, in_sublayout: bool) -> None:
-    """Raise :class:`InspectionNotAllowed` unless the inspection may be carried out.
+def is_permitted(inspection: Inspection, trust: Trust, *, in_sublayout: bool) -> bool:
+    """Tell whether the inspection may be carried out here.
 
     A functionary who signs a sublayout could otherwise run commands here: for sublayouts it
     takes the policy, word for word, whatever the command line allows.
     """
     if recognise(inspection.run) is not None or inspection.run in trust.allowed_commands:
-        return
-    if trust.run_all_inspections and not in_sublayout:
+        return True
+    return trust.run_all_inspections and not in_sublayout
+
+
+def permit(inspection: Inspection, trust: Trust, *, in_sublayout: bool) -> None:
+    """Raise :class:`InspectionNotAllowed` unless :func:`is_permitted`."""
+    if is_permitted(inspection, trust, in_sublayout=in_sublayout):
         return
     of_whom = "a sublayout" if in_sublayout else "the layout"
+    instead = ", or a link of it by whoever signed the sublayout" if in_sublayout else ""
     raise InspectionNotAllowed(
         f"An inspection of {of_whom} wants to run a command on this machine",
-        expected="unpacking, which runs no command, or a command that the policy lists",
+        expected=f"unpacking, which runs no command, or a command that the policy lists{instead}",
         found=as_listed(inspection.run),
         place=f"inspection {inspection.name}",
     )

@@ -35,6 +35,8 @@ class Trust:
     revoked: frozenset[str] = frozenset()
     principals: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
+    #: Those who sign sublayouts may use the parameters as well.
+    parameters_in_sublayouts: bool = False
     #: The step that must carry the file; empty for the layout's last.
     binds: str = ""
     #: The layout keys serve other projects as well, so the layout must speak of this one.
