@@ -152,14 +152,14 @@ def material(public: str) -> RSAPublicKey | DSAPublicKey | Ed25519PublicKey:
     try:
         if values.keys() == {"e", "n"}:
             return RSAPublicNumbers(integers["e"], integers["n"]).public_key()
-        _check_dsa(integers["p"], integers["q"])
+        _check_dsa(**integers)
         parameters = DSAParameterNumbers(integers["p"], integers["q"], integers["g"])
         return DSAPublicNumbers(integers["y"], parameters).public_key()
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise UnusableKey("this public key cannot be read") from None
 
 
-def _check_dsa(p: int, q: int) -> None:
+def _check_dsa(*, p: int, q: int, g: int, y: int) -> None:
     size = (p.bit_length(), q.bit_length())
     if size not in _DSA_SIZES:
         raise UnusableKey(
@@ -167,6 +167,9 @@ def _check_dsa(p: int, q: int) -> None:
             expected=", ".join(f"{bits}/{prime} bits" for bits, prime in sorted(_DSA_SIZES)),
             found=f"{size[0]}/{size[1]} bits",
         )
+    # The library does not look: with y = 1, everybody can sign.
+    if not all(1 < number < p and pow(number, q, p) == 1 for number in (g, y)):
+        raise UnusableKey("the numbers of this DSA key make no key")
 
 
 # --- signatures ---------------------------------------------------------------------------------

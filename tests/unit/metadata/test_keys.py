@@ -113,22 +113,6 @@ def test_K5_the_inner_keyid_may_be_missing_but_not_differ() -> None:
             parse_key(Node(key(keyid=inner)), KEYID)
 
 
-def test_K6_openpgp_keys_are_listed_and_not_used() -> None:
-    numbers: JsonValue = {"public": {"n": "e9ad", "e": "010001"}, "private": ""}
-    pgp: JsonValue = {
-        "keyid": KEYID,
-        "type": "rsa",
-        "method": "pgp+rsa-pkcsv1.5",
-        "hashes": ["pgp+SHA2"],
-        "keyval": numbers,
-    }
-    for value in (pgp, key(keytype="rsa", scheme="pgp+rsa-pkcsv1.5", keyval=numbers)):
-        parsed = parse_key(Node(value), KEYID)
-        assert parsed.scheme == "pgp+rsa-pkcsv1.5"
-        with pytest.raises(UnusableKey):
-            identity(parsed)
-
-
 # --- material and identity --------------------------------------------------------------------
 
 
