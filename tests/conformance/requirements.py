@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).absolute().parents[2]
 TESTS = ROOT / "tests"
 ACCEPTS, REJECTS = KINDS = ("accepts", "rejects")
-#: Requirements that may still be without tests; all others must have them.
-AWAITED = frozenset({"K6", "U5", "X1"})
 #: kind of a requirement → how the page introduces it
 _SOURCES = {
     "specification": "Specification, ",
