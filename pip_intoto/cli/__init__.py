@@ -114,6 +114,21 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(short, long, action="store_true", default=argparse.SUPPRESS, help=text)
 
 
+def add_policy_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says which policy and which index."""
+    parser.add_argument(
+        "--policy", metavar="FILE", help="the policy; without it, the one in force here"
+    )
+    parser.add_argument(
+        "--index-url",
+        metavar="URL",
+        help="where NAME==VERSION is looked up; default: the rule's index, else pip's",
+    )
+    parser.add_argument(
+        "--offline", action="store_true", help="ask nobody: only evidence on this machine counts"
+    )
+
+
 class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Keeps examples as they are written, and the width the same everywhere."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pip_intoto.cli.targets import Judge, add_options, exit_status, expand
+from pip_intoto.cli import add_policy_options
+from pip_intoto.cli.outcomes import exit_status
+from pip_intoto.cli.targets import Judge, expand
 from pip_intoto.cli.terminal import Terminal, Tone
 from pip_intoto.errors import CommandError
 from pip_intoto.verdict import Action, Outcome
@@ -33,7 +35,7 @@ _DECIDED = {
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``explain``."""
     parser.add_argument("target", metavar="TARGET", help="a wheel or sdist, or NAME==VERSION")
-    add_options(parser)
+    add_policy_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:

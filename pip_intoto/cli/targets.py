@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from pip_intoto.distribution import Distribution, Kind
 from pip_intoto.errors import CommandError, EvidenceError, NothingVerified, SourceUnreachable
 from pip_intoto.limits import DEFAULT
+from pip_intoto.sources.fetching import offline
 from pip_intoto.sources.web import Web
 from pip_intoto.verdict import Action, Outcome, Status, TraceEntry, Verdict
-from pip_intoto.verifier.judge import presentable
-from pip_intoto.verifier.local import distribution_of, judge_with, kind_of, offline, policy_of
-from pip_intoto.verifier.naming import normalized
+from pip_intoto.verifier.local import distribution_of, judge_with, policy_of
+from pip_intoto.verifier.naming import kind_of, normalized
+from pip_intoto.verifier.presenting import presentable
 from pip_intoto.verifier.releases import download, find, index_for
 
 if TYPE_CHECKING:
@@ -27,23 +28,6 @@ if TYPE_CHECKING:
     from pip_intoto.policy.model import Policy
 
 _PINNED = re.compile(r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*(?P<version>[^\s=;*,]+)\s*")
-BLOCKED = 1
-FAILED = 2
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add what says which policy and which index."""
-    parser.add_argument(
-        "--policy", metavar="FILE", help="the policy; without it, the one in force here"
-    )
-    parser.add_argument(
-        "--index-url",
-        metavar="URL",
-        help="where NAME==VERSION is looked up; default: the rule's index, else pip's",
-    )
-    parser.add_argument(
-        "--offline", action="store_true", help="ask nobody: only evidence on this machine counts"
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,33 +134,6 @@ class Judge:
             advice = "Leave --offline out, or put the evidence beside the file."
             verdict = replace(verdict, advice=advice)
         return verdict
-
-
-def exit_status(verdicts: Sequence[Verdict]) -> int:
-    """1 if any blocks for another reason than unreachable; else 2 if any is, or nothing verified.
-
-    Nothing verified is never success: neither is a run in which every project is unlisted.
-    """
-    blocking = [verdict.status for verdict in verdicts if verdict.action is Action.BLOCK]
-    if any(status is not Status.UNREACHABLE for status in blocking):
-        return BLOCKED
-    if blocking or not any(_counts(verdict) for verdict in verdicts):
-        return FAILED
-    return 0
-
-
-def _counts(verdict: Verdict) -> bool:
-    return verdict.status in {Status.VERIFIED, Status.EXEMPT}
-
-
-def summary_line(verdicts: Sequence[Verdict]) -> str:
-    """Count the verdicts by status: "3 verified, 1 missing"."""
-    counts = dict.fromkeys(Status, 0)
-    for verdict in verdicts:
-        counts[verdict.status] += 1
-    parts = [f"{counts.pop(Status.VERIFIED)} verified"]
-    parts += [f"{count} {status.value}" for status, count in counts.items() if count]
-    return ", ".join(parts)
 
 
 def verdict_of(error: EvidenceError, target: Pinned) -> Verdict:

@@ -6,14 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pip_intoto.cli.targets import (
-    FAILED,
-    Judge,
-    add_options,
-    exit_status,
-    expand,
-    summary_line,
-)
+from pip_intoto.cli import FAILED, add_policy_options
+from pip_intoto.cli.outcomes import exit_status, summary_line
 from pip_intoto.cli.terminal import Terminal, error_lines, printable
 from pip_intoto.errors import CommandError, EvidenceInvalid, NothingVerified, UnusableKey
 from pip_intoto.verdict import Action
@@ -46,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         help="a wheel or sdist, a directory of them, or NAME==VERSION",
     )
-    add_options(parser)
+    add_policy_options(parser)
     parser.add_argument(
         "--format", choices=("text", "json"), default="text", help="of the report; default: text"
     )
@@ -139,6 +133,9 @@ def _is_plain(args: argparse.Namespace) -> bool:
 def _by_policy(
     args: argparse.Namespace, terminal: Terminal
 ) -> tuple[list[Verdict], list[CommandError]]:
+    # Imported here because the other form knows no policy, which takes its time to import.
+    from pip_intoto.cli.targets import Judge, expand
+
     if not args.targets:
         raise NothingVerified(
             "there is nothing to verify", expected="a file, a directory, or NAME==VERSION"

@@ -34,11 +34,12 @@ from pip_intoto.errors import (
     SourceUnreachable,
 )
 from pip_intoto.limits import DEFAULT
-from pip_intoto.sources.addresses import printable, redacted, within
+from pip_intoto.sources.addresses import redacted, within
 from pip_intoto.verdict import Action, Outcome, Status, TraceEntry, Verdict
 from pip_intoto.verifier.attempt import Attempt, verify
 from pip_intoto.verifier.inspecting import inspector_for
 from pip_intoto.verifier.naming import normalized, parse_filename, subject_of
+from pip_intoto.verifier.presenting import presentable
 from pip_intoto.verifier.search import Search, held_sha256
 
 if TYPE_CHECKING:
@@ -483,18 +484,3 @@ def _lowered(message: str) -> str:
     """``message`` as it continues a sentence; RECORD and the like stay as they are."""
     word = message.partition(" ")[0]
     return message if len(word) > 1 and word.isupper() else message[:1].lower() + message[1:]
-
-
-def presentable(verdict: Verdict) -> Verdict:
-    """Make everything printable: much of it was an attacker's to choose."""
-    return replace(
-        verdict,
-        summary=printable(verdict.summary),
-        expected=printable(verdict.expected),
-        found=printable(verdict.found),
-        advice=printable(verdict.advice),
-        trace=tuple(
-            TraceEntry(printable(entry.what, 500), entry.outcome, printable(entry.detail, 1_000))
-            for entry in verdict.trace
-        ),
-    )

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pip_intoto.artifacts.hashing import sha256_file
-from pip_intoto.distribution import Distribution, Kind
+from pip_intoto.distribution import Distribution
 from pip_intoto.errors import CommandError
 from pip_intoto.limits import DEFAULT
-from pip_intoto.sources.fetching import Response, drive
+from pip_intoto.sources.fetching import drive
 from pip_intoto.sources.web import Web
 from pip_intoto.verifier.judge import judge
-from pip_intoto.verifier.naming import normalized, parse_filename
+from pip_intoto.verifier.naming import kind_of, normalized, parse_filename
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,18 +20,8 @@ if TYPE_CHECKING:
 
     from pip_intoto.limits import Limits
     from pip_intoto.policy.model import Policy
-    from pip_intoto.sources.fetching import Fetch
+    from pip_intoto.sources.fetching import Fetch, Response
     from pip_intoto.verdict import Verdict
-
-#: What pip takes for a source archive.
-SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".tar")
-
-
-def kind_of(filename: str) -> Kind | None:
-    """Say what a file is, by its name; None when it is neither wheel nor sdist."""
-    if filename.endswith(".whl"):
-        return Kind.WHEEL
-    return Kind.SDIST if filename.endswith(SDIST_SUFFIXES) else None
 
 
 def distribution_of(path: Path) -> Distribution:
@@ -72,11 +62,6 @@ def judge_with(
 ) -> Verdict:
     """Judge one distribution; ``fetch_many`` carries out its requests."""
     return drive(judge(distribution, policy, now=now, limits=limits), fetch_many)
-
-
-def offline(fetches: tuple[Fetch, ...]) -> tuple[Response, ...]:
-    """Carry out no request at all."""
-    return tuple(Response(None, error="not asked: --offline") for _ in fetches)
 
 
 def verify(path: str | Path, policy: str | Path | Policy | None = None) -> Verdict:

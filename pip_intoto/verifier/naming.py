@@ -16,6 +16,7 @@ from pip_intoto.verification.binding import Subject
 if TYPE_CHECKING:
     from pip_intoto.distribution import Distribution
 
+#: What pip takes for a source archive.
 _SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".tar")
 _RUNS = re.compile(r"[-_.]+")
 
@@ -23,6 +24,13 @@ _RUNS = re.compile(r"[-_.]+")
 def normalized(name: str) -> str:
     """Spell a project's name as PEP 503 has it."""
     return _RUNS.sub("-", name).lower()
+
+
+def kind_of(filename: str) -> Kind | None:
+    """Say what a file is, by its name; None when it is neither wheel nor sdist."""
+    if filename.endswith(".whl"):
+        return Kind.WHEEL
+    return Kind.SDIST if filename.endswith(_SDIST_SUFFIXES) else None
 
 
 def parse_filename(filename: str, kind: Kind, name: str = "") -> tuple[str, str] | None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pip_intoto.artifacts.hashing import sha256_file
-from pip_intoto.artifacts.inspector import DirectoryInspector
 from pip_intoto.distribution import Distribution, Kind
 from pip_intoto.errors import (
     CommandError,
@@ -23,7 +22,7 @@ from pip_intoto.metadata.bundle import Document
 from pip_intoto.metadata.envelope import parse_envelope
 from pip_intoto.metadata.keys import identity, load_public
 from pip_intoto.metadata.node import Node
-from pip_intoto.sources.fetching import drive
+from pip_intoto.sources.fetching import drive, offline
 from pip_intoto.sources.finding import ROOT_LAYOUT
 from pip_intoto.sources.local import LocalDirectory
 from pip_intoto.verdict import Action, Outcome, Status, TraceEntry, Verdict
@@ -31,17 +30,18 @@ from pip_intoto.verification import chain
 from pip_intoto.verification.binding import Subject
 from pip_intoto.verification.trust import Owner, Trust
 from pip_intoto.verifier.inspecting import inspector_for
-from pip_intoto.verifier.judge import presentable
-from pip_intoto.verifier.local import kind_of, offline
-from pip_intoto.verifier.naming import normalized, parse_filename
+from pip_intoto.verifier.naming import kind_of, normalized, parse_filename
+from pip_intoto.verifier.presenting import presentable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.keys import PublicKey
+    from pip_intoto.metadata.layout import Inspection
     from pip_intoto.sources.finding import Finding
     from pip_intoto.verification.inspections import Inspector
+    from pip_intoto.verification.record import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,11 +104,7 @@ def verify_plain(plain: Plain, file: Path | None, *, now: datetime | None = None
             name="", version="", filename="", kind=Kind.DIRECTORY, url=".", requested=True
         )
         subject = None
-        inspector = DirectoryInspector(
-            Path(),
-            run_all=plain.trust.run_all_inspections,
-            limits=plain.limits,
-        )
+        inspector = _OfWorkingDirectory(plain)
     else:
         distribution, subject = _subject(file)
         inspector = inspector_for(distribution, plain.trust, limits=plain.limits)
@@ -137,6 +133,31 @@ def verify_plain(plain: Plain, file: Path | None, *, now: datetime | None = None
             trace=(*plain.links.trace, *verified.trace),
         )
     )
+
+
+class _OfWorkingDirectory:
+    """Carries out inspections in the working directory; many layouts have none."""
+
+    def __init__(self, plain: Plain) -> None:
+        self._plain = plain
+
+    def concerns(self, inspection: Inspection) -> bool:
+        """Tell whether the inspection is about what lies there."""
+        return self._inspector().concerns(inspection)
+
+    def inspect(self, inspection: Inspection) -> Record:
+        """Carry out one inspection."""
+        return self._inspector().inspect(inspection)
+
+    def _inspector(self) -> Inspector:
+        # Imported here because archives take their time to import.
+        from pip_intoto.artifacts.inspector import DirectoryInspector
+
+        return DirectoryInspector(
+            Path(),
+            run_all=self._plain.trust.run_all_inspections,
+            limits=self._plain.limits,
+        )
 
 
 def _refused(

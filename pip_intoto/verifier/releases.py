@@ -15,8 +15,7 @@ from pip_intoto.errors import ArtifactDigestMismatch, CommandError, SourceUnreac
 from pip_intoto.sources.addresses import printable, redacted
 from pip_intoto.sources.fetching import Fetch, drive
 from pip_intoto.sources.index import files_of
-from pip_intoto.verifier.local import kind_of
-from pip_intoto.verifier.naming import normalized, parse_filename
+from pip_intoto.verifier.naming import kind_of, normalized, parse_filename
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
