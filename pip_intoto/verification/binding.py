@@ -254,7 +254,11 @@ def _parsed(filename: str) -> object:
 
     try:
         if lowered.endswith(".whl"):
-            return parse_wheel_filename(filename)
+            # Compressed tags, "py2.py3-none-any", multiply when they are expanded: a name of a
+            # few hundred characters may stand for millions. They are compared as they are.
+            stem, *tags = filename[: -len(".whl")].rsplit("-", 3)
+            name, version, build, _ = parse_wheel_filename(f"{stem}-py3-none-any.whl")
+            return name, version, build, *(frozenset(tag.lower().split(".")) for tag in tags)
         return (*parse_sdist_filename(filename), lowered.endswith(".zip"))
     except (InvalidSdistFilename, InvalidWheelFilename):
         return None

@@ -216,6 +216,29 @@ def test_binding_filenames_that_mean_something_else_are_not(spelling: str) -> No
         check(chain(root=layout(tag_step(), step), build=link))
 
 
+def test_binding_the_order_of_compressed_tags_is_a_spelling() -> None:
+    several = replace(SUBJECT, filename="demo-1.0-py2.py3-none-any.whl")
+    step = build_step(expected_products=[["ALLOW", "*"]])
+    for spelling, is_other in (("py3.PY2-none-any", True), ("py3.py4-none-any", False)):
+        link = build_link({f"demo-1.0-{spelling}.whl": digests(WHEEL_CONTENT)})
+        documents = chain(root=layout(tag_step(), step), build=link)
+        if is_other:
+            assert passes(documents, subject=several)
+        else:
+            with pytest.raises(ArtifactNotBound):
+                check(documents, subject=several)
+
+
+def test_binding_names_with_tags_without_end_are_no_work() -> None:
+    # Expanded, each name would stand for a million combinations of tags.
+    tags = ".".join(f"t{index}" for index in range(100))
+    names = [f"{index}/demo-1.0-{tags}-{tags}-{tags}.whl" for index in range(500)]
+    step = build_step(expected_products=[["ALLOW", "*"]])
+    link = build_link(dict.fromkeys(names, digests(WHEEL_CONTENT)))
+    with pytest.raises(ArtifactNotBound):
+        check(chain(root=layout(tag_step(), step), build=link))
+
+
 def test_binding_two_other_spellings_are_one_too_many() -> None:
     step = build_step(expected_products=[["ALLOW", "*"]])
     link = build_link(
