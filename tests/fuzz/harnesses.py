@@ -1,0 +1,145 @@
+"""What is fuzzed: each harness takes any bytes, and raises nothing unless there is a bug.
+
+Whatever the bytes are, the engine may only answer, or raise an error of its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pip_intoto.artifacts.archives import read_tar, read_wheel, read_zip
+from pip_intoto.errors import (
+    ArchiveAmbiguous,
+    MetadataMalformed,
+    MetadataTooLarge,
+    PolicyInvalid,
+    UnusableKey,
+)
+from pip_intoto.limits import DEFAULT
+from pip_intoto.maintainer import authoring
+from pip_intoto.maintainer.authoring import Envelope
+from pip_intoto.metadata import canonical, strict_json
+from pip_intoto.metadata.bundle import parse_bundle
+from pip_intoto.metadata.envelope import parse_envelope, read_payload
+from pip_intoto.metadata.keys import identity, load_pem
+from pip_intoto.policy.file import parse_policy
+from pip_intoto.verifier.attempt import verify
+from tests.unit.verification.supply import (
+    BUILDER,
+    NOW,
+    OTHER_BUILDER,
+    OWNER,
+    SUBJECT,
+    TAGGER,
+    VENDOR,
+    FakeInspector,
+    ident,
+    trust,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pip_intoto.maintainer.authoring import JsonObject
+    from pip_intoto.maintainer.signing import SigningKey
+
+#: Large archives are only slow here.
+_SMALL = replace(DEFAULT, archive_bytes=16 * 1024 * 1024, archive_members=1_000)
+_TRUST = trust(
+    OWNER,
+    parameters={"version": "1.0"},
+    principals={ident(BUILDER): "acme", ident(VENDOR): "acme"},
+)
+#: Who signs a payload, by the letters in front of it; a capital M makes a Metablock of it.
+SIGNERS = {"o": OWNER, "t": TAGGER, "b": BUILDER, "c": OTHER_BUILDER, "v": VENDOR}
+METABLOCK = "M"
+
+
+def bundles(data: bytes) -> None:
+    """JSON, the canonical form of it, envelopes, bundles; nothing in them is signed."""
+    with suppress(MetadataMalformed, MetadataTooLarge):
+        value = strict_json.parse(data, limits=DEFAULT)
+        assert value == json.loads(data)
+        canonical.encode(value)
+    with suppress(MetadataMalformed, MetadataTooLarge):
+        # Payloads are read before any signature is asked for: more than the verifier does.
+        read_payload(parse_envelope(data, limits=DEFAULT), limits=DEFAULT)
+    _judge(data)
+
+
+def payloads(data: bytes) -> None:
+    """Layouts and links with valid signatures, so that they are read, and rules are applied.
+
+    Each line is a payload behind the letters of its signers: ``o {"_type": "layout", …``.
+    """
+    lines = []
+    for line in data.split(b"\n"):
+        letters, _, payload = line.partition(b" ")
+        who = letters.decode("latin-1")
+        signers = [key for letter, key in SIGNERS.items() if letter in who]
+        with suppress(MetadataMalformed, MetadataTooLarge):
+            lines.append(_sign(payload, signers, metablock=METABLOCK in who))
+    _judge("\n".join(map(json.dumps, lines)).encode())
+
+
+def _sign(payload: bytes, signers: list[SigningKey], *, metablock: bool) -> JsonObject:
+    if metablock:
+        value = strict_json.parse(payload, limits=DEFAULT)
+        if isinstance(value, dict):
+            return authoring.sign(value, signers, Envelope.METABLOCK)
+    signed = authoring.pre_authentication_encoding(authoring.PAYLOAD_TYPE, payload)
+    return {
+        "payload": base64.b64encode(payload).decode(),
+        "payloadType": authoring.PAYLOAD_TYPE,
+        "signatures": [{"sig": base64.b64encode(key.sign(signed)).decode()} for key in signers],
+    }
+
+
+def _judge(data: bytes) -> None:
+    with suppress(MetadataMalformed, MetadataTooLarge):
+        documents = parse_bundle(data, origin="fuzz", limits=DEFAULT).documents
+        verify(documents, _TRUST, SUBJECT, FakeInspector(), now=NOW, limits=DEFAULT)
+
+
+def archives(data: bytes) -> None:
+    """Archives: a zip, a wheel or a tar, as the first byte says.
+
+    For a tar the checksums of its headers are put right, unless the byte is a capital.
+    """
+    kind, content = data[:1], data[1:]
+    with suppress(ArchiveAmbiguous, MetadataTooLarge):
+        if kind == b"z":
+            read_zip(io.BytesIO(content), limits=_SMALL)
+        elif kind == b"w":
+            read_wheel(io.BytesIO(content), limits=_SMALL)
+        else:
+            read_tar(io.BytesIO(content if kind == b"T" else _summed(content)), limits=_SMALL)
+
+
+def _summed(content: bytes) -> bytes:
+    """Write the right checksum into whatever looks like the header of a tar."""
+    blocks = [bytearray(content[at : at + 512]) for at in range(0, len(content), 512)]
+    for block in blocks:
+        if len(block) == 512 and block[257:262] == b"ustar":
+            block[148:156] = b" " * 8
+            block[148:156] = b"%06o\0 " % sum(block)
+    return b"".join(blocks)
+
+
+def policies(data: bytes) -> None:
+    """Policy files, and keys in PEM form."""
+    with suppress(UnusableKey):
+        identity(load_pem(data))
+    with suppress(PolicyInvalid):
+        parse_policy(data, Path(__file__).absolute().with_name("policy.toml"))
+
+
+HARNESSES: Mapping[str, Callable[[bytes], None]] = {
+    harness.__name__: harness for harness in (bundles, payloads, archives, policies)
+}
