@@ -193,7 +193,7 @@ class Certified:
         except _UnreadableError as error:
             self.unreadable.append(f"{called}, which is of no use: {error}")
             return None
-        namesakes = self._authorities.setdefault(read.certificate.subject, [])
+        namesakes = self._authorities.setdefault(read.subject, [])
         if read not in namesakes:
             namesakes.append(read)
         return read
@@ -249,7 +249,7 @@ class Certified:
 
     def _climb(self, path: list[_Read], purposes: frozenset[str], search: _Search) -> None:
         """Find the roots that lie above the last certificate of ``path``."""
-        for above in self._authorities.get(path[-1].certificate.issuer, ()):
+        for above in self._authorities.get(path[-1].issuer, ()):
             # What was found by then stays found: roots are only ever added.
             if above in path or not search.may_go_on():
                 continue
@@ -307,6 +307,11 @@ class _Read:
 
     fingerprint: bytes
     certificate: Certificate = field(compare=False, repr=False)
+    # The library parses these only when they are asked for, and raises then what is wrong.
+    subject: Name = field(compare=False)
+    issuer: Name = field(compare=False)
+    since: datetime = field(compare=False)
+    until: datetime = field(compare=False)
     extensions: Extensions = field(compare=False, repr=False)
     key: PublicKey = field(compare=False, repr=False)
     identity: str = field(compare=False)
@@ -315,15 +320,15 @@ class _Read:
 
     @property
     def title(self) -> str:
-        return self.certificate.subject.rfc4514_string()
+        """Its subject, as a message has it."""
+        return self.subject.rfc4514_string()
 
     def fault(self, now: datetime) -> str:
         """Say what is wrong with it, whatever it is used for."""
-        since, until = self.certificate.not_valid_before_utc, self.certificate.not_valid_after_utc
-        if now < since:
-            return f"it is not valid before {since:%Y-%m-%dT%H:%M:%SZ}"
-        if now > until:
-            return f"it expired at {until:%Y-%m-%dT%H:%M:%SZ}"
+        if now < self.since:
+            return f"it is not valid before {self.since:%Y-%m-%dT%H:%M:%SZ}"
+        if now > self.until:
+            return f"it expired at {self.until:%Y-%m-%dT%H:%M:%SZ}"
         for extension in self.extensions:
             number = extension.oid.dotted_string
             if number == _NAME_CONSTRAINTS:
@@ -383,6 +388,10 @@ def _read(pem: str) -> _Read:
             return _Read(
                 fingerprint=hashlib.sha256(der).digest(),
                 certificate=certificate,
+                subject=certificate.subject,
+                issuer=certificate.issuer,
+                since=certificate.not_valid_before_utc,
+                until=certificate.not_valid_after_utc,
                 extensions=extensions,
                 key=key,
                 identity=identity(key),

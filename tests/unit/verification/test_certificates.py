@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import random
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import NameOID
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -21,7 +24,10 @@ from pip_intoto.errors import (
 )
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer.authoring import Envelope
+from pip_intoto.metadata.envelope import read_payload
 from pip_intoto.metadata.keys import identity, load_pem
+from pip_intoto.metadata.layout import Layout
+from pip_intoto.verification.certificates import Certified
 from tests.unit.verification.authorities import (
     DAY,
     SPIFFE,
@@ -62,7 +68,7 @@ if TYPE_CHECKING:
     from pip_intoto.metadata.bundle import Document
     from pip_intoto.verification.chain import Verified
     from pip_intoto.verification.trust import Trust
-    from tests.unit.verification.authorities import Certified
+    from tests.unit.verification.authorities import Certified as Signer
 
 ROOT = certify("root", authority=True)
 OTHER_ROOT = certify("other root", authority=True)
@@ -89,7 +95,7 @@ def evidence(*links: Document, layout: Document | None = None) -> list[Document]
 
 
 def built_by(
-    *signers: Certified,
+    *signers: Signer,
     layout: Document | None = None,
     now: datetime = NOW,
     trusted: Trust | None = None,
@@ -104,7 +110,7 @@ def built_by(
 
 
 def refused(
-    *signers: Certified,
+    *signers: Signer,
     layout: Document | None = None,
     now: datetime = NOW,
     limits: Limits = DEFAULT,
@@ -404,7 +410,7 @@ def test_X1_weak_keys_sign_nothing_and_certify_nobody() -> None:
     assert "does not chain" in caught.value.found
 
 
-def refused_certificate(certificate: Certified) -> str:
+def refused_certificate(certificate: Signer) -> str:
     """Give what is said of a certificate, whatever key signed."""
     link = signed_with(build_link(), BUILD, certificates=[certificate])
     with pytest.raises(LinkThresholdUnmet) as caught:
@@ -684,6 +690,27 @@ def test_X1_V4_what_is_no_certificate_is_skipped(spoiled: str) -> None:
 
 
 @pytest.mark.rejects("X1", "V4")
+def test_X1_V4_no_bytes_are_more_than_a_certificate_that_does_not_count() -> None:
+    """Damage anywhere, in what the library parses late as well, is a reason and no exception."""
+    chance = random.Random(7)
+    described = read_payload(root().envelope, limits=DEFAULT)
+    assert isinstance(described, Layout)
+    certified = Certified(described, now=NOW, revoked=frozenset(), limits=DEFAULT)
+    for _ in range(600):
+        damaged = bytearray(BUILD.certificate.public_bytes(Encoding.DER))
+        place = chance.randrange(len(damaged))
+        damaged[place] ^= 1 << chance.randrange(8)
+        lines = base64.encodebytes(bytes(damaged)).decode()
+        content = sign_with(build_link(), BUILD)
+        content["signatures"][0]["cert"] = (  # type: ignore[index,call-overload]
+            f"-----BEGIN CERTIFICATE-----\n{lines}-----END CERTIFICATE-----\n"
+        )
+        holders, refused = certified.signers(as_document(content).envelope)
+        assert not holders
+        assert len(refused) == 1
+
+
+@pytest.mark.rejects("X1", "V4")
 @pytest.mark.parametrize(
     "cert", [5, ["x"], "x" * (DEFAULT.certificate_text + 1)], ids=["number", "list", "long"]
 )
@@ -753,7 +780,7 @@ def test_X1_T3_a_listed_key_and_its_certificate_are_one() -> None:
 
 @pytest.mark.rejects("X1")
 def test_X1_a_revoked_key_counts_for_nobody() -> None:
-    def revoking(certificate: Certified) -> Trust:
+    def revoking(certificate: Signer) -> Trust:
         key = load_pem(certificate.signing_key.public_pem())
         return trust(revoked=frozenset({identity(key)}))
 
