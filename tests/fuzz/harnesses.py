@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fixtures.openpgp import OpenPGPKey
 from pip_intoto.artifacts.archives import read_tar, read_wheel, read_zip
 from pip_intoto.errors import (
     ArchiveAmbiguous,
@@ -23,18 +24,19 @@ from pip_intoto.errors import (
 )
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer import authoring
-from pip_intoto.maintainer.authoring import Envelope
 from pip_intoto.metadata import canonical, strict_json
 from pip_intoto.metadata.bundle import parse_bundle
 from pip_intoto.metadata.envelope import parse_envelope, read_payload
 from pip_intoto.metadata.keys import identity, load_pem
 from pip_intoto.policy.file import parse_policy
 from pip_intoto.verifier.attempt import verify
+from tests.fuzz import certificates
 from tests.unit.verification.supply import (
     BUILDER,
     NOW,
     OTHER_BUILDER,
     OWNER,
+    STRANGER,
     SUBJECT,
     TAGGER,
     VENDOR,
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pip_intoto.maintainer.authoring import JsonObject
-    from pip_intoto.maintainer.signing import SigningKey
+    from pip_intoto.metadata.strict_json import JsonValue
 
 #: Large archives are only slow here.
 _SMALL = replace(DEFAULT, archive_bytes=16 * 1024 * 1024, archive_members=1_000)
@@ -58,7 +60,10 @@ _TRUST = trust(
 )
 #: Who signs a payload, by the letters in front of it; a capital M makes a Metablock of it.
 SIGNERS = {"o": OWNER, "t": TAGGER, "b": BUILDER, "c": OTHER_BUILDER, "v": VENDOR}
+CERTIFIED = "x"
+OPENPGP = "g"
 METABLOCK = "M"
+PACKAGER = OpenPGPKey(name="packager", subkeys=(OpenPGPKey(name="below packager"),))
 
 
 def bundles(data: bytes) -> None:
@@ -81,24 +86,41 @@ def payloads(data: bytes) -> None:
     lines = []
     for line in data.split(b"\n"):
         letters, _, payload = line.partition(b" ")
-        who = letters.decode("latin-1")
-        signers = [key for letter, key in SIGNERS.items() if letter in who]
         with suppress(MetadataMalformed, MetadataTooLarge):
-            lines.append(_sign(payload, signers, metablock=METABLOCK in who))
+            lines.append(_sign(payload, letters.decode("latin-1")))
     _judge("\n".join(map(json.dumps, lines)).encode())
 
 
-def _sign(payload: bytes, signers: list[SigningKey], *, metablock: bool) -> JsonObject:
-    if metablock:
+def _sign(payload: bytes, who: str) -> JsonObject:
+    value: JsonValue = None
+    if METABLOCK in who:
         value = strict_json.parse(payload, limits=DEFAULT)
-        if isinstance(value, dict):
-            return authoring.sign(value, signers, Envelope.METABLOCK)
+    if isinstance(value, dict):
+        return {"signed": value, "signatures": _signatures(who, canonical.encode(value), bytes.hex)}
     signed = authoring.pre_authentication_encoding(authoring.PAYLOAD_TYPE, payload)
     return {
-        "payload": base64.b64encode(payload).decode(),
+        "payload": _base64(payload),
         "payloadType": authoring.PAYLOAD_TYPE,
-        "signatures": [{"sig": base64.b64encode(key.sign(signed)).decode()} for key in signers],
+        "signatures": _signatures(who, signed, _base64),
     }
+
+
+def _signatures(who: str, signed: bytes, encode: Callable[[bytes], str]) -> list[JsonValue]:
+    entries: list[JsonValue] = [
+        {"keyid": key.keyid, "sig": encode(key.sign(signed))}
+        for letter, key in SIGNERS.items()
+        if letter in who
+    ]
+    if CERTIFIED in who:
+        entries.append({"sig": encode(STRANGER.sign(signed)), "cert": certificates.BUILDER})
+    if OPENPGP in who:
+        entry = PACKAGER.sign(signed)
+        entries.append({**entry, "sig": encode(bytes.fromhex(str(entry.pop("signature"))))})
+    return entries
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def _judge(data: bytes) -> None:

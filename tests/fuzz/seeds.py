@@ -14,6 +14,8 @@ from fixtures.distributions import wheel
 from fixtures.keys import key
 from fixtures.make import cases
 from pip_intoto.maintainer import authoring
+from tests.fuzz import certificates
+from tests.fuzz.harnesses import PACKAGER
 from tests.unit.verification.supply import (
     BUILDER,
     EXPIRES,
@@ -85,8 +87,30 @@ def payloads() -> Iterator[bytes]:
         ("b", below),
         ("v", build_link() | {"name": "fetch"}),
     )
+    yield _chain(("oM", _by_certificate()), ("t", tag_link()), ("xM", build_link()))
+    packaged = build_step(pubkeys=[PACKAGER.keyid])
+    keys = {TAGGER.keyid: authoring.key_object(TAGGER), PACKAGER.keyid: PACKAGER.described()}
+    by_openpgp: JsonObject = {**layout(tag_step(), packaged), "keys": {**keys}}
+    yield _chain(("o", by_openpgp), ("t", tag_link()), ("gM", build_link()))
     for payload in (layout(), build_link()):
         yield _chain(("otbM", payload))
+
+
+def _by_certificate() -> JsonObject:
+    anything: list[JsonValue] = ["*"]
+    wanted: JsonObject = {
+        "common_name": "builder",
+        "dns_names": [],
+        "emails": anything,
+        "organizations": ["acme"],
+        "roots": anything,
+        "uris": anything,
+    }
+    return layout(
+        tag_step(),
+        build_step(pubkeys=[], cert_constraints=[wanted]),
+        rootcas={"root": {"keyid": "root", "keyval": {"certificate": certificates.ROOT}}},
+    )
 
 
 def _chain(*documents: tuple[str, JsonObject]) -> bytes:

@@ -13,10 +13,13 @@ from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata.bundle import parse_bundle
 from pip_intoto.metadata.envelope import read_payload
 from pip_intoto.verifier.attempt import verify
+from tests.fuzz.__main__ import NAMES, main
 from tests.fuzz.harnesses import HARNESSES
 from tests.fuzz.seeds import SEEDS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pip_intoto.verifier.attempt import Attempt
 
 
@@ -69,3 +72,23 @@ def test_the_other_seeds_are_what_they_should_be() -> None:
     readers = {b"z": read_zip, b"w": read_wheel, b"t": read_tar, b"T": read_tar}
     for seed in SEEDS["archives"]():
         assert readers[seed[:1]](io.BytesIO(seed[1:]), limits=DEFAULT)
+
+
+def test_an_input_can_be_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    crashed = tmp_path / "crash-1"
+    crashed.write_bytes(b"{")
+    assert set(NAMES) == set(HARNESSES)
+    monkeypatch.setattr("sys.argv", ["fuzz", "bundles", "--input", str(crashed)])
+    assert main() == 0
+    assert capsys.readouterr().out == "bundles: nothing happened\n"
+
+
+def test_without_atheris_the_command_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("sys.argv", ["fuzz"])
+    assert main() == 2
+    assert "atheris is not installed" in capsys.readouterr().err
