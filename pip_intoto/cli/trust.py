@@ -520,6 +520,8 @@ def _particulars(rule: ProjectRule) -> list[str]:
         lines.append(f"layout: {rule.layout.path}")
     if rule.layout_sha256:
         lines.append("layout sha256: " + ", ".join(rule.layout_sha256))
+    if rule.parameters_in_sublayouts:
+        lines.append("those who sign sublayouts may use the parameters")
     return lines
 
 
@@ -562,6 +564,7 @@ def _as_json(policy: Policy) -> dict[str, object]:
                 "threshold": rule.threshold,
                 "index": rule.index or None,
                 "sources": [source.spelled for source in rule.sources],
+                "parameters_in_sublayouts": rule.parameters_in_sublayouts,
                 "line": rule.line,
             }
             for rule in policy.projects

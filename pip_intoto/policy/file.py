@@ -643,6 +643,7 @@ class _Reader:
             binds=table.text("binds"),
             build=self._build(table.get("build")),
             parameters=self._parameters(table.get("parameters")),
+            parameters_in_sublayouts=self._switch(table.get("parameters-in-sublayouts")),
             inspections=self._inspections(table.get("inspections")),
             shared_keys=shared,
             line=table.line,
@@ -805,6 +806,13 @@ class _Reader:
             self._check_placeholders(parameter, text)
             parameters[name] = text
         return parameters
+
+    def _switch(self, value: _Value | None) -> bool:
+        if value is None:
+            return False
+        if not isinstance(value.value, bool):
+            raise value.wrong_kind("true or false")
+        return value.value
 
     def _inspections(self, value: _Value | None) -> tuple[tuple[str, ...], ...]:
         if value is None:

@@ -119,6 +119,7 @@ class ProjectRule:
     binds: str
     build: Build
     parameters: Mapping[str, str]
+    parameters_in_sublayouts: bool
     inspections: tuple[tuple[str, ...], ...]
     shared_keys: bool
     line: int
@@ -258,6 +259,7 @@ class Policy:
                 for name, value in rule.parameters.items()
                 if values.keys() >= set(placeholders.names_in(value))
             },
+            parameters_in_sublayouts=rule.parameters_in_sublayouts,
             binds=rule.binds,
             shared_keys=rule.shared_keys,
             allowed_commands=rule.inspections,

@@ -22,6 +22,7 @@ PROJECT = (
     "binds",
     "build",
     "parameters",
+    "parameters-in-sublayouts",
     "inspections",
 )
 EXCEPTION = ("project", "version", "sha256", "waives", "reason", "owner", "expires")

@@ -317,6 +317,23 @@ revoked:
     )
 
 
+def test_list_shows_who_may_use_the_parameters(
+    trust: Trust, full: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "those who sign sublayouts may use the parameters"
+    trust("list")
+    assert said not in capsys.readouterr().out
+    text = full.read_text()
+    full.write_text(
+        text.replace('name = "demo"\n', 'name = "demo"\nparameters-in-sublayouts = true\n')
+    )
+    assert trust("list") == 0
+    assert f"all of alice, bob\n          {said}\n" in capsys.readouterr().out
+    trust("list", "--format", "json")
+    projects = json.loads(capsys.readouterr().out)["projects"]
+    assert [each["parameters_in_sublayouts"] for each in projects] == [True, False]
+
+
 def test_list_as_json_has_a_schema(
     trust: Trust, full: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -143,6 +143,7 @@ layout-sha256 = ["LAYOUT"]
 binds = "build"
 build = "never"
 parameters = { VERSION = "{version}", FIXED = "x" }
+parameters-in-sublayouts = true
 inspections = [["python", "check.py"], ["true"]]
 
 [[exception]]
@@ -174,6 +175,7 @@ reason = "laptop stolen"
     assert (rule.layout.path, rule.layout.content) == (folder.path / "layouts/demo.layout", b"{}")
     assert rule.layout_sha256 == ("ab" * 32,)
     assert (rule.binds, rule.build) == ("build", "never")
+    assert rule.parameters_in_sublayouts
     assert rule.inspections == (("python", "check.py"), ("true",))
     assert rule.line == 15
     (exception,) = policy.exceptions
@@ -183,6 +185,7 @@ reason = "laptop stolen"
     (revoked,) = policy.revoked
     assert revoked.identity == policy.keys["alice-old"].identity
     trust = policy.trust_for(rule, wheel())
+    assert trust.parameters_in_sublayouts
     assert trust.parameters == {"VERSION": "1.0", "FIXED": "x"}
     assert trust.revoked == {revoked.identity}
     assert trust.principals[policy.keys["carol"].identity] == "carol"
@@ -456,7 +459,7 @@ def test_brackets_without_end_are_refused_and_crash_nothing(folder: Folderful) -
 KNOWN_AT_TOP = "version, mode, unlisted, keys, project, exception, revoked"
 KNOWN_IN_PROJECT = (
     "name, layout-keys, threshold, index, sources, layout, layout-sha256, binds, build,"
-    " parameters, inspections"
+    " parameters, parameters-in-sublayouts, inspections"
 )
 
 #: text, line, message, expected, found, advice
@@ -920,6 +923,22 @@ MISTAKES = [
         "{project}, {distribution}, {version}, {filename}, {sha256}",
         "{versoin}",
         "Did you mean {version}?",
+    ),
+    (
+        HEAD + DEMO + 'parameters-in-sublayouts = "yes"',
+        10,
+        "`parameters-in-sublayouts` must be true or false",
+        "true or false",
+        '"yes"',
+        None,
+    ),
+    (
+        HEAD + DEMO + "parameters-in-sublayout = true",
+        10,
+        "unknown key `parameters-in-sublayout` in [[project]]",
+        KNOWN_IN_PROJECT,
+        "parameters-in-sublayout",
+        "Did you mean `parameters-in-sublayouts`?",
     ),
     (
         HEAD + DEMO + 'inspections = ["python check.py"]',
