@@ -488,9 +488,14 @@ def test_T2_a_disagreement_over_ten_thousand_artifacts_is_a_few_lines() -> None:
 @pytest.mark.rejects("T2", "V8")
 def test_T2_V8_materials_have_to_agree_too() -> None:
     step = build_step(**{**TWO_OF_THREE, "expected_materials": []})
-    other = {"src/demo.py": digests("other")}
-    with pytest.raises(LinksDisagree):
-        check(with_builds(step, build(BUILDER), build(THIRD_BUILDER, materials=other)))
+    same, other = (
+        authoring.link("build", materials=materials, products=PRODUCTS)
+        for materials in (SOURCES, {**SOURCES, "src/demo.py": digests("other")})
+    )
+    assert passes(with_builds(step, document(same, BUILDER), document(same, THIRD_BUILDER)))
+    with pytest.raises(LinksDisagree) as caught:
+        check(with_builds(step, document(same, BUILDER), document(other, THIRD_BUILDER)))
+    assert caught.value.found.startswith("different materials, 'src/demo.py': sha256 ")
 
 
 @pytest.mark.accepts("T2", "V8")
