@@ -1,0 +1,144 @@
+"""Sublayouts and inspections, whole: the directory form on an index, and a real pip (U, I)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fixtures.distributions import wheel
+from fixtures.keys import key
+from fixtures.supply_chain import FAR_FUTURE, SupplyChain
+from pip_intoto.maintainer import authoring
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from fixtures.distributions import Built
+    from pip_intoto.maintainer.authoring import JsonObject
+    from tests.integration.environments import Completed, Environment
+    from tests.integration.loopback import Index
+
+CHAIN = SupplyChain(project="demo")
+VENDOR, PACKER = key("vendor"), key("packer")
+WHEEL = wheel("demo")
+#: Says which file it looks at, and that there is nothing else.
+LOOKS = ("import os; assert os.listdir() == ['demo-1.0-py3-none-any.whl'], os.listdir()",)
+
+
+def below(step: str, signer: str) -> str:
+    return f"{step}.{key(signer).keyid[:8]}/"
+
+
+def made_of(step: JsonObject, *inspections: JsonObject) -> JsonObject:
+    return authoring.layout(
+        expires=FAR_FUTURE, keys=[VENDOR, PACKER], steps=[step], inspections=inspections
+    )
+
+
+def documents(built: Built, run: Sequence[str] = ("./look",)) -> dict[str, bytes]:
+    """The builder has a vendor do the build, who has a packer do it, and looks at the result."""
+    rules = {"expected_products": [["CREATE", "demo-*"], ["DISALLOW", "*"]]}
+    inspection = authoring.inspection("look", run=list(run))
+    vendors = made_of(authoring.step("vendor", functionaries=[VENDOR], **rules), inspection)  # type: ignore[arg-type]
+    packers = made_of(authoring.step("pack", functionaries=[PACKER], **rules))  # type: ignore[arg-type]
+    link = authoring.link(
+        "pack",
+        materials=CHAIN.sources("1.0"),
+        products={built.filename: {"sha256": built.sha256}},
+    )
+    builder, vendor = below("build", "builder"), below("vendor", "vendor")
+    root, source, _ = CHAIN.evidence(built)
+    contents = {
+        root.name: root.content,
+        source.name: source.content,
+        builder.replace("/", ".link"): authoring.sign(vendors, [CHAIN.builder]),
+        builder + vendor.replace("/", ".link"): authoring.sign(packers, [VENDOR]),
+        builder + vendor + authoring.link_name("pack", PACKER.keyid): authoring.sign(
+            link, [PACKER]
+        ),
+        builder + authoring.link_name("look", CHAIN.builder.keyid): authoring.sign(
+            authoring.link("look", products={}), [CHAIN.builder]
+        ),
+    }
+    return {name: json.dumps(content).encode() for name, content in contents.items()}
+
+
+REPORT = below("build", "builder") + authoring.link_name("look", CHAIN.builder.keyid)
+
+
+def install(
+    environment: Environment, index: Index, folder: Path, files: dict[str, bytes], rule: str = ""
+) -> Completed:
+    index.add(WHEEL)
+    index.put_directory(WHEEL, files)
+    policy = CHAIN.policy(folder / "policy", rule=rule)
+    return environment.pip("install", "demo", index=index, policy=policy)
+
+
+@pytest.mark.accepts("U1", "U2", "U3", "U5")
+def test_U5_an_index_is_asked_for_sublayouts_their_links_and_reports(
+    environment: Environment, index: Index, tmp_path: Path
+) -> None:
+    files = documents(WHEEL)
+    result = install(environment, index, tmp_path, files)
+    assert result.status == 0, result.output
+    assert environment.added()
+    for name in files:
+        assert index.asked(f"*.intoto/{name}"), name
+
+
+@pytest.mark.rejects("U5")
+def test_U5_without_the_report_nothing_is_installed(
+    environment: Environment, index: Index, tmp_path: Path
+) -> None:
+    files = documents(WHEEL)
+    del files[REPORT]
+    result = install(environment, index, tmp_path, files)
+    assert result.status == 1
+    assert environment.added() == frozenset()
+    assert "inspection-not-allowed" in result.output
+    assert index.asked(f"*.intoto/{REPORT}")
+
+
+@pytest.mark.rejects("U2")
+def test_U2_without_the_inner_link_nothing_is_installed(
+    environment: Environment, index: Index, tmp_path: Path
+) -> None:
+    files = documents(WHEEL)
+    del files[next(name for name in files if "/pack." in name)]
+    result = install(environment, index, tmp_path, files)
+    assert result.status == 1
+    assert environment.added() == frozenset()
+    assert "link-missing" in result.output
+
+
+def listed(command: Sequence[str]) -> str:
+    return f"inspections = [{json.dumps(list(command))}]"
+
+
+@pytest.mark.accepts("I4", "I5")
+def test_I5_a_command_that_the_policy_lists_looks_at_the_file_and_nothing_else(
+    environment: Environment, index: Index, tmp_path: Path
+) -> None:
+    command = (sys.executable, "-I", "-c", *LOOKS)
+    files = documents(WHEEL, command)
+    del files[REPORT]
+    result = install(environment, index, tmp_path, files, listed(command))
+    assert result.status == 0, result.output
+    assert environment.added()
+
+
+@pytest.mark.rejects("I4", "U5")
+def test_I4_a_command_that_fails_is_not_mended_by_a_report(
+    environment: Environment, index: Index, tmp_path: Path
+) -> None:
+    command = (sys.executable, "-I", "-c", "raise SystemExit('it looks bad')")
+    result = install(environment, index, tmp_path, documents(WHEEL, command), listed(command))
+    assert result.status == 1
+    assert environment.added() == frozenset()
+    assert "inspection-failed" in result.output
+    assert "it looks bad" in result.output
