@@ -19,11 +19,17 @@ from tests.unit.verification.supply import build_step, tag_step
 
 if TYPE_CHECKING:
     from pip_intoto.metadata.layout import Layout
+    from pip_intoto.metadata.strict_json import JsonValue
 
 
 def parsed(*steps: object, inspections: object = ()) -> Layout:
     value = supply.layout(*steps, inspections=inspections)  # type: ignore[arg-type]
     return parse_layout(Node(value), DEFAULT)
+
+
+def match(pattern: str, source: str, destination: str, step: str) -> list[JsonValue]:
+    """Write the longest form of MATCH."""
+    return ["MATCH", pattern, "IN", source, "WITH", "PRODUCTS", "IN", destination, "FROM", step]
 
 
 @pytest.mark.accepts("Q1")
@@ -95,6 +101,33 @@ def test_Q2_a_parameter_without_a_value_is_an_error_that_names_it() -> None:
         substitute(layout, {})
 
 
+@pytest.mark.rejects("Q2")
+@pytest.mark.parametrize(
+    ("member", "value", "place"),
+    [
+        ("expected_products", [["REQUIRE", "{X}"]], "expected_products[0]"),
+        ("expected_products", [["ALLOW", "a"], ["DISALLOW", "{X}*"]], "expected_products[1]"),
+        ("expected_materials", [match("{X}", "a", "b", "c")], "expected_materials[0]"),
+        ("expected_materials", [match("*", "{X}", "b", "c")], "expected_materials[0]"),
+        ("expected_materials", [match("*", "a", "{X}", "c")], "expected_materials[0]"),
+        ("expected_materials", [match("*", "a", "b", "{X}")], "expected_materials[0]"),
+        ("expected_command", ["make", "{X}"], "expected_command[1]"),
+    ],
+)
+def test_Q2_a_value_is_missed_wherever_it_is_due(member: str, value: JsonValue, place: str) -> None:
+    with pytest.raises(LayoutFeatureUnsupported) as caught:
+        substitute(parsed(build_step(**{member: value})), {"V": "1"})
+    assert caught.value.place == f"steps[0].{place}"
+
+
+@pytest.mark.rejects("Q2")
+def test_Q2_a_value_is_missed_in_the_command_of_an_inspection() -> None:
+    layout = parsed(build_step(), inspections=[authoring.inspection("look", run=["sh", "{X}"])])
+    with pytest.raises(LayoutFeatureUnsupported) as caught:
+        substitute(layout, {"V": "1"})
+    assert caught.value.place == "inspect[0].run[1]"
+
+
 @pytest.mark.accepts("Q2")
 @pytest.mark.parametrize("name", ["VERSION", "version-1", "a_b", "9"])
 def test_Q2_names_that_are_parameters(name: str) -> None:
@@ -134,9 +167,9 @@ def test_Q3_a_value_stands_for_itself_in_every_pattern(value: str) -> None:
 
 @pytest.mark.accepts("Q3")
 def test_Q3_a_value_is_raw_where_there_is_no_pattern() -> None:
-    match = ["MATCH", "*", "IN", "s{V}", "WITH", "PRODUCTS", "IN", "d{V}", "FROM", "build{V}"]
+    rules = [match("*", "s{V}", "d{V}", "build{V}"), ["REQUIRE", "{V}"]]
     layout = parsed(
-        build_step(expected_materials=[match, ["REQUIRE", "{V}"]], expected_command=["a", "{V}"]),
+        build_step(expected_materials=rules, expected_command=["a", "{V}"]),
         inspections=[authoring.inspection("look", run=["sh", "{V}"])],
     )
     filled = substitute(layout, {"V": "[*]?"})
