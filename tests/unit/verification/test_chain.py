@@ -373,6 +373,26 @@ def test_T1_accepts_two_of_three() -> None:
 
 
 @pytest.mark.accepts("T1")
+@pytest.mark.parametrize("envelope", list(Envelope))
+def test_T1_what_does_not_count_is_skipped_wherever_it_stands(envelope: Envelope) -> None:
+    """Evil links, each wrong in another way, before and after those that are right."""
+    evil = build_link(OTHER_PRODUCTS)
+    changed = authoring.sign(build_link(), [BUILDER], Envelope.METABLOCK)
+    changed["signed"] = evil
+    renamed = authoring.sign(evil, [STRANGER], envelope)
+    renamed["signatures"][0]["keyid"] = BUILDER.keyid  # type: ignore[index, call-overload]
+    unsigned: JsonObject = {**authoring.sign(evil, [BUILDER], envelope), "signatures": []}
+    wrong = [as_document(content) for content in (changed, renamed, unsigned)]
+    wrong += [document(evil, STRANGER, envelope=envelope), document(evil, TAGGER)]
+    right = [build(BUILDER), build(THIRD_BUILDER)]
+    for builds in ([*wrong, *right], [*right, *wrong], [right[0], *wrong, right[1]]):
+        verified = check(with_builds(TWO_OF_THREE, *builds))
+        assert set(verified.links[1:]) == {each.envelope.sha256 for each in right}
+    with pytest.raises(LinkThresholdUnmet):
+        check(with_builds(TWO_OF_THREE, right[0], *wrong))
+
+
+@pytest.mark.accepts("T1")
 def test_T1_accepts_two_signatures_on_one_document() -> None:
     assert passes(with_builds(TWO_OF_THREE, build(BUILDER, OTHER_BUILDER)))
 
