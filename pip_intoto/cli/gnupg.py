@@ -1,8 +1,8 @@
 """Public keys out of GnuPG's keyring, in the JSON that in-toto writes (K6).
 
 in-toto has securesystemslib read what ``gpg --export`` gives. That loses the period of validity
-and the subkeys of keys that are not RSA keys, and takes subkeys that are revoked, or that only
-encrypt, for signing keys. GnuPG knows better, and its listing for programs says all that is needed.
+and the subkeys of Ed25519 keys, and takes subkeys that are revoked, or that only encrypt, for
+signing keys. GnuPG knows better, and its listing for programs says all that is needed.
 """
 
 from __future__ import annotations
