@@ -216,7 +216,7 @@ def _readable(inspection: Inspection | None) -> Iterator[None]:
     except OSError as error:
         raise InspectionFailed(
             "The file to inspect cannot be read",
-            found=str(error),
+            found=str(error.strerror or error),
             place=f"inspection {inspection.name}" if inspection else "",
         ) from error
 
@@ -232,7 +232,7 @@ def _scratch(inspection: Inspection) -> Iterator[Path]:
     except OSError as error:
         raise InspectionFailed(
             "There is no place where the inspection's command could work",
-            found=str(error),
+            found=str(error.strerror or error),
             place=f"inspection {inspection.name}",
         ) from error
     try:

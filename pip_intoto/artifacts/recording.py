@@ -36,8 +36,11 @@ def record_directory(directory: Path, *, limits: Limits) -> dict[str, dict[str, 
     try:
         return _Recording(directory, limits).everything()
     except OSError as error:
+        found = shown(os.path.relpath(error.filename, directory)) if error.filename else "something"
         raise InspectionFailed(
-            "The directory cannot be recorded", found=str(error), place=str(directory)
+            "The directory cannot be recorded",
+            found=f"{error.strerror or error}: {found}",
+            place=str(directory),
         ) from error
 
 

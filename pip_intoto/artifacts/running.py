@@ -72,8 +72,9 @@ def run_command(
             start_new_session=os.name == "posix",
         )
     except (OSError, ValueError) as error:
+        why = (error.strerror if isinstance(error, OSError) else "") or str(error)
         raise InspectionFailed(
-            "The inspection's command cannot be run", found=str(error), place=place
+            "The inspection's command cannot be run", found=f"{why}: {shown(run[0])}", place=place
         ) from error
     said = _Said()
     _running.add(process)

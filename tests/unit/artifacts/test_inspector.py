@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -245,3 +247,109 @@ def test_I5_a_command_in_a_directory(tmp_path: Path) -> None:
     record = DirectoryInspector(tmp_path, run_all=True).inspect(inspection(*command))
     assert not record.materials
     assert record.products.keys() == {"report"}
+
+
+# --- what the tools do --------------------------------------------------------------------------
+
+SDIST = "demo-1.0.tar.gz"
+
+
+@pytest.mark.accepts("I5")
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (NAME, f"unzip {NAME}"),
+        (NAME, f"unzip -q -o {NAME} -d out"),
+        (NAME, "unzip -qq *.whl -d a/b/"),
+        (NAME, f"python -m zipfile -e {NAME} ."),
+        (NAME, f"python -m zipfile --extract {NAME} out"),
+        (SDIST, f"python -m tarfile -e {SDIST}"),
+        (SDIST, f"python -m tarfile --extract {SDIST} out"),
+        (SDIST, f"tar xf {SDIST}"),
+        (SDIST, f"tar xzf {SDIST}"),
+        (SDIST, f"tar -xvzf ./{SDIST}"),
+        (SDIST, f"tar -x -z -f {SDIST} -C out"),
+        (SDIST, f"tar --extract --gzip --file={SDIST} --directory=out"),
+        (SDIST, f"tar --get --verbose --file {SDIST} --directory out --no-same-owner"),
+        ("demo.tar.xz", "tar -xJf demo.tar.xz"),
+        ("demo.tar.bz2", "tar -xjf demo.tar.bz2"),
+        ("demo.tar", "tar -xpf demo.tar"),
+    ],
+)
+def test_I5_a_native_inspection_finds_what_the_tool_would_leave(
+    tmp_path: Path, name: str, words: str
+) -> None:
+    run = words.split()
+    if shutil.which(run[0]) is None:
+        pytest.skip(f"there is no {run[0]} here")
+    kind = name.rpartition(".")[2]
+    content = {
+        "whl": lambda: wheel(WHEEL),
+        "gz": lambda: tarred({"demo-1.0/PKG-INFO": b"x", "demo-1.0/a/b": b"y"}, "w:gz"),
+        "xz": lambda: tarred({"f": b"x", "d/e/f": b"y"}, "w:xz"),
+        "bz2": lambda: tarred({"f": b"x"}, "w:bz2"),
+        "tar": lambda: tarred({"f": b"x"}, "w"),
+    }[kind]()
+    work = tmp_path / "work"
+    for folder in ("out", "a/b"):
+        (work / folder).mkdir(parents=True)
+    (work / name).write_bytes(content)
+    found = FileInspector(work / name, name).inspect(inspection(*run))
+    done = subprocess.run(run, cwd=work, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert record_directory(work, limits=DEFAULT) == found.products
+
+
+@pytest.mark.rejects("I5")
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"tar -xf {SDIST} --strip-components=1",
+        f"tar -xf {SDIST} --exclude=a",
+        f"tar -xf {SDIST} --transform=s/a/b/",
+        f"unzip -j {NAME}",
+        f"unzip {NAME} demo/__init__.py",
+    ],
+)
+def test_I5_what_would_leave_something_else_is_not_native(file: Path, words: str) -> None:
+    with pytest.raises(InspectionNotAllowed):
+        FileInspector(file, NAME).inspect(inspection(*words.split()))
+
+
+@pytest.mark.rejects("I5")
+def test_I5_a_file_is_read_in_the_format_that_the_command_reads(file: Path) -> None:
+    """What was found of it as a zip is not what tar would find."""
+    inspector = FileInspector(file, NAME)
+    assert inspector.inspect(inspection("unzip", NAME)).products
+    with pytest.raises(ArchiveAmbiguous):
+        inspector.inspect(inspection("tar", "xf", NAME))
+
+
+@pytest.mark.accepts("U5")
+@pytest.mark.parametrize(
+    ("words", "concerns"),
+    [
+        (f"unzip {NAME}", True),
+        ("unzip *.whl", True),
+        (f"tar xf ./{NAME}", True),
+        ("unzip other.whl", False),
+        (f"unzip dist/{NAME}", False),
+        ("true", True),
+        ("./look", True),
+    ],
+)
+def test_U5_what_an_inspection_is_about(file: Path, words: str, concerns: bool) -> None:
+    asked = inspection(*words.split())
+    assert FileInspector(file, NAME).concerns(asked) is concerns
+    # The same file by its name, beside another one.
+    (file.parent / NAME).write_bytes(file.read_bytes())
+    assert DirectoryInspector(file.parent).concerns(asked) is concerns
+
+
+@pytest.mark.rejects("U5")
+def test_U5_a_pattern_that_fits_two_files_is_about_neither(tmp_path: Path) -> None:
+    for name in ("a.whl", "b.whl"):
+        (tmp_path / name).write_bytes(b"x")
+    assert not DirectoryInspector(tmp_path).concerns(inspection("unzip", "*.whl"))
+    with pytest.raises(InspectionFailed):
+        DirectoryInspector(tmp_path / "gone").concerns(inspection("true"))
