@@ -206,8 +206,27 @@ def sublayouts(draw: st.DrawFn) -> Signed:
             expected_products=draw(st.sampled_from([LOOSE, ALL_CREATED])),
         ),
         keys=[VENDOR],
+        inspections=draw(st.sampled_from([[], [_LOOK], [_LOOK | {"run": ["true"]}]])),
         expires=draw(st.sampled_from([EXPIRES, EXPIRES, NOW - timedelta(days=1)])),
     )
+    return signed(value, *draw(_signers(*BUILDERS)), envelope=draw(envelopes))
+
+
+#: No command that is carried out here, so that a report may stand in for it (U5).
+_LOOK = authoring.inspection(
+    "look",
+    run=["make", "check"],
+    expected_materials=[
+        ["MATCH", "*", "WITH", "PRODUCTS", "IN", "dist", "FROM", "compile"],
+        ["DISALLOW", "*"],
+    ],
+)
+
+
+@st.composite
+def looks(draw: st.DrawFn) -> Signed:
+    """What a builder says of an inspection of their sublayout."""
+    value = authoring.link("look", materials={WHEEL: draw(wheels)})
     return signed(value, *draw(_signers(*BUILDERS)), envelope=draw(envelopes))
 
 
@@ -250,6 +269,7 @@ def pools(draw: st.DrawFn) -> list[Signed]:
         *draw(st.lists(builds(), max_size=4)),
         *draw(st.lists(sublayouts(), max_size=1)),
         *draw(st.lists(compilations(), max_size=2)),
+        *draw(st.lists(looks(), max_size=2)),
         *draw(st.lists(broken(), max_size=2)),
     ]
 
