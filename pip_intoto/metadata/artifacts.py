@@ -86,8 +86,9 @@ class Uniform(Mapping[str, Digests]):
 
     def canonical(self) -> str:
         """The text of these artifacts in canonical JSON (C1)."""
+        hexes = self.hexes
         between = f'":{{"{self.algorithm}":"'
-        pairs = [f"{name}{between}{digest}" for name, digest in sorted(self.hexes.items())]
+        pairs = [name + between + hexes[name] for name in sorted(hexes)]
         return '{"' + '"},"'.join(pairs) + '"}}'
 
 

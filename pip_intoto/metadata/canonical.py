@@ -43,10 +43,16 @@ def encode_members(plain: Mapping[str, JsonValue], artifacts: Mapping[str, Unifo
 
     ``plain`` must have passed :func:`refuse_floats`. Raises as :func:`encode` does.
     """
-    texts = {name: each.canonical() for name, each in artifacts.items()}
-    texts.update((name, _ENCODER.encode(value)) for name, value in plain.items())
-    members = [f"{_ENCODER.encode(name)}:{texts[name]}" for name in sorted(texts)]
-    return _as_bytes(f"{{{','.join(members)}}}")
+    pieces: list[bytes] = []
+    for name in sorted([*plain, *artifacts]):
+        pieces += (b"," if pieces else b"{", _as_bytes(_ENCODER.encode(name)), b":")
+        uniform = artifacts.get(name)
+        # Each piece becomes bytes at once: the text of many artifacts is large.
+        if uniform is not None:
+            pieces.append(uniform.canonical().encode("utf-8"))
+        else:
+            pieces.append(_as_bytes(_ENCODER.encode(plain[name])))
+    return b"".join([*pieces, b"}"]) if pieces else b"{}"
 
 
 def _as_bytes(text: str) -> bytes:

@@ -73,11 +73,11 @@ class Envelope:
     notes: tuple[str, ...] = ()
     _payload: bytes | _Signed = field(repr=False, compare=False)
 
-    @cached_property
+    @property
     def signed(self) -> bytes:
         """What the signatures cover: the PAE of a DSSE envelope, a Metablock's canonical JSON.
 
-        Made when first asked for: by then, the document as received is forgotten.
+        Made anew each time, and not kept: it is as large as the document.
         """
         payload = self._payload
         if isinstance(payload, bytes):
@@ -86,6 +86,23 @@ class Envelope:
             return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
         # E2: over what was received, not over what was understood of it.
         return canonical.encode_members(payload.members, payload.uniform)
+
+    @cached_property
+    def signed_digest(self) -> bytes:
+        """The SHA-256 of :attr:`signed`: the same for all copies, whoever signed them."""
+        return hashlib.sha256(self.signed).digest()
+
+    @property
+    def may_be_layout(self) -> bool:
+        """False when no reader could find a layout in it; nothing is concluded from True.
+
+        L1: a layout says so in its ``_type``. A payload that was not parsed yet (E5), and holds
+        neither that word nor a JSON escape that could spell it, is no layout.
+        """
+        payload = self._payload
+        if isinstance(payload, bytes):
+            return b"layout" in payload or (b"\\" in payload and b"\\u" in payload)
+        return payload.members.get("_type") == "layout"
 
 
 def parse_envelope(data: bytes, *, limits: Limits) -> Envelope:

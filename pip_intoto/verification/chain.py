@@ -80,7 +80,6 @@ if TYPE_CHECKING:
 
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.bundle import Document
-    from pip_intoto.metadata.envelope import Envelope
     from pip_intoto.metadata.keys import PublicKey
     from pip_intoto.metadata.layout import Inspection, Step
     from pip_intoto.verification.binding import Binding, Subject
@@ -198,7 +197,7 @@ class _Owners:
     def believe(self, document: Document) -> RootLayout | None:
         """Return the layout in ``document``; None when it is none that an owner signed."""
         trust = self._trust
-        if not _may_be_layout(document.envelope):
+        if not document.envelope.may_be_layout:
             return None
         # V1: "checked using previously-acquired project owner public key(s)"
         try:
@@ -250,7 +249,7 @@ class _Owners:
         return RootLayout(
             layout=layout,
             sha256=document.envelope.sha256,
-            signed=document.envelope.signed,
+            signed=document.envelope.signed_digest,
             origin=document.origin,
             signed_by=tuple(names),
             trace=(TraceEntry("layout", Outcome.OK, summary),),
@@ -278,16 +277,6 @@ class _Owners:
             found=f"signed by {', '.join(names) or 'nobody who counts'}"
             f"{''.join(invalid[:_NAMED])} ({document.origin})",
         )
-
-
-def _may_be_layout(envelope: Envelope) -> bool:
-    """Tell whether it is worth asking who signed: most documents are links.
-
-    L1: a layout says so in its ``_type``. Bytes that do not hold that word, nor a JSON escape
-    that could spell it, are no layout, whoever signed them. Nothing is concluded from those that
-    do.
-    """
-    return b"layout" in envelope.signed or b"\\u" in envelope.signed
 
 
 def _parties(signing: Sequence[tuple[Owner, Signing]]) -> int:
@@ -634,7 +623,7 @@ class _Workflow:
         certified = self._certified(layout)
         for document in self._documents:
             # U4: a layout is no part of itself.
-            if document.envelope.signed in within:
+            if document.envelope.signed_digest in within:
                 continue
             # V5: which of the layout's functionaries signed, whatever the keyids say (E7).
             signed: tuple[Signing | Holder, ...] = self._signings(document, keyring)
@@ -816,7 +805,7 @@ class _Workflow:
                 ),
                 principals=authorised.principals,
                 signings=authorised.signings,
-                signed=document.envelope.signed,
+                signed=document.envelope.signed_digest,
                 documents=(document.envelope.sha256,),
             )
         )
@@ -854,7 +843,7 @@ class _Workflow:
                         record=replace(summary.record, origin=origin),
                         principals=signer.authorised.principals,
                         signings=signer.authorised.signings,
-                        signed=document.envelope.signed,
+                        signed=document.envelope.signed_digest,
                         documents=(document.envelope.sha256, *summary.documents),
                         notes=summary.notes,
                     )
@@ -885,7 +874,7 @@ class _Workflow:
             # V3
             sublayout = self._with_parameters(document, sublayout)
             for outcome in self._outcomes(
-                sublayout, (*within, document.envelope.signed), signer=signer
+                sublayout, (*within, document.envelope.signed_digest), signer=signer
             ):
                 # V12, U3: "the materials and products presented for matching will be derived
                 # from the materials of the first step and the products of the last step".
@@ -1075,7 +1064,7 @@ class _Workflow:
                     record=Record(materials=link.materials, products=link.products, origin=origin),
                     principals=signer.authorised.principals,
                     signings=signer.authorised.signings,
-                    signed=document.envelope.signed,
+                    signed=document.envelope.signed_digest,
                     documents=(sha256,),
                     notes=(f"inspection {inspection.name}: reported, not seen here ({origin})",),
                 )
@@ -1161,7 +1150,7 @@ class _Workflow:
             return names
         keyring = self._functionaries(layout)
         for document in self._documents:
-            if document.envelope.signed in within:
+            if document.envelope.signed_digest in within:
                 continue
             signed = self._signings(document, keyring)
             sublayout = self._payload(document) if signed else None
@@ -1179,7 +1168,8 @@ class _Workflow:
                         below + link_filename(inspection.name, keyid)
                         for inspection in sublayout.inspections
                     ]
-                    names += self.names_below(sublayout, below, (*within, document.envelope.signed))
+                    inner = (*within, document.envelope.signed_digest)
+                    names += self.names_below(sublayout, below, inner)
         return names
 
 
@@ -1273,7 +1263,7 @@ def _unique(documents: Sequence[Document]) -> tuple[Document, ...]:
 def _own_order(document: Document) -> tuple[bytes, list[bytes], str, str]:
     envelope = document.envelope
     signatures = sorted(signature.value for signature in envelope.signatures)
-    return envelope.signed, signatures, envelope.sha256, document.hint
+    return envelope.signed_digest, signatures, envelope.sha256, document.hint
 
 
 def _weight(root: RootLayout) -> tuple[int, tuple[str, ...]]:

@@ -144,6 +144,7 @@ class Keyring:
         """
         found: set[_Method] = set()
         tries = 0
+        signed = envelope.signed if envelope.signatures else b""
         # The same signature twice is no second signature.
         for signature in dict.fromkeys(envelope.signatures):
             for method in self._likely_first(signature):
@@ -155,7 +156,7 @@ class Keyring:
                         "this document has too many signatures for so many keys",
                         expected=f"at most {self._limits.signature_checks} tries",
                     )
-                if self._verifies(method, signature, envelope.signed):
+                if self._verifies(method, signature, signed):
                     found.add(method)
                     break
         return tuple(
@@ -166,7 +167,7 @@ class Keyring:
         )
 
     def _likely_first(self, signature: Signature) -> Iterator[_Method]:
-        if _has_expired(signature, self._now):
+        if expired(signature, self._now):
             return
         # E7: the keyid is a hint, and decides nothing but the order.
         hinted = self._called.get(signature.keyid, ())
@@ -216,10 +217,10 @@ def _can_make(scheme: str, signature: Signature) -> bool:
     return scheme == signature.openpgp.method
 
 
-def _has_expired(signature: Signature, now: datetime | None) -> bool:
-    """Whether it is an OpenPGP signature whose signer wanted it to end."""
+def expired(signature: Signature, now: datetime | None) -> datetime | None:
+    """When an OpenPGP signature expired, whose signer wanted it to end; None if it did not."""
     expires = None if signature.openpgp is None else signature.openpgp.expires
-    return expires is not None and (now is None or now > expires)
+    return None if expires is None or (now is not None and now <= expires) else expires
 
 
 def verify_signature(key: PublicKey, signature: Signature, signed: bytes) -> bool:
