@@ -35,6 +35,8 @@ _DSA_SIZES = {(2048, 224), (2048, 256), (3072, 256)}
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _OCTETS = re.compile(r"(?:[0-9a-fA-F]{2})+")
 _ED25519_DIGITS = 64
+#: Hex digits of a number: 16,384 bits, the longest RSA keys that any signature is checked with.
+_LONGEST = 4096
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _LATEST = 2**32 - 1
 
@@ -148,6 +150,8 @@ def material(public: str) -> RSAPublicKey | DSAPublicKey | Ed25519PublicKey:
             return Ed25519PublicKey.from_public_bytes(bytes.fromhex(values["q"]))
         except (ValueError, UnsupportedAlgorithm):
             raise UnusableKey("this public key cannot be read") from None
+    if max(map(len, values.values())) > _LONGEST:
+        raise UnusableKey("a number of this OpenPGP key is too long to be worked with")
     integers = {name: int(value or "0", 16) for name, value in values.items()}
     try:
         if values.keys() == {"e", "n"}:

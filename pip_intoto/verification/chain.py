@@ -71,7 +71,7 @@ from pip_intoto.verification.choice import Candidate, Group, qualifying_groups, 
 from pip_intoto.verification.inspections import is_permitted, permit
 from pip_intoto.verification.parties import count_parties
 from pip_intoto.verification.record import Record
-from pip_intoto.verification.signatures import Keyring, Signing
+from pip_intoto.verification.signatures import Keyring, Signing, expired
 from pip_intoto.verification.substitution import substitute
 
 if TYPE_CHECKING:
@@ -685,6 +685,9 @@ class _Workflow:
         self._count_checks(len(document.envelope.signatures) * len(keyring))
         for note in document.envelope.notes:
             self._note(f"{document.origin}: {note}")
+        for signature in document.envelope.signatures:
+            if when := expired(signature, self._now):
+                self._note(f"{document.origin}: its OpenPGP signature expired on {when:%Y-%m-%d}")
         try:
             return keyring.signings(document.envelope)
         except MetadataTooLarge as error:

@@ -237,6 +237,34 @@ def test_K6_validity_begins_and_ends() -> None:
     assert latest.not_after is not None
 
 
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text("0aF", max_size=66) | st.text(),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["n", "e", "q", "ab" * 20, "keyid", "public"]), inner)
+        ),
+        max_leaves=5,
+    ),
+    st.sampled_from(
+        ["type", "keyval", "subkeys", "keyid", "creation_time", "validity_period", "method", "n"]
+    ),
+    st.sampled_from([MASTER.described(), rsa_key()]),
+)
+def test_K6_any_key_object_is_read_or_refused(
+    value: JsonValue, member: str, known: JsonObject
+) -> None:
+    changed: JsonObject = known | {member: value}
+    if member == "n":
+        changed = rsa_key(keyval={"public": {"n": value, "e": value}})
+    try:
+        read = parse_key(Node(changed), str(known["keyid"]))
+        identity(read)
+    except (MetadataMalformed, UnusableKey):
+        return
+    assert subkey_identities(read) is not None
+
+
 # --- files ------------------------------------------------------------------------------------
 
 

@@ -303,11 +303,17 @@ def test_K6_a_signature_may_end_as_well() -> None:
         content = openpgp.sign(supply.build_link(), [])
         signed = as_document(content).envelope.signed
         content["signatures"] = [OTHER.sign(signed, headers)]
-        documents = chain(layout(OTHER), as_document(content))
+        root = layout(OTHER)
+        cast("list[JsonObject]", root["steps"])[1]["pubkeys"] = [OTHER.keyid, supply.BUILDER.keyid]
+        documents = chain(root, as_document(content))
         if is_good:
             assert passes(documents)
         else:
             refused(documents)
+            assert any(
+                "its OpenPGP signature expired on 2024-01-21" in entry.detail
+                for entry in supply.check([*documents, *supply.chain()[2:]]).trace
+            )
         envelope = documents[-1].envelope
         assert bool(Keyring([public(OTHER)], now=NOW).signings(envelope)) == is_good
         assert Keyring([public(OTHER)]).signings(envelope) == ()
