@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: In all, over patterns, rules and chains; `make conformance` asks for more.
-CASES = int(os.environ.get("DIFFERENTIAL_CASES", "480"))
+CASES = int(os.environ.get("DIFFERENTIAL_CASES", "1000"))
 
 
 def share(hundredths: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Let a test have so many hundredths of all cases.
+    """Let a test have so many hundredths of all cases; together they make up about a hundred.
 
     The few are the same in every run; the many are others each time, and those that fail are
     printed in a form that can be repeated.

@@ -58,34 +58,31 @@ def odd_digests(content: str) -> tuple[dict[str, str], ...]:
     )
 
 
-def rules(items: Sequence[str]) -> st.SearchStrategy[Words]:
-    """Draw one rule; MATCH refers to ``items``, mostly."""
-    keyword = st.sampled_from(
-        ["CREATE", "CREATE", "DELETE", "DELETE", "MODIFY", "MODIFY", "ALLOW", "ALLOW", "DISALLOW",
-         "create", "Allow"]
-    )  # fmt: skip
-    simple = st.builds(lambda word, pattern: [word, pattern], keyword, patterns)
-    require = st.builds(lambda name: ["REQUIRE", name], names)
-    step = st.sampled_from([*items, *items, *items, "nowhere"])
-    side = st.sampled_from(["MATERIALS", "PRODUCTS", "PRODUCTS", "products"])
-    folder = st.none() | prefixes
-    match = st.builds(_match, patterns, folder, side, folder, step)
-    return st.one_of(match, simple, match, simple, match, require)
+#: What rules begin with: mostly what consumes, since the first failure ends it all.
+_KEYWORDS = (
+    *["MATCH"] * 6, *["CREATE", "DELETE", "MODIFY", "ALLOW"] * 2, "DISALLOW", "REQUIRE",
+    "match", "Create", "modify",
+)  # fmt: skip
+_SIDES = ("MATERIALS", "PRODUCTS", "PRODUCTS", "products")
 
 
-def _match(
-    pattern: str, source: str | None, side: str, destination: str | None, step: str
-) -> Words:
-    return [
-        "MATCH",
-        pattern,
-        *([] if source is None else ["IN", source]),
-        "WITH",
-        side,
-        *([] if destination is None else ["IN", destination]),
-        "FROM",
-        step,
-    ]
+@st.composite
+def rules(draw: st.DrawFn, items: Sequence[str], there: Sequence[str] = ()) -> Words:
+    """Draw one rule; MATCH refers to ``items``, and REQUIRE to names that are there, mostly."""
+    keyword = draw(st.sampled_from(_KEYWORDS))
+    if keyword == "REQUIRE":
+        return [keyword, draw(st.sampled_from([*there, *there, *there, "a", "src/a"]))]
+    if keyword == "DISALLOW":
+        # What a literal names is rarely there, so that some of these do not fail.
+        return [keyword, draw(names if draw(st.integers(0, 2)) else patterns)]
+    rule = [keyword, draw(patterns)]
+    if keyword.upper() != "MATCH":
+        return rule
+    where = draw(st.integers(0, 3))
+    source = ["IN", draw(prefixes)] if where & 1 else []
+    destination = ["IN", draw(prefixes)] if where & 2 else []
+    item = draw(st.sampled_from([*items, *items, *items, "nowhere"]))
+    return [*rule, *source, "WITH", draw(st.sampled_from(_SIDES)), *destination, "FROM", item]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +102,20 @@ class ItemCase:
 #: The step whose rules are judged, and two others.
 ITEM, OTHERS = "work", ("fetch", "later")
 _contents = st.sampled_from("xxxyz")
+#: What is left over at the end is forbidden, or some of it.
+_endings: st.SearchStrategy[list[Words]] = st.sampled_from(
+    [[["DISALLOW", "src/*"]], [["DISALLOW", "*"]], [["DISALLOW", "[!s]"]], [["DISALLOW", "a*"]], []]
+)
 
 
 @st.composite
 def item_cases(draw: st.DrawFn) -> ItemCase:
     """Draw one step with rules that now and then consume something."""
     odd = draw(st.integers(0, 11)) == 0
-    before = draw(st.dictionaries(names, _contents, max_size=9))
+    before = draw(st.dictionaries(names, _contents, min_size=2, max_size=9))
     # What follows is mostly what was there: some of it changed, some gone, some new.
-    after = {name: content for name, content in before.items() if draw(st.integers(0, 4))}
-    after |= draw(st.dictionaries(names, _contents, max_size=4))
-    other = draw(st.dictionaries(names, _contents, max_size=4)) | dict(before)
+    after = _worked_on(draw, before) | draw(st.dictionaries(names, _contents, max_size=3))
+    other = _worked_on(draw, before) | draw(st.dictionaries(names, _contents, max_size=3))
     placed = draw(st.sampled_from(["", "", "src/", "build/"]))
     reports = {
         ITEM: (_report(draw, before, odd=odd), _report(draw, after, odd=odd)),
@@ -125,10 +125,26 @@ def item_cases(draw: st.DrawFn) -> ItemCase:
         ),
         OTHERS[1]: (_report(draw, after, odd=odd), _report(draw, {}, odd=odd)),
     }
-    rule = rules([ITEM, *OTHERS])
     return ItemCase(
-        reports, draw(st.lists(rule, max_size=6)), draw(st.lists(rule, min_size=1, max_size=6))
+        reports,
+        [
+            *draw(st.lists(rules([ITEM, *OTHERS], sorted(before)), min_size=1, max_size=6)),
+            *draw(_endings),
+        ],
+        [
+            *draw(st.lists(rules([ITEM, *OTHERS], sorted(after)), min_size=2, max_size=6)),
+            *draw(_endings),
+        ],
     )
+
+
+def _worked_on(draw: st.DrawFn, before: dict[str, str]) -> dict[str, str]:
+    fates = {name: draw(st.integers(0, 5)) for name in before}
+    return {
+        name: content + "'" if fates[name] == 1 else content
+        for name, content in before.items()
+        if fates[name]
+    }
 
 
 def _report(draw: st.DrawFn, contents: dict[str, str], *, odd: bool) -> Artifacts:
