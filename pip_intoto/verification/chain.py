@@ -1056,7 +1056,10 @@ class _Workflow:
         keyring = Keyring([signer.key], now=self._now, limits=self._limits)
         candidates = []
         for document in self._documents:
-            link = self._payload(document) if self._signings(document, keyring) else None
+            # K6: not by another one of the same OpenPGP key.
+            signings = self._signings(document, keyring)
+            same = any(each.signer is signer.key for each in signings)
+            link = self._payload(document) if same else None
             if not isinstance(link, Link) or link.name != inspection.name:
                 continue
             sha256 = document.envelope.sha256

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fixtures import openpgp
+from fixtures.openpgp import OpenPGPKey
 from pip_intoto.errors import (
     ArchiveAmbiguous,
     EvidenceError,
@@ -25,6 +27,7 @@ from pip_intoto.errors import (
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer import authoring
 from pip_intoto.verification.chain import root_layouts, wanted_names
+from tests.unit.verification.authorities import SPIFFE, certify, constraint, listed, signed_with
 from tests.unit.verification.supply import (
     BUILDER,
     NOW,
@@ -37,6 +40,7 @@ from tests.unit.verification.supply import (
     VENDOR,
     WHEEL,
     FakeInspector,
+    as_document,
     build_step,
     check,
     digests,
@@ -528,6 +532,45 @@ def test_U5_looking_for_reports_is_bounded() -> None:
     documents = [*vendor(LOOK), *(report(STRANGER, name=f"x{number}") for number in range(20))]
     with pytest.raises(MetadataTooLarge):
         check(documents, limits=replace(DEFAULT, chain_signature_checks=60))
+
+
+@pytest.mark.accepts("U5", "K6")
+def test_U5_K6_an_openpgp_key_reports_what_its_sublayout_asks_for() -> None:
+    laptop, server = OpenPGPKey(name="laptop"), OpenPGPKey(name="server")
+    master = OpenPGPKey(name="master", subkeys=(laptop, server))
+    described = layout(tag_step(), build_step(pubkeys=[master.keyid]), keys=[TAGGER])
+    described["keys"] |= {master.keyid: master.described()}  # type: ignore[operator]
+    looked = authoring.link("look", materials=LOG, products=LOG)
+    for signer, another in ((master, laptop), (laptop, server), (laptop, master)):
+        documents = [
+            document(described, OWNER),
+            document(tag_link(), TAGGER),
+            as_document(openpgp.sign(sublayout(LOOK), [signer])),
+            make_link(),
+        ]
+        assert passes([*documents, as_document(openpgp.sign(looked, [signer]))])
+        # "the same key"
+        with pytest.raises(InspectionNotAllowed):
+            check([*documents, as_document(openpgp.sign(looked, [another]))])
+
+
+@pytest.mark.accepts("U5", "X1")
+def test_U5_X1_the_holder_of_a_certificate_reports_what_the_sublayout_asks_for() -> None:
+    authority = certify("root", authority=True)
+    holder, another = (certify(by=authority, uris=[SPIFFE]) for _ in range(2))
+    asking = build_step(pubkeys=[], cert_constraints=[constraint(uris=[SPIFFE])])
+    documents = [
+        document(layout(tag_step(), asking, rootcas=listed(aa=authority)), OWNER),
+        document(tag_link(), TAGGER),
+        signed_with(sublayout(LOOK), holder),
+        make_link(),
+    ]
+    looked = authoring.link("look", materials=LOG, products=LOG)
+    # With or without the certificate: the key is the same.
+    assert passes([*documents, signed_with(looked, holder)])
+    assert passes([*documents, document(looked, holder.signing_key)])
+    with pytest.raises(InspectionNotAllowed):
+        check([*documents, signed_with(looked, another)])
 
 
 def test_an_inspection_of_another_file_without_a_report_fails_as_it_ever_did() -> None:
