@@ -7,10 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pip_intoto.errors import MetadataMalformed, MetadataTooLarge, RuleViolated
 from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata.layout import Step
+from pip_intoto.metadata.rules import Match
 from pip_intoto.verification.artifact_rules import Budget, check_item, consumers
 from pip_intoto.verification.record import Record
 from tests.unit.verification.supply import digests, rules
@@ -559,6 +562,87 @@ def test_one_rule_a_file_is_linear() -> None:
 
     # Quadratic work would take minutes here.
     assert seconds(20_000) < 5
+
+
+class _CountingName(str):
+    """A name that counts how often one is looked at, to be compared, sorted or found in a set."""
+
+    __slots__ = ()
+    looks = 0
+
+    def __eq__(self, other: object) -> bool:
+        _CountingName.looks += 1
+        return str.__eq__(self, other)
+
+    def __hash__(self) -> int:
+        _CountingName.looks += 1
+        return str.__hash__(self)
+
+    def __lt__(self, other: str) -> bool:
+        _CountingName.looks += 1
+        return str.__lt__(self, other)
+
+    def startswith(self, *args: object) -> bool:
+        _CountingName.looks += 1
+        return str.startswith(self, *args)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "MATCH {} WITH PRODUCTS FROM there",
+        "MATCH {} IN src WITH PRODUCTS IN src FROM there",
+        "ALLOW {}",
+        "MODIFY {}",
+        "REQUIRE {}",
+        "DISALLOW no-{}",
+    ],
+)
+def test_rules_that_name_one_artifact_do_not_look_at_the_others(rule: str) -> None:
+    def looks(count: int) -> int:
+        names = [f"file-{index}" for index in range(count)]
+        folder = "src/" if " IN " in rule else ""
+        before: Artifacts = {_CountingName(folder + name): digests("x") for name in names}
+        after: Artifacts = {_CountingName(folder + name): digests("y") for name in names}
+        step, records = _item([rule.format(name) for name in names], [], before, after,
+                              there(products=before))  # fmt: skip
+        _CountingName.looks = 0
+        # No pattern may be compared with any name.
+        check_item(step, records, Budget(replace(DEFAULT, pattern_matches=0)))
+        return _CountingName.looks
+
+    # Twice the rules and the artifacts: not four times the work, nor much more than twice.
+    assert looks(400) <= 2.2 * looks(200)
+
+
+@pytest.mark.parametrize("folders", [1, 20])
+def test_R10_rules_with_prefixes_share_the_artifacts_out(folders: int) -> None:
+    many = {f"src/{index % 20:02}/file-{index}": digests("x") for index in range(1000)}
+    step, records = _item(
+        [f"MATCH *1* IN src/{index:02} WITH PRODUCTS IN src/{index:02} FROM there"
+         for index in range(folders)],
+        [], many, None, there(products=many),
+    )  # fmt: skip
+    # Each artifact is compared with the pattern of its own folder only.
+    check_item(step, records, Budget(replace(DEFAULT, pattern_matches=50 * folders)))
+    with pytest.raises(MetadataTooLarge):
+        check_item(step, records, Budget(replace(DEFAULT, pattern_matches=50 * folders - 1)))
+
+
+below = st.text("ab/0.", max_size=4)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sets(below, max_size=8), below)
+def test_R10_a_prefix_takes_what_begins_with_it_and_a_slash(names: set[str], prefix: str) -> None:
+    found = {name: digests("x") for name in names}
+    step, records = _item([], [], None, found, there(products=found))
+    rule = Match(pattern="*", source_prefix=prefix, destination="products",
+                 destination_prefix=prefix, step="there")  # fmt: skip
+    step = replace(step, expected_products=(rule,))
+    consumed = consumers(step, "products", frozenset(names), records, Budget(DEFAULT))
+    folder = prefix if not prefix or prefix.endswith("/") else f"{prefix}/"
+    assert consumed.keys() == {name for name in names if name.startswith(folder)}
 
 
 def test_rules_are_compared_as_values() -> None:
