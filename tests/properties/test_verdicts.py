@@ -86,7 +86,7 @@ def test_E2_the_verdict_does_not_depend_on_the_order_of_members(
     assert judge(changed, trusted).verdict == judge(lines_of(pool), trusted).verdict
 
 
-@tried_on(150)
+@tried_on(120)
 @given(pools(), trusts, st.data())
 def test_one_document_more_never_turns_a_pass_into_a_block(
     pool: list[Signed], trusted: Trust, data: st.DataObject
@@ -248,7 +248,7 @@ def tampered(
     return draw(st.permutations(lines)), rest
 
 
-@tried_on(100)
+@tried_on(70)
 @given(pools(), trusts, st.data())
 def test_E7_what_nobody_signed_changes_no_pass(
     pool: list[Signed], trusted: Trust, data: st.DataObject
@@ -261,7 +261,7 @@ def test_E7_what_nobody_signed_changes_no_pass(
         assert after.verdict == before.verdict
 
 
-@tried_on(100)
+@tried_on(70)
 @given(pools(), trusts, st.data())
 def test_without_a_key_one_can_only_leave_out_what_was_signed(
     pool: list[Signed], trusted: Trust, data: st.DataObject
