@@ -42,14 +42,16 @@ class Uniform(Mapping[str, Digests]):
         """The artifacts in ``value``; None when they are not like that, or no artifacts at all."""
         if type(value) is not dict or not value:
             return None
-        objects = [each for each in value.values() if type(each) is dict and len(each) == 1]
-        if len(objects) < len(value):
-            return None
-        (algorithm,) = objects[0]
+        first = next(iter(value.values()))
+        algorithm = next(iter(first), "") if type(first) is dict else ""
         if algorithm not in ACCEPTED:
             return None
-        digests = [digest for each in objects if type(digest := each.get(algorithm)) is str]
-        if len(digests) < len(objects) or not are_well_formed(algorithm, digests):
+        digests = [
+            digest
+            for each in value.values()
+            if type(each) is dict and len(each) == 1 and type(digest := each.get(algorithm)) is str
+        ]
+        if len(digests) < len(value) or not are_well_formed(algorithm, digests):
             return None
         names = "".join(value)
         if '"' in names or "\\" in names or not names.isprintable():

@@ -36,6 +36,10 @@ _LONGEST_PADDING = 2
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
 
 
+#: More bytes than this are not kept twice.
+_LARGE = 4 * 1024 * 1024
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """One signature; ``keyid`` is a hint, and empty when the envelope gives none (E7).
@@ -77,8 +81,21 @@ class Envelope:
     def signed(self) -> bytes:
         """What the signatures cover: the PAE of a DSSE envelope, a Metablock's canonical JSON.
 
-        Made anew each time, and not kept: it is as large as the document.
+        Made anew each time where it is large, since it is as large as the document.
         """
+        if not self._kept:
+            signed = self._make_signed()
+            if len(signed) > _LARGE:
+                return signed
+            self._kept.append(signed)
+        return self._kept[0]
+
+    @cached_property
+    def _kept(self) -> list[bytes]:
+        """What was signed, once it was made, unless it is large."""
+        return []
+
+    def _make_signed(self) -> bytes:
         payload = self._payload
         if isinstance(payload, bytes):
             # E5: "PAE(type, body)"; both lengths count bytes.
