@@ -48,6 +48,7 @@ class _Recording:
     def __init__(self, directory: Path, limits: Limits) -> None:
         self._directory = str(directory)
         self._root = os.path.realpath(directory)
+        self._below = self._root.rstrip(os.sep) + os.sep
         self._limits = limits
         self._entries = 0
         self._bytes = 0
@@ -86,7 +87,7 @@ class _Recording:
             raise self._refused("The directory has a name in it that is not UTF-8", name)
         if entry.is_symlink():
             target = os.path.realpath(entry.path, strict=True)
-            if os.path.commonpath((self._root, target)) != self._root:
+            if target != self._root and not target.startswith(self._below):
                 raise self._refused("A symbolic link leads out of the directory", name)
 
     def _sha256(self, entry: os.DirEntry[str], name: str) -> str:

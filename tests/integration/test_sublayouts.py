@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -65,6 +67,50 @@ def documents(built: Built, run: Sequence[str] = ("./look",)) -> dict[str, bytes
         ),
     }
     return {name: json.dumps(content).encode() for name, content in contents.items()}
+
+
+def plainly(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Verify without a policy, as the in-toto tools do."""
+    words = ["--layout", "root.layout", "--layout-key", "owner.pub", "--link-dir", ".", *options]
+    return subprocess.run(
+        [sys.executable, "-m", "pip_intoto", "verify", *words, WHEEL.filename],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "NO_COLOR": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+
+
+def lay_out(folder: Path, files: dict[str, bytes]) -> None:
+    WHEEL.write(folder)
+    (folder / "owner.pub").write_bytes(key("owner").public_pem())
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+@pytest.mark.accepts("U2", "U5")
+def test_U5_a_directory_of_links_holds_those_of_sublayouts_and_reports(tmp_path: Path) -> None:
+    lay_out(tmp_path, documents(WHEEL))
+    done = plainly(tmp_path, "-v")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "inspection look: reported, not seen here" in done.stdout
+    assert not (tmp_path / "look.link").exists()
+
+
+@pytest.mark.rejects("U2", "U5")
+def test_U5_a_command_of_a_sublayout_does_not_run_whatever_the_command_line_says(
+    tmp_path: Path,
+) -> None:
+    files = documents(WHEEL, ("touch", str(tmp_path / "evil")))
+    del files[REPORT]
+    lay_out(tmp_path, files)
+    done = plainly(tmp_path, "--run-inspections")
+    assert done.returncode == 1
+    assert "inspection-not-allowed" in done.stdout
+    assert not (tmp_path / "evil").exists()
 
 
 REPORT = below("build", "builder") + authoring.link_name("look", CHAIN.builder.keyid)
