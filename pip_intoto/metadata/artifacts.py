@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: So many that their memory matters. The names and most digests of a step are those of the step
 #: before: one string for each will do. (Python 3.12 would keep such strings until it ends.)
-_MANY = 5_000
+_MANY = 20_000
 _shared: Callable[[str], str] = str if sys.version_info[:2] == (3, 12) else sys.intern
 
 

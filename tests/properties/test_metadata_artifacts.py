@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import operator
 import re
+import sys
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -67,6 +70,20 @@ def test_C1_H1_uniform_artifacts_are_what_each_of_them_says(value: dict[str, Jso
 @given(st.dictionaries(st.text("ab/é", min_size=1), st.just({"blake2b": "0" * 128}), min_size=1))
 def test_what_links_nearly_always_hold_is_uniform(value: dict[str, JsonValue]) -> None:
     assert Uniform.of(value) is not None
+
+
+@pytest.mark.skipif(sys.version_info[:2] == (3, 12), reason="this Python never lets go of them")
+def test_names_and_digests_of_large_sides_are_shared() -> None:
+    def side() -> Uniform:
+        value: JsonValue = {f"file-{n}": {"sha256": f"{n:064x}"} for n in range(20_000)}
+        found = Uniform.of(value)
+        assert found is not None
+        assert found == value
+        return found
+
+    one, other = side(), side()
+    assert all(map(operator.is_, one, other))
+    assert all(map(operator.is_, one.hexes.values(), other.hexes.values()))
 
 
 @settings(max_examples=300, deadline=None)
