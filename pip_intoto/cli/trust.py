@@ -349,6 +349,10 @@ def _warn_about(terminal: Terminal, policy: Policy, rule: ProjectRule) -> None:
     ]
     if names:
         terminal.warn(f"these keys are revoked, and count for nothing: {', '.join(names)}")
+    now = datetime.now(timezone.utc)
+    for owner in rule.owners:
+        if invalid := owner.key.invalid_at(now):
+            terminal.warn(f"the OpenPGP key {owner.key.keyid} counts for nothing: it {invalid}")
     try:
         location = locate()
     except PolicyUnusable:
@@ -528,7 +532,11 @@ def _particulars(rule: ProjectRule) -> list[str]:
 def _key_line(policy: Policy, key: NamedKey) -> str:
     revoked = any(revoked.identity == key.identity for revoked in policy.revoked)
     principal = f", principal {key.principal}" if key.principal != key.name else ""
-    return f"{key.key.keytype}, sha256:{key.identity}{principal}{', revoked' if revoked else ''}"
+    invalid = key.key.invalid_at(datetime.now(timezone.utc))
+    return (
+        f"{key.key.keytype}, sha256:{key.identity}{principal}{', revoked' if revoked else ''}"
+        f"{f', {invalid}' if invalid else ''}"
+    )
 
 
 def _exception_lines(exception: PolicyException, today: date) -> list[str]:

@@ -27,7 +27,7 @@ from pip_intoto.maintainer import authoring
 from pip_intoto.metadata import canonical, strict_json
 from pip_intoto.metadata.bundle import parse_bundle
 from pip_intoto.metadata.envelope import parse_envelope, read_payload
-from pip_intoto.metadata.keys import identity, load_pem
+from pip_intoto.metadata.keys import identity, load_public
 from pip_intoto.policy.file import parse_policy
 from pip_intoto.verifier.attempt import verify
 from tests.fuzz import certificates
@@ -155,9 +155,9 @@ def _summed(content: bytes) -> bytes:
 
 
 def policies(data: bytes) -> None:
-    """Policy files, and keys in PEM form."""
+    """Policy files, and keys in PEM or JSON."""
     with suppress(UnusableKey):
-        identity(load_pem(data))
+        identity(load_public(data, limits=DEFAULT))
     with suppress(PolicyInvalid):
         parse_policy(data, Path(__file__).absolute().with_name("policy.toml"))
 

@@ -224,6 +224,19 @@ def test_trust_add_takes_the_json_of_in_toto(
     assert trust("list") == 0
 
 
+@pytest.mark.rejects("K6")
+def test_trust_says_which_keys_have_expired(
+    trust: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "alice.json"
+    path.write_text(json.dumps(replace(OWNER, validity=86_400).described()), encoding="ascii")
+    assert trust("add", "demo", "--key", path) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"the OpenPGP key {OWNER.keyid} counts for nothing: it expired on 2024-01-02" in said
+    assert trust("list") == 0
+    assert ", expired on 2024-01-02" in capsys.readouterr().out
+
+
 def test_trust_add_needs_a_key(
     trust: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
