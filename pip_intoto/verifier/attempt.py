@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import EvidenceError
-from pip_intoto.verification import chain
+from pip_intoto.verification import chain, roots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,13 +62,13 @@ def _failed(
 ) -> Attempt:
     """Say what is missing by name: only a layout whose signatures and expiry hold may do so."""
     try:
-        roots = chain.root_layouts(documents, trust, now, limits=limits)[: limits.choices]
+        layouts = roots.root_layouts(documents, trust, now, limits=limits)[: limits.choices]
         wanted = dict.fromkeys(
             name
-            for root in roots
+            for root in layouts
             for name in chain.wanted_names(root, documents, trust, now, limits=limits)
         )
-        found = chain.survey(roots[0], documents, trust, now, limits=limits)
+        found = chain.survey(layouts[0], documents, trust, now, limits=limits)
     except EvidenceError:
         return Attempt(error=error)
-    return Attempt(error=error, wanted=tuple(wanted), trace=(*roots[0].trace, *found))
+    return Attempt(error=error, wanted=tuple(wanted), trace=(*layouts[0].trace, *found))

@@ -11,7 +11,8 @@ from pip_intoto.errors import LinkMissing, MetadataMalformed
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer import authoring
 from pip_intoto.sources.remote import RemoteDirectory
-from pip_intoto.verification.chain import root_layouts, wanted_names
+from pip_intoto.verification.chain import wanted_names
+from pip_intoto.verification.roots import root_layouts
 from tests.unit.sources.repository import Repository
 from tests.unit.verification.supply import (
     BUILDER,

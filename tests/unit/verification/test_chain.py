@@ -33,13 +33,9 @@ from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
 from pip_intoto.verdict import Outcome
-from pip_intoto.verification.chain import (
-    link_names,
-    root_layouts,
-    survey,
-    verify_chain,
-    wanted_names,
-)
+from pip_intoto.verification.chain import survey, verify_chain, wanted_names
+from pip_intoto.verification.link_names import link_names
+from pip_intoto.verification.roots import root_layouts
 from tests.unit.verification.supply import (
     ALL_CREATED,
     BUILDER,

@@ -30,7 +30,9 @@ from pip_intoto.metadata.envelope import Signature, parse_envelope
 from pip_intoto.metadata.keys import identity, load_pem, parse_key
 from pip_intoto.metadata.layout import parse_layout
 from pip_intoto.metadata.node import Node
-from pip_intoto.verification.chain import link_names, root_layouts, wanted_names
+from pip_intoto.verification.chain import wanted_names
+from pip_intoto.verification.link_names import link_names
+from pip_intoto.verification.roots import root_layouts
 from pip_intoto.verification.signatures import Keyring, verify_signature
 from pip_intoto.verification.trust import Owner, Trust
 from tests.unit.metadata.documents import INTEROP, NO_INTEROP

@@ -26,7 +26,8 @@ from pip_intoto.errors import (
 )
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer import authoring
-from pip_intoto.verification.chain import root_layouts, wanted_names
+from pip_intoto.verification.chain import wanted_names
+from pip_intoto.verification.roots import root_layouts
 from tests.unit.verification.authorities import SPIFFE, certify, constraint, listed, signed_with
 from tests.unit.verification.supply import (
     BUILDER,

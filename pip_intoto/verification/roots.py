@@ -1,0 +1,241 @@
+"""The root layout: V1 to V3 of the workflow that :mod:`pip_intoto.verification.chain` describes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from pip_intoto.errors import (
+    EvidenceInvalid,
+    EvidenceMissing,
+    KeyRevoked,
+    LayoutExpired,
+    LayoutFeatureUnsupported,
+    LayoutNotForProject,
+    LayoutSignatureMissing,
+    MetadataTooLarge,
+)
+from pip_intoto.limits import DEFAULT
+from pip_intoto.metadata.envelope import read_payload
+from pip_intoto.metadata.layout import Layout
+from pip_intoto.verdict import Outcome, TraceEntry
+from pip_intoto.verification.parties import count_parties
+from pip_intoto.verification.pool import in_one_order
+from pip_intoto.verification.signatures import Keyring
+from pip_intoto.verification.substitution import substitute
+from pip_intoto.verification.wording import NAMED, counted, so_many_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from pip_intoto.limits import Limits
+    from pip_intoto.metadata.bundle import Document
+    from pip_intoto.verification.signatures import Signing
+    from pip_intoto.verification.trust import Owner, Trust
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootLayout:
+    """A layout that the project owners signed to the threshold, parameters substituted.
+
+    ``sha256`` is that of the document as received, ``signed`` the bytes that the signatures
+    cover; ``signed_by`` names principals.
+    """
+
+    layout: Layout
+    sha256: str
+    signed: bytes = field(repr=False)
+    origin: str
+    signed_by: tuple[str, ...]
+    trace: tuple[TraceEntry, ...] = ()
+
+
+def root_layouts(
+    documents: Sequence[Document], trust: Trust, now: datetime, *, limits: Limits = DEFAULT
+) -> tuple[RootLayout, ...]:
+    """Return the layouts that may be believed at ``now`` (aware), those that last longest first.
+
+    Raises :class:`EvidenceMissing` without documents, and what is wrong with the document that
+    came nearest when there is no such layout: :class:`LayoutSignatureMissing`,
+    :class:`KeyRevoked`, :class:`LayoutNotForProject`, :class:`LayoutExpired`,
+    :class:`LayoutFeatureUnsupported`, :class:`MetadataMalformed` or
+    :class:`MetadataTooLarge`.
+    """
+    if not documents:
+        raise EvidenceMissing("There is no evidence")
+    owners = _Owners(trust, now, limits)
+    faults: list[tuple[int, EvidenceInvalid]] = []
+    notes: list[TraceEntry] = []
+    believed: dict[bytes, RootLayout] = {}
+    for document in in_one_order(documents, limits):
+        try:
+            root = owners.believe(document)
+        except _NearMiss as miss:
+            faults.append((miss.nearness, miss.error))
+            said = str(miss.error)
+            if document.origin not in said:
+                said = f"{document.origin}: {said}"
+            notes.append(TraceEntry("layout", Outcome.NOTE, said))
+            continue
+        # The same layout in another envelope is no other layout: the one with more names stands.
+        if root is not None:
+            known = believed.get(root.signed, root)
+            believed[root.signed] = max(known, root, key=_weight)
+    if not believed:
+        if not faults:
+            raise owners.nobody_signed(len(documents))
+        # The first of those that came furthest.
+        raise max(faults, key=lambda fault: fault[0])[1]
+    found = sorted(believed.values(), key=lambda root: root.layout.expires, reverse=True)
+    return tuple(
+        replace(root, trace=(*root.trace, *notes[: limits.trace_entries])) for root in found
+    )
+
+
+class _NearMiss(Exception):
+    """A layout that is not believed, and how far it got (V1 before V2 before V3)."""
+
+    def __init__(self, nearness: int, error: EvidenceInvalid) -> None:
+        super().__init__(str(error))
+        self.nearness = nearness
+        self.error = error
+
+
+class _Owners:
+    """Who may sign the root layout."""
+
+    def __init__(self, trust: Trust, now: datetime, limits: Limits) -> None:
+        self._trust = trust
+        self._now = now
+        self._limits = limits
+        self._keyring = Keyring((owner.key for owner in trust.owners), now=now, limits=limits)
+        self._principals = sorted({owner.principal for owner in trust.owners})
+
+    def nobody_signed(self, documents: int) -> LayoutSignatureMissing:
+        return LayoutSignatureMissing(
+            "The evidence has no layout that the project's owner signed",
+            expected=self._wanted(),
+            found=f"{counted(documents, 'document')}, none with a valid signature of theirs",
+        )
+
+    def _wanted(self) -> str:
+        return f"a layout signed by {so_many_of(self._trust.threshold, self._principals)}"
+
+    def believe(self, document: Document) -> RootLayout | None:
+        """Return the layout in ``document``; None when it is none that an owner signed."""
+        trust = self._trust
+        if not document.envelope.may_be_layout:
+            return None
+        # V1: "checked using previously-acquired project owner public key(s)"
+        try:
+            signed = self._keyring.signings(document.envelope)
+        except MetadataTooLarge as error:
+            raise _NearMiss(0, error) from error
+        # A key object may stand for several owners; what signs is the key.
+        signing = [
+            (owner, each) for owner in trust.owners for each in signed if each.key is owner.key
+        ]
+        if not signing:
+            return None
+        # E5: the payload is parsed only now that a signature verified.
+        try:
+            layout = read_payload(document.envelope, limits=self._limits)
+        except EvidenceInvalid as error:
+            error.place = f"{document.origin}: {error.place}".removesuffix(": ")
+            raise _NearMiss(2, error) from error
+        if not isinstance(layout, Layout):
+            # L1: an owner may be a functionary as well, and this is their link.
+            return None
+        counting = [
+            (owner, each)
+            for owner, each in signing
+            if not each.is_among(trust.revoked) and not each.invalid_at(self._now)
+        ]
+        names = sorted({owner.principal for owner, _ in counting})
+        if not names or _parties(counting) < trust.threshold:
+            raise _NearMiss(1, self._too_few(document, signing, names))
+        if trust.layout_sha256 and document.envelope.sha256 not in trust.layout_sha256:
+            raise _NearMiss(
+                3,
+                LayoutNotForProject(
+                    "The layout is not one of those that the policy pins",
+                    expected=" or ".join(f"sha256 {pin}" for pin in trust.layout_sha256),
+                    found=f"sha256 {document.envelope.sha256} ({document.origin})",
+                    advice="If the project owner announced a new layout, pin its sha256 instead.",
+                ),
+            )
+        # V2: "If the system's date is newer than the expiration date on the layout's expiration
+        # field, verification should fail."
+        try:
+            expiry = check_expiry(layout, document, self._now, trust, what="The layout")
+        except LayoutExpired as error:
+            raise _NearMiss(4, error) from error
+        # V3
+        try:
+            layout = substitute(layout, trust.parameters)
+        except LayoutFeatureUnsupported as error:
+            raise _NearMiss(5, error) from error
+        summary = f"signed by {', '.join(names)}; {expiry} ({document.origin})"
+        return RootLayout(
+            layout=layout,
+            sha256=document.envelope.sha256,
+            signed=document.envelope.signed_digest,
+            origin=document.origin,
+            signed_by=tuple(names),
+            trace=(TraceEntry("layout", Outcome.OK, summary),),
+        )
+
+    def _too_few(
+        self, document: Document, signing: list[tuple[Owner, Signing]], names: list[str]
+    ) -> EvidenceInvalid:
+        revoked = [owner for owner, each in signing if each.is_among(self._trust.revoked)]
+        if revoked and _parties(signing) >= self._trust.threshold:
+            return KeyRevoked(
+                "The layout rests on a key that the policy revokes",
+                expected=self._wanted(),
+                found=f"signed with the revoked key of {revoked[0].principal} ({document.origin})",
+            )
+        # K6: an OpenPGP key signs nothing once its period of validity is over.
+        invalid = [
+            f"; {reason} ({owner.principal})"
+            for owner, each in signing
+            if (reason := each.invalid_at(self._now))
+        ]
+        return LayoutSignatureMissing(
+            "Too few of the project's owners signed the layout",
+            expected=self._wanted(),
+            found=f"signed by {', '.join(names) or 'nobody who counts'}"
+            f"{''.join(invalid[:NAMED])} ({document.origin})",
+        )
+
+
+def _parties(signing: Sequence[tuple[Owner, Signing]]) -> int:
+    return count_parties((owner.principal, each.identity) for owner, each in signing)
+
+
+def check_expiry(
+    layout: Layout, document: Document, now: datetime, trust: Trust, *, what: str
+) -> str:
+    """Return how long a layout lasts, in words; ``what`` is what messages call it.
+
+    Raises :class:`LayoutExpired`.
+    """
+    # L3: "EXPIRES indicates the time _after_ which the metadata is considered to be expired":
+    # at that very second it is not.
+    expires = f"{layout.expires:%Y-%m-%dT%H:%M:%SZ}"
+    if now <= layout.expires:
+        return f"expires {expires}"
+    if LayoutExpired.code in trust.waived:
+        return f"expired {expires}, which an exception waives"
+    # L3, H2: "Clients MUST NOT trust an expired file."
+    raise LayoutExpired(
+        f"{what} has expired",
+        expected=f"a layout that is valid today, {now:%Y-%m-%d}",
+        found=f"expired at {expires} ({document.origin})",
+    )
+
+
+def _weight(root: RootLayout) -> tuple[int, tuple[str, ...]]:
+    """Rank copies of one layout by who signed them: the more, the better."""
+    return len(root.signed_by), root.signed_by

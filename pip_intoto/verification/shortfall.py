@@ -1,0 +1,160 @@
+"""Why too few of those who may carry out a step did: messages, and no decision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pip_intoto.errors import (
+    KeyRevoked,
+    LinkMissing,
+    LinksDisagree,
+    LinkThresholdUnmet,
+    UnusableKey,
+)
+from pip_intoto.metadata.digests import agree
+from pip_intoto.metadata.keys import identity
+from pip_intoto.metadata.names import link_filename
+from pip_intoto.metadata.node import shown
+from pip_intoto.verification.artifact_rules import SIDES, shown_digests
+from pip_intoto.verification.certificates import described
+from pip_intoto.verification.link_names import keyids_of
+from pip_intoto.verification.parties import count_parties
+from pip_intoto.verification.wording import NAMED, counted, short_keyid, so_many_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pip_intoto.errors import (
+        EvidenceInvalid,
+    )
+    from pip_intoto.metadata.keys import PublicKey
+    from pip_intoto.metadata.layout import Layout, Step
+    from pip_intoto.verification.choice import Candidate
+    from pip_intoto.verification.evidence import StepEvidence
+    from pip_intoto.verification.pool import Pool
+    from pip_intoto.verification.trust import Trust
+
+
+def too_few(
+    step: Step, layout: Layout, found: StepEvidence, pool: Pool, trust: Trust
+) -> EvidenceInvalid:
+    """Say why no group of links reaches the step's threshold."""
+    known = {
+        principal: name
+        for candidate in found.candidates
+        for principal, name in candidate.principals.items()
+    }
+    signings = frozenset[tuple[str, str]]().union(*(each.signings for each in found.candidates))
+    place = f"step {step.name}"
+    wanted = so_many_of(
+        step.threshold, _called(step, layout, trust), at_least=bool(step.constraints)
+    )
+    if count_parties(signings) >= step.threshold:
+        return LinksDisagree(
+            f"Those who carried out the step {step.name} report different results",
+            expected=f"the same report from {wanted}",
+            found=_difference(found.candidates),
+            place=place,
+        )
+    if found.revoked and len(known.keys() | found.revoked.keys()) >= step.threshold:
+        signed = [*known.values(), *(f"{who} (revoked)" for who in found.revoked.values())]
+        return KeyRevoked(
+            f"The step {step.name} rests on a key that the policy revokes",
+            expected=f"a link signed by {wanted}",
+            found=f"signed by {', '.join(signed)}",
+            place=place,
+        )
+    for error, authorised in found.failed:
+        if count_parties(signings | authorised.signings) >= step.threshold:
+            error.place = f"{place}, {error.place}" if error.place else place
+            return error
+    claimed = _claims(step, layout, pool)
+    skipped = (found.strangers, found.failed, found.revoked, found.invalid, found.uncertified)
+    if known or claimed or any(skipped):
+        parts = [f"signed by {', '.join(known.values()) or 'none of them'}"]
+        if len(known) > count_parties(signings):
+            # T3: names of one key.
+            parts[0] += ", which are not as many keys"
+        parts += [f"not authorised for this step: {who}" for who in found.strangers[:NAMED]]
+        parts += [f"revoked by the policy: {who}" for who in found.revoked.values()][:NAMED]
+        parts += [f"not valid now: {who}" for who in found.invalid.values()][:NAMED]
+        parts += [f"{error}" for error, _ in found.failed[:NAMED]]
+        parts += [f"its signature does not verify: {origin}" for origin in claimed[:NAMED]]
+        parts += found.uncertified[:NAMED]
+        return LinkThresholdUnmet(
+            f"Too few of those who may carry out the step {step.name} signed for it",
+            expected=f"a link signed by {wanted}",
+            found="; ".join(parts),
+            place=place,
+        )
+    keyids = dict.fromkeys(keyids_of(step, layout))
+    names = list(dict.fromkeys(link_filename(step.name, keyid) for keyid in keyids))
+    return LinkMissing(
+        f"The report (link) of the step {step.name} is missing",
+        expected=f"{' or '.join(names[:NAMED]) or 'a link'}, signed by {wanted}",
+        found=f"{counted(len(pool.documents), 'document')}, none of them a link of this step",
+        place=place,
+    )
+
+
+def _called(step: Step, layout: Layout, trust: Trust) -> list[str]:
+    """Return what messages call those who may carry out ``step``."""
+    names: dict[str, None] = {}
+    for keyid in step.pubkeys:
+        key = layout.keys.get(keyid)
+        ident = None if key is None else _identity(key)
+        name = None if ident is None else trust.principals.get(ident)
+        names[name or f"key {short_keyid(keyid)}"] = None
+    # X1
+    names.update(dict.fromkeys(map(described, step.constraints)))
+    return list(names)
+
+
+def _identity(key: PublicKey) -> str | None:
+    try:
+        return identity(key)
+    except UnusableKey:
+        return None
+
+
+def _claims(step: Step, layout: Layout, pool: Pool) -> list[str]:
+    """Return where documents came from that say they are links of ``step``, and are not.
+
+    What they say is not signed: it makes a message, never a decision.
+    """
+    keyids = set(keyids_of(step, layout))
+    names = {link_filename(step.name, keyid) for keyid in keyids}
+    return [
+        document.origin
+        for document in pool.documents
+        if not pool.was_read(document)
+        and (
+            document.hint.rpartition("/")[2] in names
+            if document.hint
+            else any(found.keyid in keyids for found in document.envelope.signatures)
+        )
+    ]
+
+
+def _difference(candidates: Sequence[Candidate]) -> str:
+    """Name one artifact on which the first two links that differ do, and what each says of it."""
+    first = candidates[0].record
+    for other in (candidate.record for candidate in candidates[1:]):
+        for side in SIDES:
+            ours, theirs = first.side(side), other.side(side)
+            differing = [
+                name
+                for name in ours.keys() | theirs.keys()
+                if name not in ours or name not in theirs or not agree(ours[name], theirs[name])
+            ]
+            if differing:
+                name = min(differing)
+                others = len(differing) - 1
+                more = f" and {counted(others, 'other')}" if others else ""
+                said = [
+                    f"{shown_digests(all_of[name]) if name in all_of else 'absent'} ({origin})"
+                    for all_of, origin in ((ours, first.origin), (theirs, other.origin))
+                ]
+                return f"different {side}, {shown(name)}{more}: {'; '.join(said)}"
+    origins = ", ".join(candidate.record.origin for candidate in candidates[:NAMED])
+    return f"digests that cannot be compared ({origins})"

@@ -1,0 +1,40 @@
+"""How messages of this package put things: counts, keys, commands, who must sign."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pip_intoto.metadata.node import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: How many a message names of what may be many.
+NAMED = 3
+_KEYID_SHOWN = 8
+
+
+def short_keyid(keyid: str) -> str:
+    """The beginning of a keyid, as links have it in their names."""
+    return shown(keyid[:_KEYID_SHOWN])[1:-1]
+
+
+def command(words: Sequence[str]) -> str:
+    """A command as a person would type it."""
+    text = " ".join(word if word.split() == [word] else f"'{word}'" for word in words)
+    return shown(text)[1:-1] or "(none)"
+
+
+def so_many_of(threshold: int, names: Sequence[str], *, at_least: bool = False) -> str:
+    """Say who must sign: ``alice``, ``alice and bob``, ``2 of alice, bob, carol``.
+
+    With ``at_least``, several may go by one of the names.
+    """
+    if threshold == len(names) and (threshold == 1 or not at_least):
+        return " and ".join(names)
+    return f"{threshold} of {', '.join(names) or 'nobody'}"
+
+
+def counted(number: int, what: str) -> str:
+    """``1 link``, ``2 links``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
