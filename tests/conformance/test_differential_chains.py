@@ -34,7 +34,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_chains_hold_for_both_or_for_a_known_reason(kind: str, tally: Tally) -> None:
-    @share(12)
+    @share(9)
     @given(tampered_chains(KINDS[kind]))
     def compare(drawn: tuple[Chain, list[str]]) -> None:
         chain, done = drawn

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.conformance.differential.tally import Tally
 
 
-@share(14)
+@share(20)
 @given(patterns | wild_patterns, st.lists(wild_names, max_size=8))
 def test_P_a_pattern_matches_what_fnmatch_matches(pattern: str, others: list[str]) -> None:
     compiled = compile_pattern(pattern)
@@ -53,7 +53,7 @@ def explained(case: ItemCase) -> list[str]:
 
 @pytest.mark.parametrize("part", range(2))
 def test_R_rules_consume_what_the_reference_consumes(part: int, tally: Tally) -> None:
-    @share(18)
+    @share(22)
     @given(item_cases())
     def judge(case: ItemCase) -> None:
         theirs, ours = there(case), here(case)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from securesystemslib.signer import KEY_FOR_TYPE_AND_SCHEME
@@ -130,6 +131,21 @@ def same_hint_twice(view: View) -> bool:
         len({str(each.get("keyid")) for each in file.signatures}) < len(file.signatures)
         for file in view.files
     )
+
+
+def malformed_signature(view: View) -> bool:
+    """Tell whether something among the signatures is none, so that the reference reads nothing."""
+    return any(
+        file.content is not None
+        and isinstance(found := file.content.get("signatures"), list)
+        and any(not _could_be_signature(each, is_dsse=file.is_dsse) for each in found)
+        for file in view.files
+    )
+
+
+def _could_be_signature(value: JsonValue, *, is_dsse: bool) -> bool:
+    sig = members(value).get("sig")
+    return isinstance(sig, str) and (not is_dsse or not re.search(r"[^A-Za-z0-9+/=_-]", sig))
 
 
 def openpgp_signature(view: View) -> bool:

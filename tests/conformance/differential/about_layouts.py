@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pip_intoto.metadata.strict_json import JsonValue
-    from tests.conformance.differential.reading import View
+    from tests.conformance.differential.reading import Reading, View
 
 
 def no_expiry(view: View) -> bool:
@@ -93,16 +93,15 @@ def commands_of_no_words(view: View) -> bool:
     )
 
 
-def _braced(view: View) -> list[str]:
+def _braced(layout: Reading | None) -> list[str]:
     found: list[str] = []
-    layout = view.layouts.get("")
-    if layout is not None and layout.payload is not None:
-        for name in ("steps", "inspect"):
-            for each in objects(layout.payload.get(name)):
-                for member in ("expected_materials", "expected_products"):
-                    for rule in rules_in(each.get(member)):
-                        found += rule
-                found += strings(each.get("expected_command")) + strings(each.get("run"))
+    payload = members(None if layout is None else layout.payload)
+    for name in ("steps", "inspect"):
+        for each in objects(payload.get(name)):
+            for member in ("expected_materials", "expected_products"):
+                for rule in rules_in(each.get(member)):
+                    found += rule
+            found += strings(each.get("expected_command")) + strings(each.get("run"))
     return [word for word in found if "{" in word or "}" in word]
 
 
@@ -110,18 +109,28 @@ _PARAMETER = re.compile(r"\{[A-Za-z0-9_-]+\}")
 
 
 def nothing_to_substitute(view: View) -> bool:
-    return not view.case.parameters and any(map(_PARAMETER.search, _braced(view)))
+    return not view.case.parameters and any(map(_PARAMETER.search, _braced(view.layouts.get(""))))
+
+
+def parameters_in_sublayout(view: View) -> bool:
+    """Tell whether a layout that is not the root's has parameters."""
+    return any(
+        any(map(_PARAMETER.search, _braced(layout)))
+        for folder, layout in view.layouts.items()
+        if folder
+    )
 
 
 def widening_value(view: View) -> bool:
     return any(set("*?[") & set(value) for value in view.case.parameters.values()) and bool(
-        _braced(view)
+        _braced(view.layouts.get(""))
     )
 
 
 def format_syntax(view: View) -> bool:
     return bool(view.case.parameters) and any(
-        "{" in rest or "}" in rest for rest in (_PARAMETER.sub("", word) for word in _braced(view))
+        "{" in rest or "}" in rest
+        for rest in (_PARAMETER.sub("", word) for word in _braced(view.layouts.get("")))
     )
 
 

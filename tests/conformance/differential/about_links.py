@@ -120,6 +120,11 @@ def malformed_digest(view: View) -> bool:
     )
 
 
+def no_artifacts(view: View) -> bool:
+    """Tell whether a link has no materials or products, not even empty ones."""
+    return any(not {"materials", "products"} <= members(link.payload).keys() for link in view.links)
+
+
 def opaque_null(view: View) -> bool:
     return any(
         name in members(link.payload) and members(link.payload)[name] is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -159,6 +160,24 @@ def _openpgp_signature() -> Case:
     return _afterwards(insert, _METABLOCK)
 
 
+def _parameter_in_sublayout() -> Case:
+    chain = plain_chain()
+    layout, link = plain_chain().root.payload, chain.papers[1]
+    # The sublayout has one step, of another name: it does what ``tag`` did.
+    step = steps(layout)[0]
+    step.update(name="inner", expected_products=[["ALLOW", "{NAME}"], ["ALLOW", "*"]])
+    layout["steps"] = [step]
+    chain.papers[1] = replace(link, payload=layout)
+    below = link.path.removesuffix(".link")
+    link.payload["name"], link.path = "inner", f"{below}/{link.path.replace('tag', 'inner')}"
+    chain.papers.append(link)
+    return chain.case()
+
+
+def _no_signature(content: JsonObject) -> None:
+    items(content["signatures"]).append("no signature")
+
+
 def _unpadded(content: JsonObject) -> None:
     signature = _first_signature(content)
     signature["sig"] = str(signature["sig"]).rstrip("=")
@@ -250,7 +269,9 @@ EXAMPLES: dict[str, Callable[[], Case]] = {
     "extension": lambda: _layout(_set_in_step(expected_predicates=[{"predicateType": "x"}])),
     "command-of-no-words": lambda: _link(_set(command=[1])),
     "no-value": lambda: _rules_of_tag(["ALLOW", "{NAME}"], ["ALLOW", "*"]),
+    "parameters-in-sublayout": _parameter_in_sublayout,
     "abnormal-artifact": lambda: _link(_artifact("src/../src/c", {**digest("c")})),
+    "no-artifacts": lambda: _link(_without("materials")),
     "malformed-digest": lambda: _link(_artifact("src/c", {"sha256": "abc"})),
     "command-of-inspection": lambda: _inspection(["sh", "-c", "true"], [], {}),
     "overlooked-files": lambda: _inspection(["true"], [["DISALLOW", "*"]], {"evil.pyc": b"x"}),
@@ -261,6 +282,7 @@ EXAMPLES: dict[str, Callable[[], Case]] = {
     "padding": lambda: _afterwards(_unpadded),
     "wrong-hint": lambda: _afterwards(_without_keyid),
     "same-hint-twice": _same_hint_twice,
+    "malformed-signature": lambda: _afterwards(_no_signature, _METABLOCK, paper=0),
     "openpgp-signature": _openpgp_signature,
     "no-keyid-in-key": lambda: _layout(_nameless_key),
     "unknown-key": lambda: _layout(

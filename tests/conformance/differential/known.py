@@ -193,11 +193,25 @@ DIFFERENCES = (
         layouts.nothing_to_substitute,
     ),
     Difference(
+        "parameters-in-sublayout",
+        ("Q1", "U1"),
+        Here.REFUSED,
+        "a parameter in a sublayout, to which no values are given",
+        layouts.parameters_in_sublayout,
+    ),
+    Difference(
         "abnormal-artifact",
         ("P9",),
         Here.REFUSED,
         "artifact names such as `dir/../foo`, `./foo`, `/foo`",
         links.abnormal_artifact,
+    ),
+    Difference(
+        "no-artifacts",
+        ("L10",),
+        Here.REFUSED,
+        "a link without the member `materials` or `products`",
+        links.no_artifacts,
     ),
     Difference(
         "malformed-digest",
@@ -268,6 +282,13 @@ DIFFERENCES = (
         Here.ACCEPTED,
         "several signatures with one key id, each of which is tried",
         envelopes.same_hint_twice,
+    ),
+    Difference(
+        "malformed-signature",
+        ("T1", "V4"),
+        Here.ACCEPTED,
+        "something among the signatures that is none, beside good ones",
+        envelopes.malformed_signature,
     ),
     Difference(
         "openpgp-signature",
