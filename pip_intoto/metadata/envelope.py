@@ -38,6 +38,8 @@ _HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
 
 #: More bytes than this are not kept twice.
 _LARGE = 4 * 1024 * 1024
+#: So many artifacts take a while to bring into canonical form.
+_MANY = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,35 @@ class _Signed:
 
     members: dict[str, JsonValue]
     uniform: dict[str, Uniform]
+
+
+class Content:
+    """What was signed of an envelope: equal for all copies, whoever signed them, and in order.
+
+    Only where the beginning does not decide are digests of the whole made, which takes time.
+    """
+
+    __slots__ = ("_beginning", "_envelope")
+
+    def __init__(self, envelope: Envelope, beginning: bytes) -> None:
+        self._envelope = envelope
+        self._beginning = beginning
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Content) or self._beginning != other._beginning:
+            return False
+        return self._envelope is other._envelope or self._digest() == other._digest()
+
+    def __lt__(self, other: Content) -> bool:
+        if self._beginning != other._beginning:
+            return self._beginning < other._beginning
+        return self._envelope is not other._envelope and self._digest() < other._digest()
+
+    def __hash__(self) -> int:
+        return hash(self._beginning)
+
+    def _digest(self) -> bytes:
+        return self._envelope._signed_digest  # noqa: SLF001 - theirs to share, in this module alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +136,18 @@ class Envelope:
         return canonical.encode_members(payload.members, payload.uniform)
 
     @cached_property
-    def signed_digest(self) -> bytes:
-        """The SHA-256 of :attr:`signed`: the same for all copies, whoever signed them."""
+    def content(self) -> Content:
+        """What was signed, to be compared."""
+        payload = self._payload
+        if isinstance(payload, bytes):
+            return Content(self, payload)
+        if sum(map(len, payload.uniform.values())) < _MANY:
+            return Content(self, self.signed)
+        # Artifacts are nearly all of such a link, and its other members tell it from most others.
+        return Content(self, canonical.encode_members(payload.members, {}))
+
+    @cached_property
+    def _signed_digest(self) -> bytes:
         return hashlib.sha256(self.signed).digest()
 
     @property

@@ -33,11 +33,25 @@ class Node:
     value is of another.
     """
 
-    __slots__ = ("place", "value")
+    __slots__ = ("_above", "_step", "value")
 
     def __init__(self, value: JsonValue, place: str = "") -> None:
         self.value = value
-        self.place = place
+        self._above: Node | None = None
+        #: The name or index below the node above; without one, the whole place.
+        self._step: str | int = place
+
+    @property
+    def place(self) -> str:
+        """Where the value stands; put together only when an error asks for it."""
+        if self._above is None:
+            return str(self._step)
+        above = self._above.place
+        if isinstance(self._step, int):
+            return f"{above}[{self._step}]"
+        if not _PLAIN_MEMBER.fullmatch(self._step):
+            return f"{above}[{shown(self._step)}]"
+        return f"{above}.{self._step}" if above else self._step
 
     def malformed(self, message: str, *, expected: str = "", found: str = "") -> MetadataMalformed:
         """The error to raise about this value."""
@@ -97,7 +111,7 @@ class Node:
 
     def inner(self, name: str, value: JsonValue) -> Node:
         """``value``, standing where the member ``name`` of this object would."""
-        return Node(value, self._place_of(name))
+        return self._below(value, name)
 
     def items(self) -> Iterator[tuple[str, Node]]:
         """Names and values of this object's members."""
@@ -107,12 +121,13 @@ class Node:
     def elements(self) -> Iterator[Node]:
         """The elements of this list."""
         for index, value in enumerate(self.sequence()):
-            yield Node(value, f"{self.place}[{index}]")
+            yield self._below(value, index)
 
-    def _place_of(self, name: str) -> str:
-        if not _PLAIN_MEMBER.fullmatch(name):
-            return f"{self.place}[{shown(name)}]"
-        return f"{self.place}.{name}" if self.place else name
+    def _below(self, value: JsonValue, step: str | int) -> Node:
+        node = Node(value)
+        node._above = self
+        node._step = step
+        return node
 
     def _wanted(self, what: str) -> MetadataMalformed:
         return self.malformed(f"this must be {what}", expected=what, found=shown(self.value))

@@ -212,15 +212,15 @@ class Certified:
         """
         holders: dict[Holder, None] = {}
         refused: dict[Refused, None] = {}
-        for signature in envelope.signatures if self._steps else ():
-            if not signature.certificate:
-                continue
+        certified = [each for each in envelope.signatures if each.certificate and self._steps]
+        signed = envelope.signed if certified else b""
+        for signature in certified:
             judged = self._judge(signature.certificate)
             if isinstance(judged, Refused):
                 refused[judged] = None
             elif not any(map(judged.may_carry_out, self._steps)):
                 refused[Refused(judged.names, "it satisfies no constraint of any step")] = None
-            elif not verify_signature(judged.key, signature, envelope.signed):
+            elif not verify_signature(judged.key, signature, signed):
                 refused[Refused(judged.names, "its key did not make the signature")] = None
             else:
                 holders[judged] = None

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
 
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.bundle import Document
+    from pip_intoto.metadata.envelope import Content
     from pip_intoto.metadata.layout import Inspection, Step
     from pip_intoto.verification.binding import Binding, Subject
     from pip_intoto.verification.certificates import Certified
@@ -167,7 +168,7 @@ def wanted_names(
     """
     workflow = _Workflow(documents, trust, None, None, now, limits)
     have = {document.hint for document in documents}
-    names = dict.fromkeys(workflow.names_below(root.layout, "", (root.signed,)))
+    names = dict.fromkeys(workflow.names_below(root.layout, "", (root.content,)))
     return tuple(name for name in names if name not in have)
 
 
@@ -236,11 +237,11 @@ class _Workflow:
         return self._pool.notes()
 
     def verify_root(self, root: RootLayout) -> _Outcome:
-        return next(iter(self._outcomes(root.layout, (root.signed,))))
+        return next(iter(self._outcomes(root.layout, (root.content,))))
 
     def survey(self, root: RootLayout) -> tuple[TraceEntry, ...]:
         entries: list[TraceEntry] = []
-        for name, found in self._load(root.layout, (root.signed,)).items():
+        for name, found in self._load(root.layout, (root.content,)).items():
             entries += [
                 TraceEntry(f"step {name}", Outcome.OK, f"a link that counts: {each.record.origin}")
                 for each in found.candidates
@@ -252,7 +253,7 @@ class _Workflow:
     # V4 to V11 for one layout, the root or a sublayout.
 
     def _outcomes(
-        self, layout: Layout, within: tuple[bytes, ...], *, signer: Signer | None = None
+        self, layout: Layout, within: tuple[Content, ...], *, signer: Signer | None = None
     ) -> Iterable[_Outcome]:
         """Yield the choices of links that satisfy ``layout``; raises when there is none.
 
@@ -298,13 +299,13 @@ class _Workflow:
         # V9: "Artifact rules are applied against the products and materials reported by each step"
         return search(layout.steps, groups, accept, self._budget, self._limits)
 
-    def _load(self, layout: Layout, within: tuple[bytes, ...]) -> dict[str, StepEvidence]:
+    def _load(self, layout: Layout, within: tuple[Content, ...]) -> dict[str, StepEvidence]:
         evidence = {step.name: StepEvidence() for step in layout.steps}
         keyring = self._pool.functionaries(layout)
         certified = self._pool.certified(layout)
         for document in self._pool.documents:
             # U4: a layout is no part of itself.
-            if document.envelope.signed_digest in within:
+            if document.envelope.content in within:
                 continue
             # V5: which of the layout's functionaries signed, whatever the keyids say (E7).
             signed: tuple[Signing | Holder, ...] = self._pool.signings(document, keyring)
@@ -328,7 +329,7 @@ class _Workflow:
                         found.failed.append((error, authorised))
         for found in evidence.values():
             # Copies of a link: what in them nobody signed does not decide which is named first.
-            found.candidates.sort(key=lambda each: (each.signed, sorted(each.signings)))
+            found.candidates.sort(key=lambda each: (each.content, sorted(each.signings)))
         return evidence
 
     def _holders(
@@ -422,7 +423,7 @@ class _Workflow:
                 ),
                 principals=authorised.principals,
                 signings=authorised.signings,
-                signed=document.envelope.signed_digest,
+                content=document.envelope.content,
                 documents=(document.envelope.sha256,),
             )
         )
@@ -435,7 +436,7 @@ class _Workflow:
         sublayout: Layout,
         layout: Layout,
         signed: Sequence[Signing | Holder],
-        within: tuple[bytes, ...],
+        within: tuple[Content, ...],
         evidence: Mapping[str, StepEvidence],
     ) -> None:
         presented: dict[str, tuple[list[_Summary], EvidenceInvalid | None]] = {}
@@ -460,7 +461,7 @@ class _Workflow:
                         record=replace(summary.record, origin=origin),
                         principals=signer.authorised.principals,
                         signings=signer.authorised.signings,
-                        signed=document.envelope.signed_digest,
+                        content=document.envelope.content,
                         documents=(document.envelope.sha256, *summary.documents),
                         notes=summary.notes,
                     )
@@ -468,7 +469,7 @@ class _Workflow:
                 ]
 
     def _summaries(
-        self, document: Document, sublayout: Layout, within: tuple[bytes, ...], signer: Signer
+        self, document: Document, sublayout: Layout, within: tuple[Content, ...], signer: Signer
     ) -> tuple[list[_Summary], EvidenceInvalid | None]:
         """Return the different summary links of a sublayout, or why it does not count."""
         # U4: recursion is bounded in depth and in all.
@@ -491,7 +492,7 @@ class _Workflow:
             # V3
             sublayout = self._with_parameters(document, sublayout)
             for outcome in self._outcomes(
-                sublayout, (*within, document.envelope.signed_digest), signer=signer
+                sublayout, (*within, document.envelope.content), signer=signer
             ):
                 # V12, U3: "the materials and products presented for matching will be derived
                 # from the materials of the first step and the products of the last step".
@@ -595,7 +596,7 @@ class _Workflow:
                     record=Record(materials=link.materials, products=link.products, origin=origin),
                     principals=signer.authorised.principals,
                     signings=signer.authorised.signings,
-                    signed=document.envelope.signed_digest,
+                    content=document.envelope.content,
                     documents=(sha256,),
                     notes=(f"inspection {inspection.name}: reported, not seen here ({origin})",),
                 )
@@ -674,14 +675,14 @@ class _Workflow:
 
     # U2
 
-    def names_below(self, layout: Layout, folder: str, within: tuple[bytes, ...]) -> list[str]:
+    def names_below(self, layout: Layout, folder: str, within: tuple[Content, ...]) -> list[str]:
         """Return the names of links below ``folder``, and below those of its sublayouts."""
         names = [folder + name for name in link_names(layout)]
         if len(within) > self._limits.sublayout_depth:
             return names
         keyring = self._pool.functionaries(layout)
         for document in self._pool.documents:
-            if document.envelope.signed_digest in within:
+            if document.envelope.content in within:
                 continue
             signed = self._pool.signings(document, keyring)
             sublayout = self._pool.payload(document) if signed else None
@@ -699,7 +700,7 @@ class _Workflow:
                         below + link_filename(inspection.name, keyid)
                         for inspection in sublayout.inspections
                     ]
-                    inner = (*within, document.envelope.signed_digest)
+                    inner = (*within, document.envelope.content)
                     names += self.names_below(sublayout, below, inner)
         return names
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.digests import Digests
+    from pip_intoto.metadata.envelope import Content
     from pip_intoto.metadata.layout import Inspection, Step
     from pip_intoto.verification.artifact_rules import Budget
 
@@ -42,14 +43,14 @@ class Candidate:
     """One valid link of a step, or the summary of a valid sublayout.
 
     ``principals`` maps the parties whose keys signed to what messages call them, ``signings``
-    pairs each with the identity of its key, ``signed`` is what they signed. ``documents`` are the
+    pairs each with the identity of its key, ``content`` is what they signed. ``documents`` are the
     sha256 of the documents it rests on, its own first.
     """
 
     record: Record
     principals: Mapping[str, str]
     signings: frozenset[tuple[str, str]]
-    signed: bytes = field(repr=False)
+    content: Content = field(repr=False)
     documents: tuple[str, ...]
     #: What is worth knowing of it when it is chosen.
     notes: tuple[str, ...] = ()

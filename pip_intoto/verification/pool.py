@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pip_intoto.errors import EvidenceInvalid
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.bundle import Document
+    from pip_intoto.metadata.envelope import Content
     from pip_intoto.metadata.layout import Layout
     from pip_intoto.metadata.link import Link
     from pip_intoto.verification.certificates import Holder, Refused
@@ -174,7 +175,7 @@ def in_one_order(documents: Sequence[Document], limits: Limits) -> tuple[Documen
     return tuple(unique.values())
 
 
-def _own_order(document: Document) -> tuple[bytes, list[bytes], str, str]:
+def _own_order(document: Document) -> tuple[Content, list[bytes], str, str]:
     envelope = document.envelope
     signatures = sorted(signature.value for signature in envelope.signatures)
-    return envelope.signed_digest, signatures, envelope.sha256, document.hint
+    return envelope.content, signatures, envelope.sha256, document.hint

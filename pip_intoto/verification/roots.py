@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.bundle import Document
+    from pip_intoto.metadata.envelope import Content
     from pip_intoto.verification.signatures import Signing
     from pip_intoto.verification.trust import Owner, Trust
 
@@ -39,13 +40,13 @@ if TYPE_CHECKING:
 class RootLayout:
     """A layout that the project owners signed to the threshold, parameters substituted.
 
-    ``sha256`` is that of the document as received, ``signed`` the bytes that the signatures
-    cover; ``signed_by`` names principals.
+    ``sha256`` is that of the document as received, ``content`` what the signatures cover;
+    ``signed_by`` names principals.
     """
 
     layout: Layout
     sha256: str
-    signed: bytes = field(repr=False)
+    content: Content = field(repr=False)
     origin: str
     signed_by: tuple[str, ...]
     trace: tuple[TraceEntry, ...] = ()
@@ -67,7 +68,7 @@ def root_layouts(
     owners = _Owners(trust, now, limits)
     faults: list[tuple[int, EvidenceInvalid]] = []
     notes: list[TraceEntry] = []
-    believed: dict[bytes, RootLayout] = {}
+    believed: dict[Content, RootLayout] = {}
     for document in in_one_order(documents, limits):
         try:
             root = owners.believe(document)
@@ -80,8 +81,8 @@ def root_layouts(
             continue
         # The same layout in another envelope is no other layout: the one with more names stands.
         if root is not None:
-            known = believed.get(root.signed, root)
-            believed[root.signed] = max(known, root, key=_weight)
+            known = believed.get(root.content, root)
+            believed[root.content] = max(known, root, key=_weight)
     if not believed:
         if not faults:
             raise owners.nobody_signed(len(documents))
@@ -180,7 +181,7 @@ class _Owners:
         return RootLayout(
             layout=layout,
             sha256=document.envelope.sha256,
-            signed=document.envelope.signed_digest,
+            content=document.envelope.content,
             origin=document.origin,
             signed_by=tuple(names),
             trace=(TraceEntry("layout", Outcome.OK, summary),),
