@@ -57,8 +57,10 @@ _ED25519_HEX = re.compile(r"[0-9a-fA-F]{64}")
 #: What the schemes of OpenPGP keys begin with.
 _OPENPGP = "pgp+"
 _KEYID = re.compile(r"[0-9a-fA-F]{8,128}")
-#: An ed25519 key whose algorithm has the NULL parameters that RFC 8410 forbids, as older
-#: libraries write it; some rebuilders of Linux distributions have such keys.
+#: What stands before the 32 bytes of an ed25519 key in its DER form (RFC 8410).
+_ED25519 = bytes.fromhex("302a300506032b6570032100")
+#: The same with the NULL parameters that RFC 8410 forbids, as older libraries write it; some
+#: rebuilders of Linux distributions have such keys.
 _ED25519_WITH_NULL = bytes.fromhex("302c300706032b65700500032100")
 _PEM = re.compile(r"-----BEGIN ((?:RSA )?PUBLIC KEY)-----([A-Za-z0-9+/=\s]*)-----END \1-----")
 
@@ -186,12 +188,11 @@ def load_pem(data: bytes, keyid: str | None = None, *, scheme: str | None = None
     that it signs with. Raises :class:`pip_intoto.errors.UnusableKey` for anything but one public
     key of a supported kind and size.
     """
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
     loaded, keytype, default = _from_pem(data.decode("utf-8", "replace"))
-    if keytype == "ed25519":
-        public = loaded.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
-    else:
+    public = _raw_ed25519(loaded).hex()
+    if not public:
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
         public = loaded.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     scheme = scheme or default
     if keyid is None:
@@ -262,12 +263,26 @@ def material(key: PublicKey) -> Material:
 
 @functools.lru_cache(maxsize=1024)
 def _identity(keytype: str, public: str, is_openpgp: bool) -> str:  # noqa: FBT001 - cached
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
     # Serialised afresh, so that it does not matter how the key was spelled.
     loaded = _material(keytype, public, is_openpgp)
+    if raw := _raw_ed25519(loaded):
+        return hashlib.sha256(_ED25519 + raw).hexdigest()
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
     der = loaded.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(der).hexdigest()
+
+
+def _raw_ed25519(loaded: Material) -> bytes:
+    """The 32 bytes of an ed25519 key; empty for keys of other kinds.
+
+    Most keys are of this kind, and their DER form is these bytes behind others that never change.
+    What the library has to read and write all kinds takes longer to import than a verification
+    with ed25519 keys takes, and is left alone until a key of another kind turns up.
+    """
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    return loaded.public_bytes_raw() if isinstance(loaded, Ed25519PublicKey) else b""
 
 
 @functools.lru_cache(maxsize=1024)
@@ -284,9 +299,7 @@ def _material(keytype: str, public: str, is_openpgp: bool) -> Material:  # noqa:
             found=shown(keytype) if not is_openpgp else "another method of OpenPGP's",
         )
     if keytype == "ed25519" and _ED25519_HEX.fullmatch(public):
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-        return Ed25519PublicKey.from_public_bytes(bytes.fromhex(public))
+        return _ed25519(bytes.fromhex(public))
     loaded, actual, scheme = _from_pem(public)
     # Older metadata writes the scheme of an ECDSA key where its type belongs.
     if keytype not in {actual, scheme}:
@@ -300,10 +313,6 @@ def _from_pem(text: str) -> tuple[Material, str, str]:
     """A key with its keytype and the scheme that it signs with by default."""
     # cryptography takes its time to import: only who looks into a key pays.
     from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-    from cryptography.hazmat.primitives.serialization import load_der_public_key
 
     blocks = _PEM.findall(text)
     if len(blocks) != 1 or text.count("-----BEGIN") != 1:
@@ -314,12 +323,29 @@ def _from_pem(text: str) -> tuple[Material, str, str]:
         )
     try:
         der = base64.b64decode(blocks[0][1])
-        if der.startswith(_ED25519_WITH_NULL):
-            raw = der[len(_ED25519_WITH_NULL) :]
-            return Ed25519PublicKey.from_public_bytes(raw), "ed25519", "ed25519"
-        loaded = load_der_public_key(der)
+        for beginning in (_ED25519, _ED25519_WITH_NULL):
+            if der.startswith(beginning):
+                return _ed25519(der[len(beginning) :]), "ed25519", "ed25519"
+        return _of_any_kind(der)
     except (ValueError, TypeError, UnsupportedAlgorithm):  # binascii.Error is a ValueError
         raise UnusableKey("this public key cannot be read") from None
+
+
+def _ed25519(raw: bytes) -> Ed25519PublicKey:
+    """Raises ValueError unless there are 32 bytes."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    return Ed25519PublicKey.from_public_bytes(raw)
+
+
+def _of_any_kind(der: bytes) -> tuple[Material, str, str]:
+    """As :func:`_from_pem`; raises what the library raises."""
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    loaded = load_der_public_key(der)
     if isinstance(loaded, RSAPublicKey):
         _of_fair_size(loaded)
         return loaded, "rsa", "rsassa-pss-sha256"

@@ -249,15 +249,21 @@ def verify_signature(key: PublicKey, signature: Signature, signed: bytes) -> boo
 
 def _verify(key: PublicKey, signature: bytes, signed: bytes) -> None:
     """Return if ``signature`` is good; raise InvalidSignature, or what the library raises."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    public = material(key)
+    scheme = key.scheme
+    if isinstance(public, Ed25519PublicKey):
+        if scheme != "ed25519":
+            raise _unfit(key)
+        return public.verify(signature, signed)
+    # Imported here for start-up time: many chains have ed25519 keys only.
     from cryptography.hazmat.primitives.asymmetric.dsa import DSAPublicKey
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
 
-    public = material(key)
-    scheme = key.scheme
     digest = (
         SHA384()
         if scheme.endswith("384")
@@ -265,10 +271,7 @@ def _verify(key: PublicKey, signature: bytes, signed: bytes) -> None:
         if scheme.endswith(("512", "521"))
         else SHA256()
     )
-    if isinstance(public, Ed25519PublicKey):
-        if scheme == "ed25519":
-            return public.verify(signature, signed)
-    elif isinstance(public, RSAPublicKey):
+    if isinstance(public, RSAPublicKey):
         if scheme in _RSA_SCHEMES:
             # Signers choose the length of the salt; the specification names none.
             is_pss = scheme.startswith("rsassa-pss")
@@ -282,8 +285,12 @@ def _verify(key: PublicKey, signature: bytes, signed: bytes) -> None:
     elif _ML_DSA_SCHEMES.get(scheme) == len(public.public_bytes_raw()):
         # TUF's TAP 21: the message is hashed first, behind a prefix with the version.
         return public.verify(signature, b"tuf\x01" + hashlib.sha512(signed).digest())
-    raise UnusableKey(
+    raise _unfit(key)
+
+
+def _unfit(key: PublicKey) -> UnusableKey:
+    return UnusableKey(
         "this key cannot be used with this scheme",
         expected=f"a scheme for {key.keytype} keys that is supported",
-        found=shown(scheme),
+        found=shown(key.scheme),
     )

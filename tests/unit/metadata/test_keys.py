@@ -139,6 +139,16 @@ def test_T3_equal_material_is_one_identity_however_it_is_spelled() -> None:
     assert identity(named) == hashlib.sha256(der).hexdigest()
 
 
+@pytest.mark.parametrize(
+    "public", [ED25519.public_key(), RSA, P256], ids=["ed25519", "rsa", "p256"]
+)
+def test_T3_an_identity_is_the_hash_of_the_der_form(
+    public: ed25519.Ed25519PublicKey | rsa.RSAPublicKey | ec.EllipticCurvePublicKey,
+) -> None:
+    der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert identity(load_pem(pem(public).encode())) == hashlib.sha256(der).hexdigest()
+
+
 def test_T3_elliptic_points_may_be_compressed_and_rsa_keys_bare() -> None:
     uncompressed = P256.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     point = P256.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
@@ -171,6 +181,8 @@ def test_T3_other_material_is_another_identity() -> None:
         ("rsa", pem(RSA) + pem(RSA)),
         ("rsa", armoured(b"", "PRIVATE KEY") + pem(RSA)),
         ("ed25519", armoured(bytes.fromhex("302c300706032b65700500032100") + b"short")),
+        ("ed25519", armoured(bytes.fromhex("302a300506032b6570032100") + b"short")),
+        ("ed25519", armoured(bytes.fromhex("302a300506032b6570032100") + bytes(33))),
     ],
 )
 def test_K2_what_cannot_be_read_is_unusable(keytype: str, public: str) -> None:
