@@ -73,7 +73,10 @@ _TAR = frozenset({"tar", "/bin/tar", "/usr/bin/tar"})
 #: unzip's options that do not change which files come out: quiet, overwrite, never overwrite.
 _UNZIP_FLAGS = frozenset({"-q", "-qq", "-o", "-n", "-qo", "-oq", "-qn", "-nq"})
 #: One group of letters: extract, verbose, a compression (told by the file itself), file.
-_TAR_LETTERS = re.compile(r"-?(?=[^x]*x)[xvzjJap]*f")
+_TAR_LETTERS = re.compile(r"-(?=[^x]*x)[xvzjJap]*f")
+#: The first word without a dash, as of old: the file is the next word, wherever the f stands. After
+#: a dash it would be the rest of the group: `-xfz` is about a file named z.
+_TAR_OLD_LETTERS = re.compile(r"(?=[^x]*x)[xvzjJap]*f[xvzjJap]*")
 _TAR_EXTRACT = frozenset({"-x", "--extract", "--get", "-xv", "-xz", "-xzv", "-xvz"})
 _TAR_FLAGS = frozenset(
     {"-v", "--verbose", "-z", "--gzip", "-j", "--bzip2", "-J", "--xz", "-a", "--auto-compress",
@@ -91,7 +94,8 @@ def recognise(run: Sequence[str]) -> Native | None:
         python -m zipfile -e FILE DIR           (or --extract)
         python -m wheel unpack FILE [-d DIR]    (or --dest; or wheel unpack …)
         python -m tarfile -e FILE [DIR]         (or --extract)
-        tar -x[v][z|j|J]f FILE [-C DIR]         (or tar --extract --file FILE [--directory DIR])
+        tar -x[v][z|j|J]f FILE [-C DIR]         (or tar --extract --file FILE [--directory DIR];
+                                                 or, without the dash, letters in any order)
 
     Anything more, ``--strip-components`` and the like, is not native.
     """
@@ -201,7 +205,8 @@ def _tar(arguments: list[str]) -> Native | None:
     extract = False
     words = iter(arguments)
     for index, word in enumerate(words):
-        if _TAR_LETTERS.fullmatch(word) and (word.startswith("-") or index == 0) and not archive:
+        old = index == 0 and _TAR_OLD_LETTERS.fullmatch(word)
+        if old or (_TAR_LETTERS.fullmatch(word) and not archive):
             extract, archive = True, next(words, "")
         elif word in _TAR_EXTRACT:
             extract = True

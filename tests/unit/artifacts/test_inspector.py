@@ -267,6 +267,8 @@ SDIST = "demo-1.0.tar.gz"
         (SDIST, f"python -m tarfile --extract {SDIST} out"),
         (SDIST, f"tar xf {SDIST}"),
         (SDIST, f"tar xzf {SDIST}"),
+        (SDIST, f"tar xfz {SDIST}"),
+        (SDIST, f"tar fvxz {SDIST} -C out"),
         (SDIST, f"tar -xvzf ./{SDIST}"),
         (SDIST, f"tar -x -z -f {SDIST} -C out"),
         (SDIST, f"tar --extract --gzip --file={SDIST} --directory=out"),

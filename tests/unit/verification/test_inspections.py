@@ -31,6 +31,9 @@ SDIST = "demo-1.0.tar.gz"
         (f"tar -xf ./{SDIST} -C out", Unpack("tar", f"./{SDIST}", "out/")),
         (f"tar --extract --gzip --file={SDIST} --directory=out", Unpack("tar", SDIST, "out/")),
         (f"tar -x -f {SDIST}", Unpack("tar", SDIST, "")),
+        (f"tar xzf {SDIST}", Unpack("tar", SDIST, "")),
+        (f"tar xfz {SDIST}", Unpack("tar", SDIST, "")),
+        (f"tar fzvx {SDIST} -C out", Unpack("tar", SDIST, "out/")),
     ],
 )
 def test_I3_commands_that_are_native(run: str, expected: object) -> None:
@@ -73,6 +76,19 @@ def test_I3_commands_that_are_native(run: str, expected: object) -> None:
         f"tar -xf {SDIST} -C a -C b",
         f"tar -xf {SDIST} -f other.tar",
         "tar -xf",
+        "tar xfz",
+        # After a dash, what follows the f is the file's name, and the next word a member's.
+        "tar -xfz",
+        f"tar -xfz {SDIST}",
+        f"tar -fx {SDIST}",
+        f"tar -v xfz {SDIST}",
+        # Two files, or none; another folder, or another operation.
+        f"tar xff {SDIST} {SDIST}",
+        f"tar xz {SDIST}",
+        f"tar xfC {SDIST} out",
+        f"tar xfO {SDIST}",
+        f"tar tfz {SDIST}",
+        f"tar cfz {SDIST}",
         f"tar -vf {SDIST}",
     ],
 )
