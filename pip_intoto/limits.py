@@ -7,7 +7,7 @@ themselves may be larger (:data:`LOCAL`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pip_intoto.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

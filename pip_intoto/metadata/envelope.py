@@ -6,7 +6,7 @@ import binascii
 import hashlib
 import re
 import string
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +17,7 @@ from pip_intoto.metadata.certificates import parse_signer
 from pip_intoto.metadata.layout import parse_layout
 from pip_intoto.metadata.link import parse_link
 from pip_intoto.metadata.node import Node, shown
+from pip_intoto.values import dataclass
 
 if TYPE_CHECKING:
     from pip_intoto.limits import Limits
