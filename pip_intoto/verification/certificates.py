@@ -31,7 +31,7 @@ from pip_intoto.values import dataclass
 from pip_intoto.verification.signatures import verify_signature
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from cryptography.x509 import Certificate, Extensions, ExtensionType, Name, ObjectIdentifier
@@ -74,7 +74,7 @@ class Names:
     def meet(self, constraint: Constraint) -> bool:
         """Tell whether they are what ``constraint`` asks for: X1, "all values one-to-one"."""
         return all(
-            allowed is None or (len(values) == len(allowed) and allowed.issuperset(values))
+            allowed is None or (len(values) == len(allowed) and allowed == frozenset(values))
             for values, allowed in (
                 (self.common_name, constraint.common_name),
                 (self.dns_names, constraint.dns_names),
@@ -105,17 +105,33 @@ class Names:
 class Holder:
     """A key that signed, and a certificate for it.
 
-    ``roots`` are the authorities that it chains to, as the layout calls them.
+    ``roots`` are the authorities that it chains to, as the layout calls them. ``family`` and
+    ``masters`` are those of a key that belongs to an OpenPGP key of the layout as well (K6).
     """
 
     key: PublicKey
     identity: str
     names: Names
     roots: frozenset[str]
+    family: tuple[str, ...] = ()
+    masters: tuple[str, ...] = ()
 
-    def is_among(self, identities: Collection[str]) -> bool:
-        """Tell whether the key is one of those with ``identities``."""
-        return self.identity in identities
+    def principal(self, names: Mapping[str, str]) -> tuple[str, str]:
+        """Return the party that signed, and what messages call it.
+
+        T3: where its key is known otherwise, by ``names`` (by identity) or as one of a family, it
+        is that party. Else it is told by the names that an authority gave it.
+        """
+        family = self.family or (self.identity,)
+        name = next((names[each] for each in family if each in names), "")
+        if name:
+            return f"principal {name}", name
+        principal = f"key {family[0]}" if self.family else self.names.principal
+        return principal, str(self.names)
+
+    def is_among(self, revoked: Collection[str]) -> bool:
+        """Tell whether the key, or one that it is a subkey of, has one of these identities."""
+        return self.identity in revoked or any(each in revoked for each in self.masters)
 
     def may_carry_out(self, step: Step) -> bool:
         """Tell whether the certificate satisfies one of the step's constraints."""

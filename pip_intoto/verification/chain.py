@@ -311,7 +311,9 @@ class _Workflow:
             # V5: which of the layout's functionaries signed, whatever the keyids say (E7).
             signed: tuple[Signing | Holder, ...] = self._pool.signings(document, keyring)
             # X1
-            signed += self._holders(document, certified, layout, evidence)
+            for holder in self._holders(document, certified, layout, evidence):
+                family, masters = keyring.kin(holder.identity)
+                signed += (replace(holder, family=family, masters=masters),)
             if not signed:
                 continue
             # V4: "one or more pieces of link or layout metadata is loaded"
@@ -362,8 +364,8 @@ class _Workflow:
         strangers = []
         for signing in signed:
             if isinstance(signing, Holder):
-                # X1: the party is told by the names that an authority gave it.
-                principal, called = signing.names.principal, str(signing.names)
+                # X1
+                principal, called = signing.principal(self._trust.principals)
                 may_sign = signing.may_carry_out(step)
             else:
                 # T3: by the key itself, not by the names that the layout has for it.

@@ -112,7 +112,11 @@ class Keyring:
         self._listed: dict[_Method, list[Signing]] = {}
         self._called: dict[str, list[_Method]] = {}
         self.unusable: list[PublicKey] = []
+        #: Keys that belong to an OpenPGP key, by identity.
+        self._relatives: dict[str, Signing] = {}
         for signing in _as_families(self._signings_of(keys)):
+            if signing.family:
+                self._relatives[signing.identity] = signing
             method = (signing.identity, signing.signer.scheme)
             self._listed.setdefault(method, []).append(signing)
             self._called.setdefault(signing.signer.keyid, []).append(method)
@@ -134,6 +138,11 @@ class Keyring:
     def __len__(self) -> int:
         """How many different keys there are to try."""
         return len(self._listed)
+
+    def kin(self, identity: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the family and the masters of a key, both empty when it has none (K6)."""
+        relative = self._relatives.get(identity)
+        return ((), ()) if relative is None else (relative.family, relative.masters)
 
     def signings(self, envelope: Envelope) -> tuple[Signing, ...]:
         """Return every key with a signature on ``envelope`` that verifies.

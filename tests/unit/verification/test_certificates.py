@@ -16,6 +16,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import NameOID
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from fixtures import openpgp
+from fixtures.keys import key
+from fixtures.openpgp import OpenPGPKey
 from pip_intoto.errors import (
     KeyRevoked,
     LinkMissing,
@@ -25,8 +28,9 @@ from pip_intoto.errors import (
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer.authoring import Envelope
 from pip_intoto.metadata.envelope import read_payload
-from pip_intoto.metadata.keys import identity, load_pem
+from pip_intoto.metadata.keys import identity, load_pem, parse_key
 from pip_intoto.metadata.layout import Layout
+from pip_intoto.metadata.node import Node
 from pip_intoto.verification.certificates import Certified
 from tests.unit.verification.authorities import (
     DAY,
@@ -559,6 +563,15 @@ def test_X1_two_common_names_are_not_one() -> None:
     assert built_by(plain, layout=root(constraint(common_name="Bob"))).links
 
 
+@pytest.mark.rejects("X1")
+def test_X1_one_value_twice_is_not_two_values() -> None:
+    wanted = ["build.example.com", "release.example.com"]
+    asked = root(constraint(dns_names=wanted))
+    assert built_by(certify(by=INTERMEDIATE, dns_names=wanted), layout=asked).links
+    twice = certify(by=INTERMEDIATE, dns_names=["build.example.com"] * 2)
+    assert "satisfies no constraint of any step" in refused(twice, layout=asked)
+
+
 @pytest.mark.accepts("X1")
 def test_X1_one_constraint_of_several_is_enough() -> None:
     asked = root(constraint(uris=["spiffe://example.com/other"]), constraint(uris=[SPIFFE]))
@@ -777,6 +790,61 @@ def test_X1_T3_a_listed_key_and_its_certificate_are_one() -> None:
     with pytest.raises(LinkThresholdUnmet):
         built_by(BUILD, layout=described)
     assert built_by(BUILD, FULL, layout=described).links
+
+
+@pytest.mark.rejects("X1", "T3")
+def test_X1_T3_a_certificate_counts_for_the_party_that_the_policy_gives_its_key() -> None:
+    other = key("other")
+    described = document(
+        layout(
+            tag_step(),
+            build_step(pubkeys=[other.keyid], cert_constraints=[constraint()], threshold=2),
+            keys=[TAGGER, other],
+            rootcas=listed(aa=ROOT),
+            intermediatecas=listed(bb=INTERMEDIATE),
+        ),
+        OWNER,
+    )
+    documents = evidence(
+        signed_with(build_link(), BUILD), document(build_link(), other), layout=described
+    )
+    assert passes(documents)
+    certified = identity(load_pem(BUILD.signing_key.public_pem()))
+    listed_key = identity(load_pem(other.public_pem()))
+    assert passes(documents, trusted=trust(principals={certified: "alice", listed_key: "bob"}))
+    with pytest.raises(LinkThresholdUnmet):
+        passes(documents, trusted=trust(principals={certified: "alice", listed_key: "alice"}))
+
+
+@pytest.mark.rejects("X1", "K6", "T3")
+def test_X1_K6_a_certified_subkey_counts_with_its_master() -> None:
+    subkey = OpenPGPKey(name="laptop")
+    master = OpenPGPKey(name="master", subkeys=(subkey,))
+    private = key("laptop").private
+    assert isinstance(private, ed25519.Ed25519PrivateKey)
+    certified = certify(by=INTERMEDIATE, key=private, uris=[SPIFFE])
+    described = layout(
+        tag_step(),
+        build_step(pubkeys=[master.keyid], cert_constraints=[constraint()], threshold=2),
+        keys=[TAGGER],
+        rootcas=listed(aa=ROOT),
+        intermediatecas=listed(bb=INTERMEDIATE),
+    )
+    keys = described["keys"]
+    assert isinstance(keys, dict)
+    keys[master.keyid] = master.described()
+    chain = evidence(layout=document(described, OWNER))
+    by_master = as_document(openpgp.sign(build_link(), [master]))
+    assert passes([*chain, by_master, signed_with(build_link(), FULL)])
+    with pytest.raises(LinkThresholdUnmet):
+        passes([*chain, by_master, signed_with(build_link(), certified)])
+    # And is revoked with it.
+    known = parse_key(Node(master.described()), master.keyid)
+    revoked = trust(revoked=frozenset({identity(known)}))
+    both = [signed_with(build_link(), FULL), signed_with(build_link(), certified)]
+    assert passes([*chain, *both])
+    with pytest.raises(KeyRevoked):
+        passes([*chain, *both], trusted=revoked)
 
 
 @pytest.mark.rejects("X1")
