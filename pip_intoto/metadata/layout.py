@@ -110,6 +110,7 @@ def parse_layout(node: Node, limits: Limits) -> Layout:
             "a layout without steps verifies nothing", expected="at least one step"
         )
     _check_names(node)
+    _check_keyids(node, layout)
     return layout
 
 
@@ -236,3 +237,16 @@ def _check_names(node: Node) -> None:
                     "two steps or inspections have the same name", found=shown(name.value)
                 )
             seen.add(name.string())
+
+
+def _check_keyids(node: Node, layout: Layout) -> None:
+    # K5, K6: steps name keys by keyid. A subkey that is called as somebody else's key is would
+    # sign for the steps that are theirs.
+    named: dict[str, PublicKey] = {}
+    for listed in layout.keys.values():
+        for key in (listed, *listed.subkeys):
+            known = named.setdefault(key.keyid, key)
+            if (known.scheme, known.public) != (key.scheme, key.public):
+                raise node.member("keys").malformed(
+                    "two keys have the same keyid", found=shown(key.keyid)
+                )

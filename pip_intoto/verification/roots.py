@@ -213,7 +213,11 @@ class _Owners:
 
 
 def _parties(signing: Sequence[tuple[Owner, Signing]]) -> int:
-    return count_parties((owner.principal, each.identity) for owner, each in signing)
+    # K6: all keys of one family are one.
+    return count_parties(
+        (owner.principal, each.family[0] if each.family else each.identity)
+        for owner, each in signing
+    )
 
 
 def check_expiry(

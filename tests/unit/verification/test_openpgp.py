@@ -23,6 +23,7 @@ from pip_intoto.errors import (
     LayoutSignatureMissing,
     LinkMissing,
     LinkThresholdUnmet,
+    MetadataMalformed,
 )
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer.authoring import Envelope
@@ -132,6 +133,18 @@ def test_K6_a_subkey_authorises_nobody_but_itself() -> None:
     for other in (MASTER, SERVER):
         error = refused(chain(root, built(other)))
         assert "not authorised for this step" in error.found
+
+
+@pytest.mark.rejects("K5", "K6")
+def test_K5_a_subkey_under_the_keyid_of_somebody_else() -> None:
+    """Who may sign for one step hands in a key with a subkey that is called as another's key is."""
+    impostor = OpenPGPKey(name="impostor")
+    handed_in = OTHER.described()
+    handed_in["subkeys"] = {MASTER.keyid: impostor.described() | {"keyid": MASTER.keyid}}
+    root = layout(MASTER, more={OTHER.keyid: handed_in})
+    cast("list[JsonObject]", root["steps"])[1]["pubkeys"] = [MASTER.keyid]
+    error = refused(chain(root, built(impostor)), MetadataMalformed)
+    assert "two keys have the same keyid" in str(error)
 
 
 @pytest.mark.rejects("K6", "T1")
@@ -373,6 +386,14 @@ def test_K6_an_owner_with_two_subkeys_is_one() -> None:
     error = refused(signed_by(LAPTOP, SERVER, MASTER), LayoutSignatureMissing, trusted=trusted)
     assert "signed by master" in error.found
     assert passes(signed_by(SERVER, OTHER), trusted=trusted)
+
+
+@pytest.mark.rejects("K6", "T3")
+def test_K6_an_owner_and_a_subkey_of_theirs_are_one() -> None:
+    trusted = owned(MASTER, LAPTOP, threshold=2)
+    for signers in ([MASTER, LAPTOP], [LAPTOP, SERVER], [MASTER, LAPTOP, SERVER]):
+        refused(signed_by(*signers), LayoutSignatureMissing, trusted=trusted)
+    assert passes(signed_by(LAPTOP, OTHER), trusted=owned(MASTER, LAPTOP, OTHER, threshold=2))
 
 
 @pytest.mark.rejects("K6")
