@@ -24,15 +24,32 @@ def count_parties(signings: Iterable[tuple[str, str]]) -> int:
     for principal, key in dict.fromkeys(signings):
         keys_of.setdefault(principal, []).append(key)
     holder: dict[str, str] = {}
+    held: dict[str, str] = {}
+    #: Keys whose holders have no other, and never will have.
+    settled: set[str] = set()
 
-    def seat(principal: str, asked: set[str]) -> bool:
+    def seat(principal: str) -> bool:
         """Find a key for ``principal``, if need be by finding others for those who have one."""
-        for key in keys_of[principal]:
-            if key not in asked:
-                asked.add(key)
-                if key not in holder or seat(holder[key], asked):
-                    holder[key] = principal
-                    return True
+        wanted_by: dict[str, str] = {}
+        asking = [principal]
+        # Not recursive: hostile evidence can make as many ask each other as there are keys.
+        for who in asking:
+            for key in keys_of[who]:
+                if key in wanted_by or key in settled:
+                    continue
+                wanted_by[key] = who
+                if key in holder:
+                    asking.append(holder[key])
+                    continue
+                # It is free: each of those who asked on the way to it moves on by one.
+                free: str | None = key
+                while free is not None:
+                    taker = wanted_by[free]
+                    left = held.get(taker)
+                    holder[free], held[taker] = taker, free
+                    free = left
+                return True
+        settled.update(wanted_by)
         return False
 
-    return sum(seat(principal, set()) for principal in keys_of)
+    return sum(map(seat, keys_of))

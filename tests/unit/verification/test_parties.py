@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -54,3 +55,19 @@ def test_T3_one_more_signature_never_makes_fewer_parties(
     signings: frozenset[tuple[str, str]], another: tuple[str, str]
 ) -> None:
     assert count_parties(signings) <= count_parties({*signings, another}) <= len(signings) + 1
+
+
+@pytest.mark.parametrize("length", [2, 5_000])
+def test_T3_keys_are_passed_on_however_far(length: int) -> None:
+    """Each has a key that the next one could have as well; the last to come wants the first."""
+    chain = [(f"p{i}", f"k{j}") for i in range(length) for j in (i, i + 1)]
+    assert count_parties([*chain, ("last", "k0")]) == length + 1
+    assert count_parties([*chain, ("last", "k0"), ("more", "k0")]) == length + 1
+
+
+def test_T3_those_who_find_no_key_are_not_asked_again_and_again() -> None:
+    """Each of many would make all others look for another key, and there is none."""
+    chain = [(f"p{i}", f"k{j % 3_000}") for i in range(3_000) for j in (i, i + 1)]
+    begun = process_time()
+    assert count_parties([*chain, *((f"more {i}", "k0") for i in range(3_000))]) == 3_000
+    assert process_time() - begun < 2
