@@ -108,11 +108,11 @@ def _text(text: str, parameters: Mapping[str, str], place: str, *, in_pattern: b
         name = match.group(1)
         if name not in parameters:
             raise LayoutFeatureUnsupported(
-                f"The layout has a parameter {{{name}}}, and the policy gives it no value",
-                expected=f"a value for {name} in the policy, which has"
-                f" {', '.join(sorted(parameters)) or 'none'}",
-                found=shown(text),
-                advice=f'Add `parameters = {{ {name} = "…" }}` to the project in the policy.',
+                f"The layout has a parameter {{{name}}}, and no value is given for it",
+                expected=f"a value for {name}",
+                found=f"{shown(text)}, and values for {', '.join(sorted(parameters)) or 'nothing'}",
+                advice=f'Add `parameters = {{ {name} = "…" }}` to the project in the policy;'
+                " `verify --layout` takes values from --parameters FILE.",
                 place=place,
             )
         if not in_pattern:

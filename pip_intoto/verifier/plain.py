@@ -12,6 +12,8 @@ from pip_intoto.errors import (
     CommandError,
     EvidenceError,
     EvidenceMissing,
+    InspectionNotAllowed,
+    LayoutSignatureMissing,
     PipIntotoError,
     UnusableKey,
 )
@@ -43,6 +45,12 @@ if TYPE_CHECKING:
     from pip_intoto.verification.inspections import Inspector
     from pip_intoto.verification.record import Record
 
+#: What to do where there is no policy that could be changed, or have other keys.
+_ADVICE = {
+    InspectionNotAllowed.code: "If you trust the command, --run-inspections runs it.",
+    LayoutSignatureMissing.code: "Ask the project's owner which keys are current.",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plain:
@@ -72,7 +80,10 @@ def prepare(
     if not keys and not openpgp:
         raise CommandError("no layout key is given", expected="--layout-key FILE, or --gpg KEYID")
     envelope = parse_envelope(_read(layout, limits.document_bytes), limits=limits)
-    named = [*map(_owner, keys), *(Owner(key, f"OpenPGP key {key.keyid}") for key in openpgp)]
+    # Each key is a party. They are called by their files' names, unless two are the same.
+    names = [path.name for path in keys]
+    named = [_owner(path, path.name if names.count(path.name) == 1 else str(path)) for path in keys]
+    named += [Owner(key, f"OpenPGP key {key.keyid}") for key in openpgp]
     owners = {_identity(owner): owner for owner in named}
     if not link_dir.is_dir():
         raise CommandError(
@@ -173,7 +184,7 @@ def _refused(
             summary=f"{title}: {str(error).rstrip('.')}.",
             expected=error.expected,
             found=error.found,
-            advice=error.advice,
+            advice=_ADVICE.get(error.code, error.advice),
             trace=(*trace, TraceEntry("verdict", Outcome.FAIL, f"{error.code}: {error}")),
         )
     )
@@ -206,7 +217,7 @@ def _subject(file: Path) -> tuple[Distribution, Subject]:
     return distribution, subject
 
 
-def _owner(path: Path) -> Owner:
+def _owner(path: Path, called: str) -> Owner:
     try:
         key = load_public(_read(path, LOCAL.policy_bytes), limits=LOCAL)
         identity(key)
@@ -218,7 +229,7 @@ def _owner(path: Path) -> Owner:
             expected="a PEM file that begins with -----BEGIN PUBLIC KEY-----,"
             " or an OpenPGP key in in-toto's JSON",
         ) from error
-    return Owner(key, path.name)
+    return Owner(key, called)
 
 
 def _identity(owner: Owner) -> str:

@@ -305,6 +305,17 @@ def test_L9_every_key_must_have_signed(shell: Shell, plain: Path) -> None:
     assert "layout-signature-missing" in shell.out
 
 
+@pytest.mark.accepts("L9")
+def test_L9_key_files_with_the_same_name_are_two_keys(shell: Shell, plain: Path) -> None:
+    for folder in ("one", "two"):
+        (plain / folder).mkdir()
+        (plain / folder / "key.pub").write_bytes(key(folder).public_pem())
+    signed = authoring.sign(CHAIN.layout(), [key("one"), key("two")], CHAIN.envelope)
+    (plain / "root.layout").write_bytes(authoring.bundle([authoring.Document(signed)]))
+    words = ["verify", "--layout", plain / "root.layout", "--link-dir", plain, "--layout-keys"]
+    assert shell.run(*words, plain / "one" / "key.pub", plain / "two" / "key.pub") == 0
+
+
 def test_an_expired_layout(shell: Shell, plain: Path) -> None:
     expired = SupplyChain(project="demo", expires=PAST)
     (plain / "root.layout").write_bytes(authoring.bundle([expired.root()]))
@@ -336,6 +347,7 @@ def test_commands_run_only_when_the_command_line_says_so(shell: Shell, plain: Pa
     with_parts(plain, inspect=[authoring.inspection("look", run=["touch", str(ran)])])
     assert shell.run(*of(plain)) == 1
     assert "inspection-not-allowed" in shell.out
+    assert "--run-inspections" in shell.out
     assert not ran.exists()
     assert shell.run(*of(plain, "--run-inspections")) == 0
     assert ran.exists()
@@ -348,6 +360,8 @@ def test_parameters_are_substituted(shell: Shell, plain: Path, tmp_path: Path) -
     assert isinstance(build, dict)
     build["expected_products"] = [["CREATE", "demo-{VERSION}-*"], ["DISALLOW", "*"]]
     with_parts(plain, steps=steps)
+    assert shell.run(*of(plain, plain / WHEEL.filename)) == 1
+    assert "--parameters FILE" in shell.out
     for version, status in (("1.0", 0), ("2.0", 1)):
         (tmp_path / "parameters.json").write_text(json.dumps({"VERSION": version}))
         words = of(plain, "--parameters", tmp_path / "parameters.json", plain / WHEEL.filename)
