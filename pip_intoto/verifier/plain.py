@@ -14,7 +14,6 @@ from pip_intoto.errors import (
     EvidenceMissing,
     InspectionNotAllowed,
     LayoutSignatureMissing,
-    PipIntotoError,
     UnusableKey,
 )
 from pip_intoto.limits import LOCAL
@@ -218,16 +217,15 @@ def _subject(file: Path) -> tuple[Distribution, Subject]:
 
 
 def _owner(path: Path, called: str) -> Owner:
+    data = _read(path, LOCAL.key_bytes)
     try:
-        key = load_public(_read(path, LOCAL.policy_bytes), limits=LOCAL)
+        key = load_public(data, limits=LOCAL)
         identity(key)
-    except CommandError:
-        raise
-    except PipIntotoError as error:
+    except UnusableKey as error:
         raise CommandError(
-            f"{path} is no public key: {error}",
-            expected="a PEM file that begins with -----BEGIN PUBLIC KEY-----,"
-            " or an OpenPGP key in in-toto's JSON",
+            f"{path} is no public key that can be used: {error}",
+            expected=error.expected,
+            found=error.found,
         ) from error
     return Owner(key, called)
 
