@@ -8,9 +8,10 @@ blocks, 2 when nothing could be decided or the command could not do its work, el
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import importlib
 import os
-import signal
 import sys
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 BLOCKED = 1
 #: Nothing could be decided, or the command could not do its work.
 FAILED = 2
-#: What a shell reports of a program that Ctrl-C ended.
-INTERRUPTED = 128 + signal.SIGINT
+#: What a shell reports of a program that Ctrl-C (signal 2) ended.
+INTERRUPTED = 130
+
+#: New objects before somebody looks for garbage among them; Python's own number is far lower.
+_OBJECTS_PER_COLLECTION = 50_000
 
 #: In the order in which a newcomer meets them.
 COMMANDS = ("demo", "enable", "disable", "status", "doctor", "trust", "verify", "explain")
@@ -47,6 +51,7 @@ class Command(Protocol):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; ``argv`` defaults to the process's own. Returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _leave_garbage()
     _print_whatever_the_encoding()
     try:
         args = parser_for(words).parse_args(words)
@@ -88,7 +93,9 @@ def parser_for(words: Sequence[str]) -> argparse.ArgumentParser:
     )
     parser.set_defaults(quiet=False, verbose=False)
     parser.add_argument("--version", action="version", version=f"pip-intoto {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        prog=parser.prog, dest="command", metavar="COMMAND", required=True
+    )
     for name in (named,) if named in COMMANDS else COMMANDS:
         module = load(name)
         command = commands.add_parser(
@@ -164,6 +171,14 @@ def _described(error: OSError) -> str:
 
     where = f"{error.filename}: " if error.filename else ""
     return printable(f"{where}{error.strerror or error}")
+
+
+def _leave_garbage() -> None:
+    """A command's objects live nearly as long as it does: looking for garbage is time lost."""
+    gc.set_threshold(_OBJECTS_PER_COLLECTION)
+    # The interpreter would look at everything once more before it ends.
+    atexit.unregister(gc.freeze)
+    atexit.register(gc.freeze)
 
 
 def _print_whatever_the_encoding() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import binascii
 import hashlib
 import re
-import string
 from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 #: E4: the only payload type that carries layouts and links.
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
-_LETTERS_AND_DIGITS = (string.ascii_letters + string.digits).encode()
+_LETTERS_AND_DIGITS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _STANDARD = _LETTERS_AND_DIGITS + b"+/"
 _URL_SAFE = _LETTERS_AND_DIGITS + b"-_"
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import contextlib
 import functools
 import hashlib
@@ -322,7 +322,7 @@ def _from_pem(text: str) -> tuple[Material, str, str]:
             found=f"{len(blocks)} public keys" if blocks else shown(text[:40]),
         )
     try:
-        der = base64.b64decode(blocks[0][1])
+        der = binascii.a2b_base64(blocks[0][1])
         for beginning in (_ED25519, _ED25519_WITH_NULL):
             if der.startswith(beginning):
                 return _ed25519(der[len(beginning) :]), "ed25519", "ed25519"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -291,6 +294,38 @@ def test_plain_verification_without_a_file(shell: Shell, plain: Path) -> None:
     (plain / CHAIN.evidence(WHEEL)[1].name).unlink()
     assert shell.run(*of(plain)) == 1
     assert "link-missing" in shell.out
+
+
+def test_plain_verification_imports_only_what_it_needs(plain: Path) -> None:
+    code = (
+        "import sys; from pip_intoto.cli import main; status = main(sys.argv[1:]);"
+        " print(*sys.modules, file=sys.stderr); sys.exit(status)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, of(plain))],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert "pip_intoto.verification.chain" in done.stderr.split()
+    costly = {
+        "asyncio",
+        "cryptography.hazmat.primitives.serialization",
+        "cryptography.x509",
+        "email",
+        "importlib.metadata",
+        "packaging",
+        "pip_intoto.policy.file",
+        "platformdirs",
+        "requests",
+        "rich",
+        "securesystemslib",
+        "signal",
+        "subprocess",
+        "tempfile",
+    }
+    assert costly.isdisjoint(done.stderr.split())
 
 
 def test_the_in_toto_tools_spelling_of_the_keys(shell: Shell, plain: Path) -> None:
