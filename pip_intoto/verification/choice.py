@@ -120,6 +120,8 @@ def _joined(step: Step, buckets: list[list[Candidate]], limits: Limits) -> Itera
         frozenset[tuple[str, str]]().union(*(each.signings for each in bucket))
         for bucket in buckets
     ]
+    if count_parties(frozenset[tuple[str, str]]().union(*signings)) < step.threshold:
+        return
     agreeing: dict[tuple[int, int], bool] = {}
     several = step.threshold > 1 and len(buckets) > 1
     marks = [_sha256_of_all(bucket[0].record) for bucket in buckets] if several else []
@@ -134,23 +136,30 @@ def _joined(step: Step, buckets: list[list[Candidate]], limits: Limits) -> Itera
             agreeing[key] = _agree(buckets[one][0].record, buckets[other][0].record)
         return agreeing[key]
 
-    def extend(
-        chosen: tuple[int, ...], signed: frozenset[tuple[str, str]]
-    ) -> Iterator[tuple[int, ...]]:
+    def cliques() -> Iterator[tuple[int, ...]]:
         nonlocal tries
-        tries += 1
-        if tries > limits.documents:
-            raise MetadataTooLarge(f"The links of the step {step.name} agree in too many ways")
-        # T3: parties, not signatures.
-        if count_parties(signed) >= step.threshold:
-            yield chosen
-        if len(chosen) == step.threshold:
-            return
-        for index in range(chosen[-1] + 1 if chosen else 0, len(buckets)):
-            if all(together(one, index) for one in chosen):
-                yield from extend((*chosen, index), signed | signings[index])
+        # Not recursive: a threshold may be as high as there are links.
+        path: list[tuple[tuple[int, ...], frozenset[tuple[str, str]], Iterator[int]]]
+        path = [((), frozenset(), iter(range(len(buckets))))]
+        while path:
+            chosen, signed, later = path[-1]
+            for index in later:
+                if all(together(one, index) for one in chosen):
+                    break
+            else:
+                path.pop()
+                continue
+            tries += 1
+            if tries >= limits.documents:
+                raise MetadataTooLarge(f"The links of the step {step.name} agree in too many ways")
+            chosen, signed = (*chosen, index), signed | signings[index]
+            # T3: parties, not signatures.
+            if len(signed) >= step.threshold and count_parties(signed) >= step.threshold:
+                yield chosen
+            if len(chosen) < step.threshold:
+                path.append((chosen, signed, iter(range(index + 1, len(buckets)))))
 
-    for chosen in extend((), frozenset()):
+    for chosen in cliques():
         members = tuple(member for index in chosen for member in buckets[index])
         yield Group(
             record=_intersection([buckets[index][0].record for index in chosen]), members=members

@@ -10,6 +10,10 @@ import pytest
 from pip_intoto.errors import MetadataTooLarge
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer.authoring import Envelope
+from pip_intoto.metadata.layout import parse_layout
+from pip_intoto.metadata.node import Node
+from pip_intoto.verification.choice import Candidate, qualifying_groups
+from pip_intoto.verification.record import Record
 from tests.unit.verification.supply import (
     BUILDER,
     OTHER_BUILDER,
@@ -128,3 +132,22 @@ def test_A8_of_several_files_of_the_name_the_same_one_is_bound_in_any_order() ->
     ]
     assert bound[0] is not None
     assert bound[0] == bound[1]
+
+
+def test_T2_reports_that_agree_in_too_many_ways_are_refused_however_high_the_threshold() -> None:
+    """They agree in the sha256, and each has a digest more that nobody else has."""
+    many = 1_100
+    step = parse_layout(Node(layout(build_step(threshold=many))), DEFAULT).steps[0]
+    candidates = [
+        Candidate(
+            record=Record(materials={}, products={"a": digests("a") | {f"x{number}": "1"}}),
+            principals={f"party {number}": f"party {number}"},
+            signings=frozenset({(f"party {number}", f"key {number}")}),
+            content=document(build_link(command=[str(number)]), BUILDER).envelope.content,
+            documents=(f"{number}",),
+        )
+        for number in range(many)
+    ]
+    assert qualifying_groups(step, candidates[1:], DEFAULT) == ()
+    with pytest.raises(MetadataTooLarge, match="agree in too many ways"):
+        qualifying_groups(step, candidates, replace(DEFAULT, documents=many))
