@@ -89,7 +89,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add.add_argument(
         "--gpg",
         dest="openpgp",
-        metavar="KEYID",
+        metavar="KEY",
         action="append",
         default=[],
         help="OpenPGP key of an owner in GnuPG's keyring: FINGERPRINT, or NAME=FINGERPRINT;"
@@ -255,7 +255,7 @@ def _add(terminal: Terminal, path: Path, addition: _Addition) -> int:
     offered: list[OfferedKey] = []
     names: list[str] = []
     if not addition.keys and not addition.openpgp:
-        raise CommandError("no key is given", expected="--key FILE, or --gpg KEYID")
+        raise CommandError("no key is given", expected="--key FILE, or --gpg FINGERPRINT")
     # What is read, in the order of the two options.
     arguments = [(argument, False) for argument in addition.keys]
     arguments += [(argument, True) for argument in addition.openpgp]

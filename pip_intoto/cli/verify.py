@@ -69,11 +69,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     plain.add_argument(
         "--gpg",
         "-g",
-        metavar="KEYID",
+        metavar="FINGERPRINT",
         nargs="+",
         action="extend",
         default=[],
-        help="fingerprints of OpenPGP keys in GnuPG's keyring that must have signed the layout",
+        help="OpenPGP keys in GnuPG's keyring that must have signed the layout",
     )
     plain.add_argument(
         "--gpg-home", metavar="DIR", help="where that keyring is; default: GnuPG's own directory"

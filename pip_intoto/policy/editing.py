@@ -388,7 +388,7 @@ def _array(texts: Sequence[str]) -> str:
 
 
 def _named(offered: OfferedKey) -> str:
-    return "--gpg NAME=KEYID" if offered.path is None else f"--key NAME={offered.path}"
+    return "--gpg NAME=FINGERPRINT" if offered.path is None else f"--key NAME={offered.path}"
 
 
 def _name_of(path: Path) -> str:

@@ -77,7 +77,9 @@ def prepare(
     files that cannot be read, and MetadataMalformed or MetadataTooLarge for a layout that is none.
     """
     if not keys and not openpgp:
-        raise CommandError("no layout key is given", expected="--layout-key FILE, or --gpg KEYID")
+        raise CommandError(
+            "no layout key is given", expected="--layout-key FILE, or --gpg FINGERPRINT"
+        )
     envelope = parse_envelope(_read(layout, limits.document_bytes), limits=limits)
     # Each key is a party. They are called by their files' names, unless two are the same.
     names = [path.name for path in keys]

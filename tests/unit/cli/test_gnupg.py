@@ -201,7 +201,7 @@ def test_trust_add_takes_a_key_from_gnupg(
     # The same key again, for another project, and under a name that is another's.
     assert trust("add", "other", "--gpg", owner, *home) == 0
     assert trust("add", "third", "--gpg", f"bob={ring.key('third', 'ed25519')}", *home) == 2
-    assert "--gpg NAME=KEYID" in capsys.readouterr().err
+    assert "--gpg NAME=FINGERPRINT" in capsys.readouterr().err
     assert trust("add", "third", "--gpg", owner, "--gpg", owner, *home) == 2
 
 
@@ -241,7 +241,7 @@ def test_trust_add_needs_a_key(
     trust: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert trust("add", "demo") == 2
-    assert "--gpg KEYID" in capsys.readouterr().err
+    assert "--gpg FINGERPRINT" in capsys.readouterr().err
     assert trust("add", "demo", "--gpg", "alice") == 2
     assert "40 hex digits" in capsys.readouterr().err
 
