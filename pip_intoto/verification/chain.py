@@ -49,7 +49,6 @@ from pip_intoto.values import dataclass
 from pip_intoto.verdict import Outcome, TraceEntry
 from pip_intoto.verification.artifact_rules import Budget, shown_rule
 from pip_intoto.verification.binding import bind, nearness
-from pip_intoto.verification.certificates import Holder
 from pip_intoto.verification.choice import Candidate, Group, qualifying_groups, search
 from pip_intoto.verification.evidence import Authorised, StepEvidence, signers
 from pip_intoto.verification.inspections import is_permitted, permit
@@ -71,7 +70,7 @@ if TYPE_CHECKING:
     from pip_intoto.metadata.envelope import Content
     from pip_intoto.metadata.layout import Inspection, Step
     from pip_intoto.verification.binding import Binding, Subject
-    from pip_intoto.verification.certificates import Certified
+    from pip_intoto.verification.certificates import Certified, Holder
     from pip_intoto.verification.evidence import Signer
     from pip_intoto.verification.inspections import Inspector
     from pip_intoto.verification.roots import RootLayout
@@ -338,7 +337,7 @@ class _Workflow:
     def _holders(
         self,
         document: Document,
-        certified: Certified,
+        certified: Certified | None,
         layout: Layout,
         evidence: Mapping[str, StepEvidence],
     ) -> tuple[Holder, ...]:
@@ -363,7 +362,7 @@ class _Workflow:
         signings: set[tuple[str, str]] = set()
         strangers = []
         for signing in signed:
-            if isinstance(signing, Holder):
+            if not isinstance(signing, Signing):
                 # X1
                 principal, called = signing.principal(self._trust.principals)
                 may_sign = signing.may_carry_out(step)

@@ -6,15 +6,15 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from pip_intoto.values import dataclass
-from pip_intoto.verification.certificates import Holder
+from pip_intoto.verification.signatures import Signing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pip_intoto.errors import EvidenceInvalid
     from pip_intoto.metadata.keys import PublicKey
+    from pip_intoto.verification.certificates import Holder
     from pip_intoto.verification.choice import Candidate
-    from pip_intoto.verification.signatures import Signing
 
 
 @dataclass(slots=True)
@@ -66,7 +66,9 @@ def signers(
     signed: Sequence[Signing | Holder], authorised: Authorised, *, each_alone: bool
 ) -> list[Signer]:
     """Return who of ``signed`` is ``authorised``: all of them together, or each one alone."""
-    keys = {each.identity: each.key if isinstance(each, Holder) else each.signer for each in signed}
+    keys = {
+        each.identity: each.signer if isinstance(each, Signing) else each.key for each in signed
+    }
     found = []
     for principal, ident in sorted(authorised.signings):
         if not each_alone:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeAlias
 from pip_intoto.errors import LayoutFeatureUnsupported, MetadataMalformed, MetadataTooLarge
 from pip_intoto.metadata.envelope import read_payload
 from pip_intoto.verdict import Outcome, TraceEntry
-from pip_intoto.verification.certificates import Certified
 from pip_intoto.verification.signatures import Keyring, expired
 from pip_intoto.verification.wording import short_keyid
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from pip_intoto.metadata.envelope import Content
     from pip_intoto.metadata.layout import Layout
     from pip_intoto.metadata.link import Link
-    from pip_intoto.verification.certificates import Holder, Refused
+    from pip_intoto.verification.certificates import Certified, Holder, Refused
     from pip_intoto.verification.signatures import Signing
     from pip_intoto.verification.trust import Trust
 
@@ -118,8 +117,13 @@ class Pool:
             self.note(f"{document.origin} was skipped: {error}")
             return ()
 
-    def certified(self, layout: Layout) -> Certified:
-        """Return who may sign for some step by certificate."""
+    def certified(self, layout: Layout) -> Certified | None:
+        """Return who may sign for some step by certificate; None when nobody may."""
+        if not any(step.constraints for step in layout.steps):
+            return None
+        # Imported here for start-up time: few layouts have certificates.
+        from pip_intoto.verification.certificates import Certified
+
         certified = Certified(
             layout, now=self._now, revoked=self._trust.revoked, limits=self._limits
         )
@@ -128,9 +132,11 @@ class Pool:
         return certified
 
     def holders(
-        self, document: Document, certified: Certified
+        self, document: Document, certified: Certified | None
     ) -> tuple[tuple[Holder, ...], tuple[Refused, ...]]:
         """Return who signed ``document`` by certificate, and which certificates do not count."""
+        if certified is None:
+            return (), ()
         self._count_checks(certified.work(document.envelope))
         holders, refused = certified.signers(document.envelope)
         for certificate in refused:

@@ -16,7 +16,6 @@ from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.names import link_filename
 from pip_intoto.metadata.node import shown
 from pip_intoto.verification.artifact_rules import SIDES, shown_digests
-from pip_intoto.verification.certificates import described
 from pip_intoto.verification.link_names import keyids_of
 from pip_intoto.verification.parties import count_parties
 from pip_intoto.verification.wording import NAMED, counted, short_keyid, so_many_of
@@ -105,8 +104,11 @@ def _called(step: Step, layout: Layout, trust: Trust) -> list[str]:
         ident = None if key is None else _identity(key)
         name = None if ident is None else trust.principals.get(ident)
         names[name or f"key {short_keyid(keyid)}"] = None
-    # X1
-    names.update(dict.fromkeys(map(described, step.constraints)))
+    if step.constraints:
+        # X1. Imported here for start-up time: few layouts have certificates.
+        from pip_intoto.verification.certificates import described
+
+        names.update(dict.fromkeys(map(described, step.constraints)))
     return list(names)
 
 

@@ -317,6 +317,7 @@ def test_plain_verification_imports_only_what_it_needs(plain: Path) -> None:
         "importlib.metadata",
         "packaging",
         "pip_intoto.policy.file",
+        "pip_intoto.verification.certificates",
         "platformdirs",
         "requests",
         "rich",
