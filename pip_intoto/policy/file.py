@@ -63,8 +63,9 @@ if TYPE_CHECKING:
     from pip_intoto.policy.model import Build, Mode, Source, Unlisted
     from pip_intoto.policy.places import Places
 
-_NAME = re.compile(r"[A-Z0-9]([A-Z0-9._-]*[A-Z0-9])?", re.IGNORECASE)
-_GLOB = re.compile(r"([A-Z0-9][A-Z0-9._-]*)?\*", re.IGNORECASE)
+# Not IGNORECASE: with it, letters that are none of these (the Kelvin sign, a long s) would do.
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+_GLOB = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)?\*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PARAMETER = re.compile(r"[A-Za-z0-9_-]+")
 _SCHEMES = ("https", "http", "file")
@@ -340,6 +341,8 @@ class _Value:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
+    """A table of the file."""
+
     values: Mapping[str, object]
     at: toml.Path
     reader: _Reader

@@ -693,6 +693,15 @@ MISTAKES = [
         None,
     ),
     (
+        # The Kelvin sign, whose lower case is a k.
+        HEAD + '[[project]]\nname = "\N{KELVIN SIGN}eras"\nlayout-keys = ["alice"]',
+        7,
+        '"\N{KELVIN SIGN}eras" is not the name of a project',
+        "letters, digits, and - _ . between them",
+        "",
+        None,
+    ),
+    (
         HEAD + rule("my-demo") + rule("My_Demo"),
         9,
         "there is already a [[project]] my-demo, on line 6",
