@@ -37,6 +37,8 @@ __all__ = ["dataclass"]
 def _frozen(cls: type[T], *, slots: bool, kw_only: bool) -> type[T]:
     # Methods that the class has of its own stay.
     own = frozenset(vars(cls))
+    # Otherwise the signature would be worked out for it, of which a text in C is taken apart.
+    cls.__doc__ = cls.__doc__ or cls.__name__
     make = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)
     made = make(cls)
     for name, method in {**_SHARED, **_comparison(made), "__init__": _init(made)}.items():

@@ -101,6 +101,15 @@ def test_a_class_without_fields(dataclass: Decorator) -> None:
     assert repr(Nothing()).endswith("Nothing()")
 
 
+def test_a_class_that_says_nothing_of_itself_has_its_name_for_a_description() -> None:
+    @values.dataclass(frozen=True, slots=True)
+    class Unsaid:
+        x: int
+
+    assert Unsaid.__doc__ == "Unsaid"
+    assert Unsaid(1).x == 1
+
+
 @BOTH
 def test_own_methods_stay_and_may_keep_what_they_worked_out(dataclass: Decorator) -> None:
     @dataclass(frozen=True)
