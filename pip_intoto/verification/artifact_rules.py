@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 #: How many artifacts a message names before it counts.
 _NAMED = 3
+#: Comparisons of characters that take no longer than one of an ordinary name with a pattern.
+_CHARACTERS = 4_096
 
 
 class Budget:
@@ -56,6 +58,12 @@ class Budget:
                 "The rules of the layout are too much work for so many artifacts",
                 expected=f"at most {self._allowed} comparisons of a name with a pattern",
             )
+
+    def spend_on(self, pattern: Pattern, names: Collection[str]) -> None:
+        """Take away what it takes to compare all ``names`` with ``pattern``."""
+        # Long names with long patterns take longer, at worst each character with each.
+        characters = pattern.length * sum(map(len, names)) if pattern.length else 0
+        self.spend(len(names) + characters // _CHARACTERS)
 
 
 class _Changes:
@@ -184,7 +192,7 @@ class _Run:
             return (pattern.literal,) if pattern.literal in names else ()
         if pattern.everything:
             return names
-        self.budget.spend(len(names))
+        self.budget.spend_on(pattern, names)
         matches = pattern.matches
         return [name for name in names if matches(name)]
 
@@ -226,10 +234,8 @@ class _Run:
             name = source_prefix + pattern.literal
             queued = (name,) if name in queue else ()
         else:
-            queued = queue
-            if source_prefix:
-                queued = [name for name in self._below(source_prefix) if name in queue]
-            self.budget.spend(len(queued))
+            queued = self._queued_below(source_prefix, queue) if source_prefix else queue
+            self.budget.spend_on(pattern, queued)
             if not pattern.everything:
                 matches, start = pattern.matches, len(source_prefix)
                 queued = [name for name in queued if matches(name[start:])]
@@ -241,14 +247,19 @@ class _Run:
             pairs = zip(queued, there, strict=True)
         return agreeing(self.artifacts, theirs, pairs)
 
-    def _below(self, folder: str) -> list[str]:
-        """Return the names that begin with ``folder``, which ends with a slash."""
+    def _queued_below(self, folder: str, queue: AbstractSet[str]) -> Collection[str]:
+        """Return the queued names that begin with ``folder``, which ends with a slash."""
         names = self.sorted_names
         if not names:
             names += sorted(self.artifacts)
         # They stand together, from `folder/` up to but without `folder0`: "0" comes after "/".
         start = bisect_left(names, folder)
-        return names[start : bisect_left(names, folder[:-1] + chr(ord("/") + 1), start)]
+        end = bisect_left(names, folder[:-1] + chr(ord("/") + 1), start)
+        self.budget.spend(min(end - start, len(queue)))
+        # Rule after rule, few may be left of many.
+        if len(queue) < end - start:
+            return [name for name in queue if name.startswith(folder)]
+        return [name for name in names[start:end] if name in queue]
 
     # --- what went wrong --------------------------------------------------------------------
 

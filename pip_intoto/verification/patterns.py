@@ -31,11 +31,14 @@ class Pattern:
     """A pattern, ready to match.
 
     ``literal`` is the one name it can match, or None; ``everything`` says that it is ``*``.
+    ``length`` is how many characters each one of a name may be held against; 0 for what needs no
+    regular expression.
     """
 
     matches: Callable[[str], object]
     literal: str | None = None
     everything: bool = False
+    length: int = 0
 
 
 def _always(_name: str) -> bool:
@@ -63,7 +66,7 @@ def compile_pattern(text: str) -> Pattern:
     # P2, P3: `^` is literal, an unclosed `[` is literal, `[c-a]` matches nothing. This is what
     # the standard library's translation yields, and what layouts are written for.
     try:
-        return Pattern(re.compile(fnmatch.translate(text)).match)
+        return Pattern(re.compile(fnmatch.translate(text)).match, length=len(text))
     except re.error as error:
         # `[c-a]`, before Python 3.10.6.
         raise LayoutFeatureUnsupported(
@@ -103,17 +106,17 @@ def literal_start_of_last_segment(text: str) -> str:
     return segment if special is None else segment[: special.start()]
 
 
-def in_brackets(text: str, place: int) -> bool:
-    """Tell whether ``place`` lies between brackets, or after one that never closes."""
-    position = 0
-    while position < place:
-        if text[position] == "[":
-            end = _end_of_brackets(text, position)
-            if end == position or end > place:
-                return True
-            position = end
-        position += 1
-    return False
+def in_brackets(text: str) -> set[int]:
+    """Return the places that lie between brackets, or after one that never closes."""
+    places: set[int] = set()
+    start = text.find("[")
+    while start >= 0:
+        end = _end_of_brackets(text, start)
+        if end == start:
+            end = len(text)
+        places.update(range(start + 1, end))
+        start = text.find("[", end)
+    return places
 
 
 def _end_of_brackets(text: str, start: int) -> int:

@@ -103,6 +103,7 @@ def _command(words: tuple[str, ...], parameters: Mapping[str, str], place: str) 
 def _text(text: str, parameters: Mapping[str, str], place: str, *, in_pattern: bool = False) -> str:
     if "{" not in text:
         return text
+    bracketed = in_brackets(text) if in_pattern else set()
 
     def value(match: re.Match[str]) -> str:
         name = match.group(1)
@@ -117,7 +118,7 @@ def _text(text: str, parameters: Mapping[str, str], place: str, *, in_pattern: b
             )
         if not in_pattern:
             return parameters[name]
-        if in_brackets(text, match.start()):
+        if match.start() in bracketed:
             # Q3: `[{NAME}]` with `a-z` would be a range, however the value is escaped.
             raise LayoutFeatureUnsupported(
                 f"The layout has the parameter {{{name}}} between brackets, where no value"

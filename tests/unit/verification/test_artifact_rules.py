@@ -623,10 +623,37 @@ def test_R10_rules_with_prefixes_share_the_artifacts_out(folders: int) -> None:
          for index in range(folders)],
         [], many, None, there(products=many),
     )  # fmt: skip
-    # Each artifact is compared with the pattern of its own folder only.
-    check_item(step, records, Budget(replace(DEFAULT, pattern_matches=50 * folders)))
+    # Each artifact is looked up, and compared with the pattern of its own folder only.
+    check_item(step, records, Budget(replace(DEFAULT, pattern_matches=100 * folders)))
     with pytest.raises(MetadataTooLarge):
-        check_item(step, records, Budget(replace(DEFAULT, pattern_matches=50 * folders - 1)))
+        check_item(step, records, Budget(replace(DEFAULT, pattern_matches=100 * folders - 1)))
+
+
+@pytest.mark.parametrize("kept", ["", "kept"])
+def test_R10_prefixes_without_anything_left_below_them_are_bounded(kept: str) -> None:
+    """Else 20,000 such rules would look 20,000 times at as many artifacts as a link may have."""
+    many = {f"src/file-{index}": digests("x") for index in range(1000)}
+    others = {f"{kept}/file-{index}": digests("x") for index in range(1000)} if kept else {}
+    step, records = _item(
+        ["ALLOW src/*", *["MATCH * IN src WITH PRODUCTS FROM there"] * 100],
+        [], many | others, None, there(),
+    )  # fmt: skip
+    budget = Budget(replace(DEFAULT, pattern_matches=10_000))
+    if not kept:
+        # Nothing is left, so that there is nothing to do.
+        check_item(step, records, budget)
+    else:
+        with pytest.raises(MetadataTooLarge):
+            check_item(step, records, budget)
+
+
+def test_P8_long_names_with_long_patterns_are_bounded_by_what_they_take() -> None:
+    many = {f"{'a' * 4000}{index}": digests("x") for index in range(100)}
+    long = ["ALLOW *" + "[a-z]" * 800 + "1b"] * 100
+    few = replace(DEFAULT, pattern_matches=100_000)
+    with pytest.raises(MetadataTooLarge):
+        run(products=long, after=many, budget=Budget(few))
+    run(products=["ALLOW *[a-z]1b"] * 100, after=many, budget=Budget(few))
 
 
 below = st.text("ab/0.", max_size=4)
