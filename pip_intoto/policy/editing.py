@@ -26,6 +26,7 @@ from pip_intoto_gate.location import others_may_write
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from pip_intoto.metadata.keys import PublicKey
     from pip_intoto.policy.model import NamedKey, Policy, ProjectRule
     from pip_intoto.policy.places import Path as Way
     from pip_intoto.policy.places import Places, Statement
@@ -143,9 +144,11 @@ class Draft:
     def with_key(self, offered: OfferedKey, *, inline: bool = False) -> Draft:
         """Add a key to ``[keys]``, unless it is there.
 
-        Raises CommandError when its name stands for another key, or its file for another.
+        Raises CommandError when its name stands for another key, or its file for another, or when
+        what is there of the key is not what is given.
         """
         if offered.known is not None:
+            self._check_known(offered, offered.known)
             return self
         other = self.policy.keys.get(offered.name)
         if other is not None:
@@ -278,6 +281,22 @@ class Draft:
 
     # --- inside ---
 
+    def _check_known(self, offered: OfferedKey, known: NamedKey) -> None:
+        # K6: an OpenPGP key may have got other subkeys, or another period of validity; and what
+        # verifies its signatures does not verify those of the same key in PEM.
+        if not offered.content:
+            return
+        given = public_keys.load_public(offered.content, limits=DEFAULT)
+        if _described(given) != _described(known.key):
+            file = f", the file {known.path}" if known.path is not None else ""
+            raise CommandError(
+                f"the policy has the key {known.name}, but not as it is given now",
+                expected="the same form, subkeys and period of validity",
+                found=f"others on line {known.line}",
+                advice="Remove the projects that use it (`pip-intoto trust remove`)"
+                f"{file}, and [keys.{known.name}] in {self.path}; then add them again.",
+            )
+
     def _public(
         self, offered: OfferedKey, name: str, *, inline: bool
     ) -> tuple[str, dict[Path, bytes]]:
@@ -385,6 +404,11 @@ def _key(name: str) -> str:
 
 def _array(texts: Sequence[str]) -> str:
     return "[" + ", ".join(_string(text) for text in texts) + "]"
+
+
+def _described(key: PublicKey) -> tuple[object, ...]:
+    """What may differ between two descriptions of one key, and matters."""
+    return key.is_openpgp, frozenset(key.subkeys), key.not_before, key.not_after
 
 
 def _named(offered: OfferedKey) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -12,10 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from securesystemslib._gpg.functions import create_signature
 
+from fixtures import gnupg
 from fixtures.distributions import wheel
 from fixtures.keys import key
 from pip_intoto.maintainer import authoring
+from pip_intoto.metadata import canonical
 
 if TYPE_CHECKING:
     from fixtures.supply_chain import SupplyChain
@@ -45,7 +49,7 @@ class Shell:
     def __init__(self, environment: Environment, index: Index, folder: Path) -> None:
         self._environment = environment
         self.home = environment.home
-        self._variables = {"PIP_INDEX_URL": index.simple}
+        self.variables = {"PIP_INDEX_URL": index.simple}
         programs = folder / "bin"
         programs.mkdir()
         for name, words in (
@@ -57,15 +61,13 @@ class Shell:
             python = shlex.quote(str(environment.python))
             path.write_text(f'#!/bin/sh\nexec {python} {words} "$@"\n', encoding="utf-8")
             path.chmod(0o755)
-        self._variables["PATH"] = f"{programs}:/usr/bin:/bin"
+        self.variables["PATH"] = f"{programs}:/usr/bin:/bin"
         self.work = folder / "work"
         self.work.mkdir()
 
     def run(self, command: str) -> Completed:
         """Run one command to its end."""
-        return self._environment.run(
-            ["sh", "-c", command], variables=self._variables, cwd=self.work
-        )
+        return self._environment.run(["sh", "-c", command], variables=self.variables, cwd=self.work)
 
 
 @pytest.fixture
@@ -172,6 +174,28 @@ def test_every_command_of_the_readme_runs(world: Shell) -> None:
     assert "VERIFIED" in said["pip-intoto explain demo==1.0"]
     assert "failed" not in said["pip-intoto doctor"]
     assert (world.work / "report.json").exists()
+
+
+@pytest.mark.skipif(not gnupg.is_there(), reason="needs GnuPG")
+def test_every_command_of_the_page_on_openpgp_runs(shell: Shell, chain: SupplyChain) -> None:
+    layout = chain.layout()
+    with gnupg.keyring() as owners, gnupg.keyring() as users:
+        alice = owners.key("alice", "ed25519")
+        (shell.work / "alice.asc").write_bytes(owners.run("--armor", "--export", alice))
+        signature = create_signature(  # type: ignore[no-untyped-call]
+            canonical.encode(layout), alice, str(owners.home)
+        )
+        signed = {"signed": layout, "signatures": [signature]}
+        (shell.work / "root.layout").write_text(json.dumps(signed), encoding="utf-8")
+        (shell.work / "links").mkdir()
+        for link in chain.evidence(wheel("demo"))[1:]:
+            (shell.work / "links" / link.name).write_text(json.dumps(link.content), "utf-8")
+        shell.variables["GNUPGHOME"] = str(users.home)
+        typed = commands("docs/explanation/openpgp.md")
+        assert len(typed) == 3
+        said = [shell.run(re.sub("[0-9A-F]{40}", alice.upper(), command)) for command in typed]
+    assert [result.status for result in said] == [0, 0, 0], [result.output for result in said]
+    assert said[-1].output.endswith("1 verified\n")
 
 
 def test_the_two_commands_for_contributors_are_targets_of_make() -> None:

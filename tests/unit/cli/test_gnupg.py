@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fixtures import gnupg, openpgp
+from fixtures.keys import key
 from fixtures.make import CHAINS
 from fixtures.openpgp import OpenPGPKey
 from pip_intoto.cli import main
@@ -222,6 +223,30 @@ def test_trust_add_takes_the_json_of_in_toto(
     assert revoked.identities == policy.keys["alice"].identities
     assert len(revoked.identities) == 2
     assert trust("list") == 0
+
+
+@pytest.mark.rejects("K6")
+@pytest.mark.parametrize("inline", [(), ("--inline",)], ids=["file", "inline"])
+def test_trust_add_does_not_take_an_earlier_state_of_a_key_for_the_current_one(
+    inline: tuple[str, ...],
+    trust: Callable[..., int],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "alice.json"
+    path.write_text(json.dumps(OWNER.described()), encoding="ascii")
+    assert trust("add", "demo", "--key", path, *inline) == 0
+    assert trust("add", "other", "--key", path, *inline) == 0
+    for later in (replace(OWNER, subkeys=()), replace(OWNER, validity=86_400)):
+        path.write_text(json.dumps(later.described()), encoding="ascii")
+        assert trust("add", "third", "--key", path, *inline) == 2
+        assert "alice, but not as it is given now" in " ".join(capsys.readouterr().err.split())
+    # The same key in PEM, with which none of its OpenPGP signatures would verify.
+    path.write_bytes(key(OWNER.name).public_pem())
+    assert trust("add", "third", "--key", path, *inline) == 2
+    # By its name it is what the policy has.
+    assert trust("add", "third", "--key", "alice") == 0
+    assert trust("revoke", path, "--reason", "in any form") == 0
 
 
 @pytest.mark.rejects("K6")
