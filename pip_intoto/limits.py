@@ -30,8 +30,8 @@ class Limits:
     certificates: int = 64
     #: characters of one certificate
     certificate_text: int = 32 * 1024
-    #: of one step: what certificates must say
-    certificate_constraints: int = 256
+    #: what certificates must say, for all steps together
+    certificate_constraints: int = 1_024
     #: certificates from a signer's to a root
     certificate_path: int = 8
     #: steps that are taken in search of all roots of one certificate

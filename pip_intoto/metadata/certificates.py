@@ -81,7 +81,7 @@ def parse_authorities(layout: Node, limits: Limits) -> Authorities:
             raise layout.malformed("two authorities have the same name", found=shown(min(both)))
     except MetadataMalformed as error:
         raise _not_understood(error) from error
-    _check_count("certificates", len(roots) + len(intermediates), limits.certificates, layout)
+    check_count("certificates", len(roots) + len(intermediates), limits.certificates, layout)
     return Authorities(
         roots=tuple(roots), intermediates=tuple(each.certificate for each in intermediates)
     )
@@ -98,11 +98,9 @@ def parse_constraints(step: Node, limits: Limits) -> tuple[Constraint, ...]:
     try:
         if len(used) > 1:
             raise used[1].malformed("the constraints of this step stand in two places")
-        constraints = tuple(_constraint(each, limits) for each in used[0].elements())
+        return tuple(_constraint(each, limits) for each in used[0].elements())
     except MetadataMalformed as error:
         raise _not_understood(error) from error
-    _check_count("constraints", len(constraints), limits.certificate_constraints, used[0])
-    return constraints
 
 
 def parse_signer(signature: Node, limits: Limits) -> str:
@@ -224,7 +222,8 @@ def _check_members(node: Node, known: tuple[str, ...]) -> None:
             )
 
 
-def _check_count(what: str, count: int, most: int, node: Node) -> None:
+def check_count(what: str, count: int, most: int, node: Node) -> None:
+    """Raise :class:`pip_intoto.errors.MetadataTooLarge` when ``node`` has more than ``most``."""
     if count > most:
         raise MetadataTooLarge(
             f"this layout has too many {what}",

@@ -8,8 +8,13 @@ from dataclasses import field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from pip_intoto.errors import LayoutFeatureUnsupported, MetadataTooLarge
-from pip_intoto.metadata.certificates import Authorities, parse_authorities, parse_constraints
+from pip_intoto.errors import LayoutFeatureUnsupported
+from pip_intoto.metadata.certificates import (
+    Authorities,
+    check_count,
+    parse_authorities,
+    parse_constraints,
+)
 from pip_intoto.metadata.keys import check_keyid, parse_key
 from pip_intoto.metadata.names import check_step_name
 from pip_intoto.metadata.node import shown
@@ -109,6 +114,8 @@ def parse_layout(node: Node, limits: Limits) -> Layout:
         raise node.member("steps").malformed(
             "a layout without steps verifies nothing", expected="at least one step"
         )
+    constraints = sum(len(step.constraints) for step in layout.steps)
+    check_count("constraints", constraints, limits.certificate_constraints, node)
     _check_names(node)
     _check_keyids(node, layout)
     return layout
@@ -147,18 +154,15 @@ def _check_size(node: Node, limits: Limits) -> None:
     )
     # K6: subkeys are keys.
     keys = sum(1 + _subkeys(key) for _, key in node.member("keys").items())
+    named = [each.optional("pubkeys") for each in node.member("steps").elements()]
+    of_one_step = max((len(each.sequence()) for each in named if each is not None), default=0)
     for what, count, most in (
         ("steps and inspections", len(steps) + len(inspections), limits.steps),
         ("keys", keys, limits.keys),
+        ("keys for one step", of_one_step, limits.keys),
         ("rules", rules, limits.rules),
     ):
-        if count > most:
-            raise MetadataTooLarge(
-                f"this layout has too many {what}",
-                expected=f"at most {most}",
-                found=str(count),
-                place=node.place,
-            )
+        check_count(what, count, most, node)
 
 
 def _subkeys(node: Node) -> int:

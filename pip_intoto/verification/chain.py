@@ -32,6 +32,7 @@ names.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import (
@@ -62,7 +63,7 @@ from pip_intoto.verification.substitution import substitute
 from pip_intoto.verification.wording import command, counted, short_keyid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from pip_intoto.limits import Limits
@@ -168,7 +169,9 @@ def wanted_names(
     """
     workflow = _Workflow(documents, trust, None, None, now, limits)
     have = {document.hint for document in documents}
-    names = dict.fromkeys(workflow.names_below(root.layout, "", (root.content,)))
+    # A sublayout can name millions; no more than these documents would be taken.
+    below = workflow.names_below(root.layout, "", (root.content,))
+    names = dict.fromkeys(islice(below, limits.documents))
     return tuple(name for name in names if name not in have)
 
 
@@ -677,11 +680,13 @@ class _Workflow:
 
     # U2
 
-    def names_below(self, layout: Layout, folder: str, within: tuple[Content, ...]) -> list[str]:
-        """Return the names of links below ``folder``, and below those of its sublayouts."""
-        names = [folder + name for name in link_names(layout)]
+    def names_below(
+        self, layout: Layout, folder: str, within: tuple[Content, ...]
+    ) -> Iterator[str]:
+        """Yield the names of links below ``folder``, and below those of its sublayouts."""
+        yield from (folder + name for name in link_names(layout))
         if len(within) > self._limits.sublayout_depth:
-            return names
+            return
         keyring = self._pool.functionaries(layout)
         for document in self._pool.documents:
             if document.envelope.content in within:
@@ -695,16 +700,13 @@ class _Workflow:
                 for keyid in dict.fromkeys(keyid for each in authorised for keyid in each.keyids):
                     self._sublayouts += 1
                     if self._sublayouts > self._limits.sublayouts:
-                        return names
+                        return
                     below = f"{folder}{link_filename(step.name, keyid).removesuffix('.link')}/"
                     # U5: reports of inspections are signed with the key of the sublayout.
-                    names += [
-                        below + link_filename(inspection.name, keyid)
-                        for inspection in sublayout.inspections
-                    ]
+                    for inspection in sublayout.inspections:
+                        yield below + link_filename(inspection.name, keyid)
                     inner = (*within, document.envelope.content)
-                    names += self.names_below(sublayout, below, inner)
-        return names
+                    yield from self.names_below(sublayout, below, inner)
 
 
 def _by(document: Document, authorised: Authorised) -> str:

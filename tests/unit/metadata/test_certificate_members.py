@@ -190,6 +190,7 @@ def test_X1_J4_certificates_and_constraints_are_limited_in_number() -> None:
         for changes in (
             {"trustBundles": {"b": bundle(roots=[PEM] * (number - 1))}},
             {"steps": [step(cert_constraints=[{}] * number)]},
+            {"steps": [step(name=f"{i}", cert_constraints=[{}]) for i in range(number)]},
         ):
             node = Node(layout(**changes))
             if number > 2:

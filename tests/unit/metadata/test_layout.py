@@ -293,6 +293,7 @@ def test_X1_extensions_that_are_not_used_do_no_harm(empty: JsonValue) -> None:
     [
         ("steps", 2, {"steps": [step(name="a"), step(name="b")]}),
         ("keys", 1, {"keys": {KEYID: key(), OTHER_KEYID: key(keyid=OTHER_KEYID)}}),
+        ("keys", 1, {"steps": [step(pubkeys=[KEYID, OTHER_KEYID])]}),
         ("rules", 3, {"inspect": [inspection(expected_products=[["ALLOW", "*"]])]}),
     ],
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,12 +28,17 @@ from pip_intoto.errors import (
     MetadataTooLarge,
     RuleViolated,
 )
+from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
 from pip_intoto.verification.binding import Subject
+from pip_intoto.verification.chain import wanted_names
+from pip_intoto.verification.roots import root_layouts
 from tests.unit.verification.supply import (
     BUILDER,
+    EXPIRES,
     FROM_TAG,
+    NOW,
     ONE_WHEEL,
     OTHER_BUILDER,
     OWNER,
@@ -421,3 +427,24 @@ def test_attack_evidence_of_all_releases_side_by_side() -> None:
     with pytest.raises((ArtifactDigestMismatch, MetadataTooLarge)):
         check(documents, subject=swapped)
     assert ONE_WHEEL[-1] == ["DISALLOW", "*"]
+
+
+def test_attack_a_sublayout_that_names_millions_of_links() -> None:
+    """Each of its steps asks for many keys, and each names the sublayout's signer once more."""
+    keyids = [f"{number:08x}" for number in range(500)]
+    steps = [
+        authoring.step(
+            f"step {number}", functionaries=[BUILDER], expected_materials=[], expected_products=[]
+        )
+        | {"pubkeys": [BUILDER.keyid, *keyids]}
+        for number in range(20)
+    ]
+    inner = [
+        authoring.layout(expires=EXPIRES + timedelta(hours=i), keys=[BUILDER], steps=steps)
+        for i in range(3)
+    ]
+    documents = [*chain()[:2], *(document(each, BUILDER) for each in inner)]
+    (root,) = root_layouts(documents, trust(), NOW)
+    names = wanted_names(root, documents, trust(), NOW)
+    assert f"build.{BUILDER.keyid[:8]}/step 0.{BUILDER.keyid[:8]}.link" in names
+    assert len(names) <= DEFAULT.documents
