@@ -1,4 +1,8 @@
-"""What the verifier process does with each message of the gate."""
+"""What the verifier process does with each message of the gate.
+
+The gate waits until the policy is read. What judges distributions, the larger half of all, is only
+imported after that, while pip asks its index.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,6 @@ from pip_intoto.errors import PolicyError
 from pip_intoto.policy.file import load_policy
 from pip_intoto.policy.model import Template
 from pip_intoto.sources.fetching import Fetches, Response
-from pip_intoto.verifier.judge import Decision, judge, out_of_resources
 from pip_intoto.verifier.protocol import Garbage
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from pip_intoto.limits import Limits
     from pip_intoto.policy.model import Policy
     from pip_intoto.verdict import Verdict
+    from pip_intoto.verifier.judge import Decision
     from pip_intoto.verifier.protocol import Message, Value, Wire
 
 
@@ -119,10 +123,13 @@ class Service:
                 "templates": templates,
             }
         )
+        from pip_intoto.verifier import judge  # noqa: F401 - now rather than when pip waits for it
 
     # --- one distribution -------------------------------------------------------------------
 
     def _announce(self, message: Message) -> None:
+        from pip_intoto.verifier.judge import Decision, judge
+
         policy = self._ready
         number = message.number("id")
         if number in self._cases:
@@ -201,6 +208,8 @@ class Service:
             self._ask(number, case, wanted)
 
     async def _too_much(self, case: _Case, *, recursion: bool) -> Verdict:
+        from pip_intoto.verifier.judge import out_of_resources
+
         return out_of_resources(await case.decision, self._ready, recursion=recursion)
 
     def _ask(self, number: int, case: _Case, wanted: Fetches) -> None:

@@ -341,6 +341,7 @@ def test_no_module_of_the_gates_path_imports_what_costs_start_up() -> None:
     code = (
         "import sys; sys.path[:0] = sys.argv[1:]\n"
         "import pip_intoto.verifier.service\n"
+        "import pip_intoto.verifier.judge\n"
         "print(sorted(sys.modules))\n"
     )
     root = ENTRY.parents[2]
