@@ -223,7 +223,7 @@ class Certified:
         return (1 + authorities) * sum(bool(each.certificate) for each in envelope.signatures)
 
     def signers(self, envelope: Envelope) -> tuple[tuple[Holder, ...], tuple[Refused, ...]]:
-        """Return who signed ``envelope`` and may carry out some step, and whose sign is no good.
+        """Return who signed ``envelope`` and may carry out some step, and who does not count.
 
         E5: nobody who could not carry out a step makes the payload worth a look.
         """

@@ -23,9 +23,14 @@ Values in, result out: nothing here reads files, opens sockets or runs commands.
     V12  For a sublayout: "the materials of the first step and the products of the last step"
          are presented to the layout above.
 
-What is invariant: nothing of a payload is looked at before a signature on its envelope verified
-with a key that the reader of that payload trusts; a key counts for one party, in every role,
-under every name; a revoked key counts for none; the result rests only on documents that it
+V1 to V3 stand in ``roots``, the order of the rest here. Documents, and who signed them, come out
+of a ``pool``; ``evidence`` is what they amount to for each step. ``choice`` groups links that
+agree, and tries groups against ``artifact_rules``; ``binding`` looks for the file. ``shortfall``
+decides nothing: it says why there are too few links.
+
+What is invariant: no payload is read as a layout or link before a signature on its envelope
+verified with a key that the reader of that payload trusts; a key counts for one party, in every
+role, under every name; a revoked key counts for none; the result rests only on documents that it
 names.
 """
 

@@ -23,9 +23,7 @@ from pip_intoto.verification.wording import NAMED, counted, short_keyid, so_many
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pip_intoto.errors import (
-        EvidenceInvalid,
-    )
+    from pip_intoto.errors import EvidenceInvalid
     from pip_intoto.metadata.keys import PublicKey
     from pip_intoto.metadata.layout import Layout, Step
     from pip_intoto.verification.choice import Candidate
