@@ -124,7 +124,7 @@ def _is_plain(args: argparse.Namespace) -> bool:
         if value:
             raise CommandError(
                 f"{option} {'cannot be used with --layout' if plain else 'needs --layout'}",
-                expected="either a policy, or --layout and --layout-key",
+                expected="either a policy, or --layout and the keys that sign it",
                 found=f"--layout and {option}" if plain else f"{option} without --layout",
             )
     return plain
