@@ -62,6 +62,20 @@ _ED25519 = bytes.fromhex("302a300506032b6570032100")
 #: The same with the NULL parameters that RFC 8410 forbids, as older libraries write it; some
 #: rebuilders of Linux distributions have such keys.
 _ED25519_WITH_NULL = bytes.fromhex("302c300706032b65700500032100")
+#: Points of a small order, in every spelling, but for the sign in the last bit. The library takes
+#: them for keys, with which everybody can sign.
+_ED25519_OF_EVERYBODY = {
+    bytes.fromhex(point)
+    for point in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+}
 _PEM = re.compile(r"-----BEGIN ((?:RSA )?PUBLIC KEY)-----([A-Za-z0-9+/=\s]*)-----END \1-----")
 
 
@@ -291,7 +305,9 @@ def _material(keytype: str, public: str, is_openpgp: bool) -> Material:  # noqa:
         # Imported here for start-up time: few layouts have such keys.
         from pip_intoto.metadata import openpgp
 
-        return _of_fair_size(openpgp.material(public))
+        of_openpgp = openpgp.material(public)
+        raw = _raw_ed25519(of_openpgp)
+        return _ed25519(raw) if raw else _of_fair_size(of_openpgp)
     if is_openpgp or keytype not in _KEYTYPES or not public:
         raise UnusableKey(
             "keys of this kind are not supported",
@@ -332,10 +348,13 @@ def _from_pem(text: str) -> tuple[Material, str, str]:
 
 
 def _ed25519(raw: bytes) -> Ed25519PublicKey:
-    """Raises ValueError unless there are 32 bytes."""
+    """Raises ValueError unless there are 32 bytes, and UnusableKey for a key of everybody's."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    return Ed25519PublicKey.from_public_bytes(raw)
+    loaded = Ed25519PublicKey.from_public_bytes(raw)
+    if raw[:-1] + bytes([raw[-1] & 0x7F]) in _ED25519_OF_EVERYBODY:
+        raise UnusableKey("this ed25519 key is one that everybody can sign with")
+    return loaded
 
 
 def _of_any_kind(der: bytes) -> tuple[Material, str, str]:
@@ -350,7 +369,7 @@ def _of_any_kind(der: bytes) -> tuple[Material, str, str]:
         _of_fair_size(loaded)
         return loaded, "rsa", "rsassa-pss-sha256"
     if isinstance(loaded, Ed25519PublicKey):
-        return loaded, "ed25519", "ed25519"
+        return _ed25519(loaded.public_bytes_raw()), "ed25519", "ed25519"
     if isinstance(loaded, EllipticCurvePublicKey) and loaded.curve.name in _CURVES:
         return loaded, "ecdsa", _CURVES[loaded.curve.name]
     return _ml_dsa(loaded)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
+import itertools
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -188,6 +191,45 @@ def test_T3_other_material_is_another_identity() -> None:
 def test_K2_what_cannot_be_read_is_unusable(keytype: str, public: str) -> None:
     with pytest.raises(UnusableKey):
         identity(of(keytype, public))
+
+
+_P = 2**255 - 19
+_OF_ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+
+
+def small_order() -> list[bytes]:
+    """Every spelling of a point whose order is at most 8."""
+    ys = (0, 1, _P - 1, _P, _P + 1, _OF_ORDER_8, _P - _OF_ORDER_8)
+    return [(y | sign << 255).to_bytes(32, "little") for y in ys for sign in (0, 1)]
+
+
+@pytest.mark.rejects("K2")
+@pytest.mark.parametrize("point", small_order(), ids=bytes.hex)
+def test_K2_an_ed25519_key_that_everybody_can_sign_with_is_unusable(point: bytes) -> None:
+    # R and S of a signature that needs no secret; the library takes it for one message in eight.
+    library = ed25519.Ed25519PublicKey.from_public_bytes(point)
+    forged = 0
+    for nonce, message in itertools.product(small_order(), range(16)):
+        with contextlib.suppress(InvalidSignature):
+            library.verify(nonce + bytes(32), bytes([message]))
+            forged += 1
+    assert forged
+    for prefix in ("302a300506032b6570032100", "302c300706032b65700500032100"):
+        with pytest.raises(UnusableKey, match="everybody"):
+            load_pem(armoured(bytes.fromhex(prefix) + point).encode())
+    openpgp = parse_key(
+        Node(
+            {
+                "type": "eddsa",
+                "method": "pgp+eddsa-ed25519",
+                "keyval": {"public": {"q": point.hex()}},
+            }
+        ),
+        KEYID,
+    )
+    for spelled in (of("ed25519", point.hex()), openpgp):
+        with pytest.raises(UnusableKey, match="everybody"):
+            identity(spelled)
 
 
 @pytest.mark.accepts("K2")
