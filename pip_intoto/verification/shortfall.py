@@ -46,7 +46,8 @@ def too_few(
     wanted = so_many_of(
         step.threshold, _called(step, layout, trust), at_least=bool(step.constraints)
     )
-    if count_parties(signings) >= step.threshold:
+    parties = count_parties(signings)
+    if parties >= step.threshold:
         return LinksDisagree(
             f"Those who carried out the step {step.name} report different results",
             expected=f"the same report from {wanted}",
@@ -69,9 +70,12 @@ def too_few(
     skipped = (found.strangers, found.failed, found.revoked, found.invalid, found.uncertified)
     if known or claimed or any(skipped):
         parts = [f"signed by {', '.join(known.values()) or 'none of them'}"]
-        if len(known) > count_parties(signings):
+        if len(known) > parties:
             # T3: names of one key.
             parts[0] += ", which are not as many keys"
+        elif len(found.candidates) > parties:
+            # T3, K6: other links of the same key, or of the same party.
+            parts[0] += f" ({len(found.candidates)} links, which count as {parties})"
         parts += [f"not authorised for this step: {who}" for who in found.strangers[:NAMED]]
         parts += [f"revoked by the policy: {who}" for who in found.revoked.values()][:NAMED]
         parts += [f"not valid now: {who}" for who in found.invalid.values()][:NAMED]
