@@ -20,7 +20,7 @@ from pip_intoto.limits import LOCAL
 from pip_intoto.metadata import strict_json
 from pip_intoto.metadata.bundle import Document
 from pip_intoto.metadata.envelope import parse_envelope
-from pip_intoto.metadata.keys import identity, load_public
+from pip_intoto.metadata.keys import identity, load_public, subkey_identities
 from pip_intoto.metadata.node import Node
 from pip_intoto.sources.fetching import drive, offline
 from pip_intoto.sources.finding import ROOT_LAYOUT
@@ -35,7 +35,7 @@ from pip_intoto.verifier.naming import kind_of, normalized, parse_filename
 from pip_intoto.verifier.presenting import presentable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.keys import PublicKey
@@ -86,6 +86,7 @@ def prepare(
     named = [_owner(path, path.name if names.count(path.name) == 1 else str(path)) for path in keys]
     named += [Owner(key, f"OpenPGP key {key.keyid}") for key in openpgp]
     owners = {_identity(owner): owner for owner in named}
+    _check_families(owners)
     if not link_dir.is_dir():
         raise CommandError(
             f"{link_dir} is not a directory", expected="--link-dir with the links of the steps"
@@ -230,6 +231,19 @@ def _owner(path: Path, called: str) -> Owner:
             found=error.found,
         ) from error
     return Owner(key, called)
+
+
+def _check_families(owners: Mapping[str, Owner]) -> None:
+    # K6: keys of one family are one party, and could not both be asked for.
+    known: dict[str, Owner] = {}
+    for ident, owner in owners.items():
+        for each in (ident, *subkey_identities(owner.key)):
+            other = known.setdefault(each, owner)
+            if other is not owner:
+                raise CommandError(
+                    f"{owner.principal} and {other.principal} are of one OpenPGP key",
+                    expected="the master key alone, whose subkeys count for it",
+                )
 
 
 def _identity(owner: Owner) -> str:

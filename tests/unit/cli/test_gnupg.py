@@ -313,6 +313,20 @@ def test_verify_takes_a_layout_key_in_json(
     assert "not supported" in capsys.readouterr().err
 
 
+@pytest.mark.rejects("K6", "L9")
+def test_verify_takes_no_subkey_beside_its_master(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["verify", "--layout", tmp_path / "root.layout", "--link-dir", tmp_path]
+    for name, of in (("master", OWNER), ("subkey", OWNER.subkeys[0])):
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(of.described()), encoding="ascii")
+        words += ["--layout-key", path]
+    (tmp_path / "root.layout").write_text(json.dumps(openpgp.sign({"_type": "layout"}, [OWNER])))
+    assert main([*map(str, words)]) == 2
+    assert "subkey.json and master.json are of one OpenPGP key" in capsys.readouterr().err
+
+
 def test_gpg_needs_a_layout(capsys: pytest.CaptureFixture[str]) -> None:
     for words in (["--gpg", "ab" * 20], ["--gpg-home", "x"]):
         assert main(["verify", *words]) == 2
