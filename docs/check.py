@@ -137,13 +137,31 @@ def _commands() -> str:
 
 
 def _limits() -> str:
-    lines = ["| | fetched | named by you |", "|---|---:|---:|"]
+    lines = ["| | | fetched | named by you |", "|---|---|---:|---:|"]
+    about = _about_limits()
     for field in dataclasses.fields(limits.Limits):
         fetched, local = (
             _sized(field.name, getattr(of, field.name)) for of in (limits.DEFAULT, limits.LOCAL)
         )
-        lines.append(f"| `{field.name}` | {fetched} | {'same' if fetched == local else local} |")
+        shown = "same" if fetched == local else local
+        lines.append(f"| `{field.name}` | {about[field.name]} | {fetched} | {shown} |")
     return "\n".join(lines)
+
+
+def _about_limits() -> dict[str, str]:
+    """What the comments of the source say: a note above one, else the heading of several."""
+    about: dict[str, str] = {}
+    heading = note = ""
+    for line in Path(limits.__file__).read_text("utf-8").splitlines():
+        match line.strip().split(maxsplit=1):
+            case ["#", text]:
+                heading = text[0].lower() + text[1:]
+            case ["#:", text]:
+                note = text
+            case [name, *_] if name.endswith(":"):
+                about[name[:-1]] = note or heading
+                note = ""
+    return about
 
 
 def _sized(name: str, value: int) -> str:

@@ -16,9 +16,13 @@ class Limits:
 
     # One document
     document_bytes: int = 4 * 1024 * 1024
+    #: one bundle
     bundle_bytes: int = 8 * 1024 * 1024
+    #: lines of one bundle
     bundle_lines: int = 4_096
+    #: objects and lists inside each other
     json_depth: int = 64
+    #: digits of an integer
     json_digits: int = 19
     #: characters of one number that is no integer
     json_float_text: int = 64
@@ -26,7 +30,7 @@ class Limits:
     steps: int = 256
     keys: int = 512
     rules: int = 20_000
-    #: of certificate authorities, roots and intermediates together
+    #: certificates of authorities, roots and intermediates together
     certificates: int = 64
     #: characters of one certificate
     certificate_text: int = 32 * 1024
@@ -36,15 +40,20 @@ class Limits:
     certificate_path: int = 8
     #: steps that are taken in search of all roots of one certificate
     certificate_tries: int = 512
+    #: signatures of one document
     signatures: int = 64
     #: tries of one signature with one key, for one document
     signature_checks: int = 4_096
+    #: characters of a name, a pattern, or any other word
     text: int = 4_096
     # One link
+    #: materials of one link, and as many products
     artifacts: int = 200_000
     # One chain
+    #: sublayouts inside each other
     sublayout_depth: int = 8
     documents: int = 4_096
+    #: choices of links that are tried
     choices: int = 64
     #: rules times artifacts that only a glob can decide
     pattern_matches: int = 20_000_000
@@ -57,10 +66,13 @@ class Limits:
     # One archive
     archive_members: int = 100_000
     archive_bytes: int = 2 * 1024 * 1024 * 1024
+    #: how many times the size of an archive its content may be
     archive_ratio: int = 1_000
+    #: a wheel's RECORD, or the directory of a zip
     archive_record_bytes: int = 32 * 1024 * 1024
     # One fetch
     fetch_seconds: int = 30
+    #: fetches for one distribution
     fetches: int = 1_024
     fetches_at_once: int = 8
     redirects: int = 5
@@ -75,9 +87,9 @@ class Limits:
     download_seconds: int = 900
     # One command that the policy allows
     inspection_seconds: int = 60
-    #: what it may say before it is stopped
+    #: what a command may say before it is stopped
     inspection_output: int = 8 * 1024 * 1024
-    #: what is hashed of a directory before or after it
+    #: what is hashed of a directory before or after a command
     recorded_bytes: int = 8 * 1024 * 1024 * 1024
     # The verifier process
     address_space: int = 512 * 1024 * 1024
@@ -86,6 +98,7 @@ class Limits:
     message_bytes: int = 16 * 1024 * 1024
     #: lines from the gate that wait while something is verified
     backlog_bytes: int = 96 * 1024 * 1024
+    #: lines of one trace
     trace_entries: int = 400
     #: an interpreter that is asked what it is, or compiles the gate
     interpreter_seconds: int = 60
@@ -95,6 +108,7 @@ class Limits:
     rehearsal_seconds: int = 180
     # The policy
     policy_bytes: int = 1024 * 1024
+    #: one key file
     key_bytes: int = 64 * 1024
 
 
