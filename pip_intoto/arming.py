@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,6 @@ from pip_intoto import __version__
 from pip_intoto.environments import NEWEST_PIP, OLDEST_PIP, is_same_directory
 from pip_intoto.errors import CommandError
 from pip_intoto.limits import DEFAULT
-from pip_intoto.values import dataclass
 from pip_intoto_gate.limits import VERIFIER_SECONDS
 from pip_intoto_gate.settings import ARMING_FILES, MARKER
 

@@ -12,11 +12,11 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from pip_intoto.errors import CommandError
 from pip_intoto.limits import DEFAULT
-from pip_intoto.values import dataclass
 
 #: The oldest interpreter that the gate runs in, and the pips that it is known to fit.
 OLDEST_PYTHON = (3, 8)

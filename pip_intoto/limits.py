@@ -7,7 +7,7 @@ themselves may be larger (:data:`LOCAL`).
 
 from __future__ import annotations
 
-from pip_intoto.values import dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

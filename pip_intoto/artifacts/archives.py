@@ -14,11 +14,11 @@ import stat
 import struct
 import unicodedata
 import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from pip_intoto.artifacts.hashing import CHUNK
 from pip_intoto.errors import ArchiveAmbiguous, MetadataTooLarge
-from pip_intoto.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import venv
 import zipfile
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +33,6 @@ from pip_intoto.environments import find_environment
 from pip_intoto.errors import CommandError
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer import authoring, signing
-from pip_intoto.values import dataclass
 from pip_intoto_gate.location import candidates
 
 if TYPE_CHECKING:

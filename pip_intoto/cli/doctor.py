@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 from pathlib import Path
@@ -25,7 +26,6 @@ from pip_intoto.environments import find_environment
 from pip_intoto.errors import CommandError, PipIntotoError
 from pip_intoto.maintainer import authoring, signing
 from pip_intoto.policy.file import load_policy
-from pip_intoto.values import dataclass
 from pip_intoto_gate.location import PolicyUnusable, candidates, locate
 from pip_intoto_gate.settings import MARKER
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,6 @@ from pip_intoto.cli.terminal import Terminal, Tone
 from pip_intoto.environments import OLDEST_PIP, find_environment
 from pip_intoto.errors import PipIntotoError
 from pip_intoto.policy.file import load_policy
-from pip_intoto.values import dataclass
 from pip_intoto_gate.location import PolicyUnusable, locate
 
 if TYPE_CHECKING:

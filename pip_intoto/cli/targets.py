@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,6 @@ from pip_intoto.errors import CommandError, EvidenceError, NothingVerified, Sour
 from pip_intoto.limits import DEFAULT
 from pip_intoto.sources.fetching import offline
 from pip_intoto.sources.web import Web
-from pip_intoto.values import dataclass
 from pip_intoto.verdict import Action, Outcome, Status, TraceEntry, Verdict
 from pip_intoto.verifier.local import distribution_of, judge_with, policy_of
 from pip_intoto.verifier.naming import kind_of, normalized

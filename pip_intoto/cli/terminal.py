@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import sys
 import unicodedata
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, TextIO
 
-from pip_intoto.values import dataclass
 from pip_intoto.verdict import Action, Outcome
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,6 @@ from pip_intoto.cli.terminal import Terminal
 from pip_intoto.errors import CommandError, PolicyInvalid, PolicyMissing
 from pip_intoto.policy.editing import open_draft
 from pip_intoto.policy.file import load_policy
-from pip_intoto.values import dataclass
 from pip_intoto.verdict import Status
 from pip_intoto_gate.location import PolicyUnusable, candidates, locate
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from pip_intoto.metadata import canonical
-from pip_intoto.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

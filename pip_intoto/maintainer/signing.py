@@ -7,7 +7,7 @@ side verifies what the other one signed.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
@@ -30,7 +30,6 @@ from cryptography.hazmat.primitives.asymmetric.rsa import (
 
 from pip_intoto.errors import CommandError
 from pip_intoto.metadata import canonical
-from pip_intoto.values import dataclass
 
 PrivateKey: TypeAlias = Ed25519PrivateKey | EllipticCurvePrivateKey | RSAPrivateKey
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import MetadataMalformed, MetadataTooLarge
@@ -11,7 +12,6 @@ from pip_intoto.metadata import strict_json
 from pip_intoto.metadata.envelope import read_envelope
 from pip_intoto.metadata.names import is_normal_artifact_name
 from pip_intoto.metadata.node import Node
-from pip_intoto.values import dataclass
 
 if TYPE_CHECKING:
     from pip_intoto.limits import Limits

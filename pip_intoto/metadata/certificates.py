@@ -10,11 +10,11 @@ they are (PEM) until somebody is to be judged by one.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import LayoutFeatureUnsupported, MetadataMalformed, MetadataTooLarge
 from pip_intoto.metadata.node import shown
-from pip_intoto.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

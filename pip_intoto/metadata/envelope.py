@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import re
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -16,7 +16,6 @@ from pip_intoto.metadata.certificates import parse_signer
 from pip_intoto.metadata.layout import parse_layout
 from pip_intoto.metadata.link import parse_link
 from pip_intoto.metadata.node import Node, shown
-from pip_intoto.values import dataclass
 
 if TYPE_CHECKING:
     from pip_intoto.limits import Limits

@@ -7,12 +7,12 @@ import contextlib
 import functools
 import hashlib
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from pip_intoto.errors import MetadataMalformed, MetadataTooLarge, UnusableKey
 from pip_intoto.metadata import canonical, strict_json
 from pip_intoto.metadata.node import Node, shown
-from pip_intoto.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,6 @@ from pip_intoto.metadata.keys import check_keyid, parse_key
 from pip_intoto.metadata.names import check_step_name
 from pip_intoto.metadata.node import shown
 from pip_intoto.metadata.rules import parse_rule
-from pip_intoto.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

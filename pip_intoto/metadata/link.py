@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import MetadataTooLarge
@@ -10,7 +10,6 @@ from pip_intoto.metadata.artifacts import Uniform
 from pip_intoto.metadata.digests import parse_artifact_digests
 from pip_intoto.metadata.names import abnormal_artifact_name
 from pip_intoto.metadata.node import shown
-from pip_intoto.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata.node import shown
-from pip_intoto.values import dataclass
 
 if TYPE_CHECKING:
     from pip_intoto.limits import Limits

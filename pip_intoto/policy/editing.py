@@ -11,7 +11,7 @@ import json
 import os
 import re
 import tempfile
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,6 @@ from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata import keys as public_keys
 from pip_intoto.policy.file import PolicySyntax, canonical_name, load_policy, parse_policy
 from pip_intoto.policy.places import find_places
-from pip_intoto.values import dataclass
 from pip_intoto_gate.location import others_may_write
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ import os
 import re
 import stat
 import sys
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,6 @@ from pip_intoto.policy.vocabulary import (
     nearest,
 )
 from pip_intoto.sources.addresses import is_web, split
-from pip_intoto.values import dataclass
 from pip_intoto.verification.trust import Owner
 from pip_intoto_gate.location import PolicyUnusable, locate, others_may_write
 

@@ -6,11 +6,11 @@ touches the disk or the network.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pip_intoto.metadata.keys import subkey_identities
 from pip_intoto.policy import placeholders
-from pip_intoto.values import dataclass
 from pip_intoto.verification.trust import Trust
 
 if TYPE_CHECKING:

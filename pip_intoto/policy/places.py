@@ -9,9 +9,8 @@ text.
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import TypeAlias
-
-from pip_intoto.values import dataclass
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -6,7 +6,7 @@ address of the distribution with a suffix, character for character.
 
 from __future__ import annotations
 
-from pip_intoto.values import dataclass
+from dataclasses import dataclass
 
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 

@@ -6,9 +6,8 @@ to the driver and resumes with one :class:`Response` for each, in the same order
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
-
-from pip_intoto.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from pip_intoto.errors import EvidenceInvalid, MetadataTooLarge
 from pip_intoto.metadata.bundle import Document, parse_bundle
 from pip_intoto.metadata.envelope import parse_envelope
-from pip_intoto.values import dataclass
 from pip_intoto.verdict import Outcome, TraceEntry
 
 if TYPE_CHECKING:

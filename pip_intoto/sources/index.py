@@ -6,6 +6,7 @@ An index is believed in nothing: what it lists only says where files lie.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin
 
@@ -14,7 +15,6 @@ from pip_intoto.metadata import strict_json
 from pip_intoto.metadata.node import Node
 from pip_intoto.sources.addresses import is_web, redacted, split
 from pip_intoto.sources.fetching import Fetch, Fetches
-from pip_intoto.values import dataclass
 
 if TYPE_CHECKING:
     from pip_intoto.limits import Limits

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import MetadataTooLarge
@@ -19,7 +20,6 @@ from pip_intoto.sources.finding import (
     too_large,
     unreachable,
 )
-from pip_intoto.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

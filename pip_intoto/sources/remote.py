@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -19,7 +20,6 @@ from pip_intoto.sources.finding import (
     too_large,
     unreachable,
 )
-from pip_intoto.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

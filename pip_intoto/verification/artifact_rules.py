@@ -14,7 +14,7 @@ with a real pattern look at the whole queue, and a :class:`Budget` bounds how of
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import MetadataTooLarge, RuleViolated
@@ -23,7 +23,6 @@ from pip_intoto.metadata.digests import ACCEPTED, differ
 from pip_intoto.metadata.layout import Inspection
 from pip_intoto.metadata.node import shown
 from pip_intoto.metadata.rules import Allow, Create, Delete, Disallow, Match, Modify, Require
-from pip_intoto.values import dataclass
 from pip_intoto.verification.patterns import compile_pattern
 
 if TYPE_CHECKING:

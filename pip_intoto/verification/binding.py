@@ -18,12 +18,12 @@ The layout or the policy, never the links, says where the file must appear:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import ArtifactDigestMismatch, ArtifactNotBound, LayoutNotForProject
 from pip_intoto.metadata.node import shown
 from pip_intoto.metadata.rules import Allow, Create, Match, Modify
-from pip_intoto.values import dataclass
 from pip_intoto.verification.artifact_rules import consumers, shown_rule
 from pip_intoto.verification.patterns import literal_start_of_last_segment
 

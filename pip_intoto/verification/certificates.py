@@ -21,13 +21,12 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from pip_intoto.errors import UnusableKey
 from pip_intoto.metadata.keys import identity, load_pem
 from pip_intoto.metadata.node import shown
-from pip_intoto.values import dataclass
 from pip_intoto.verification.signatures import verify_signature
 
 if TYPE_CHECKING:

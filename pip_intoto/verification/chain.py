@@ -36,7 +36,7 @@ names.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -51,7 +51,6 @@ from pip_intoto.metadata.layout import Layout
 from pip_intoto.metadata.link import Link
 from pip_intoto.metadata.names import link_filename
 from pip_intoto.metadata.node import shown
-from pip_intoto.values import dataclass
 from pip_intoto.verdict import Outcome, TraceEntry
 from pip_intoto.verification.artifact_rules import Budget, shown_rule
 from pip_intoto.verification.binding import bind, nearness

@@ -7,7 +7,7 @@ adds choices: removing a document never turns a block into a pass.
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
@@ -21,7 +21,6 @@ from pip_intoto.errors import (
 )
 from pip_intoto.metadata.digests import ACCEPTED, agree
 from pip_intoto.metadata.rules import Match
-from pip_intoto.values import dataclass
 from pip_intoto.verification.artifact_rules import check_item
 from pip_intoto.verification.parties import count_parties
 from pip_intoto.verification.record import Record

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pip_intoto.values import dataclass
 from pip_intoto.verification.signatures import Signing
 
 if TYPE_CHECKING:

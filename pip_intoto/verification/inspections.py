@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from pip_intoto.errors import InspectionNotAllowed
 from pip_intoto.metadata.node import shown
-from pip_intoto.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import LayoutFeatureUnsupported
 from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata.node import shown
-from pip_intoto.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import (
@@ -18,7 +18,6 @@ from pip_intoto.errors import (
 from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata.envelope import read_payload
 from pip_intoto.metadata.layout import Layout
-from pip_intoto.values import dataclass
 from pip_intoto.verdict import Outcome, TraceEntry
 from pip_intoto.verification.parties import count_parties
 from pip_intoto.verification.pool import in_one_order

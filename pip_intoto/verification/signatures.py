@@ -7,14 +7,13 @@ verifier more than half of its start-up time. Only OpenPGP signatures are left t
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from pip_intoto.errors import MetadataTooLarge, UnusableKey
 from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata.keys import identity, material
 from pip_intoto.metadata.node import shown
-from pip_intoto.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import EvidenceError
-from pip_intoto.values import dataclass
 from pip_intoto.verification import chain, roots
 
 if TYPE_CHECKING:

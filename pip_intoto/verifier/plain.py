@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +26,6 @@ from pip_intoto.metadata.node import Node
 from pip_intoto.sources.fetching import drive, offline
 from pip_intoto.sources.finding import ROOT_LAYOUT
 from pip_intoto.sources.local import LocalDirectory
-from pip_intoto.values import dataclass
 from pip_intoto.verdict import Action, Outcome, Status, TraceEntry, Verdict
 from pip_intoto.verification import chain
 from pip_intoto.verification.binding import Subject
