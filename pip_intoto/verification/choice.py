@@ -225,7 +225,7 @@ def search(
     *,
     given: Mapping[str, Record] = MappingProxyType({}),
 ) -> Iterator[_T]:
-    """Yield what ``accept`` returns for each choice of one group a step that passes the rules.
+    """Yield what ``accept`` returns for each choice of groups, one an item, that passes.
 
     ``items`` are the steps, or the inspections, of a layout. ``groups`` holds the groups of each,
     the likeliest first; ``given`` are records that are not to be chosen, and that rules may refer
@@ -233,12 +233,12 @@ def search(
     raises what it has against a choice. When no choice passes, raises what is wrong with the
     likeliest one, or :class:`MetadataTooLarge` after ``limits.choices`` that do not.
 
-    A step's rules are checked as soon as all steps that they refer to are chosen, the last step
-    first: so links of many releases side by side do not multiply.
+    The rules of an item are checked as soon as all steps that they refer to are chosen, the last
+    item first: so links of many releases side by side do not multiply.
     """
     # V9 in the order of the layout, where there is nothing to choose.
-    best = {step.name: groups[step.name][0] for step in items}
-    if all(len(groups[step.name]) == 1 for step in items):
+    best = {item.name: groups[item.name][0] for item in items}
+    if all(len(groups[item.name]) == 1 for item in items):
         yield _check_in_order(items, best, given, accept, budget)
         return
 
@@ -252,8 +252,8 @@ def search(
     def fits(level: int) -> bool:
         nonlocal tried
         try:
-            for step in due[level]:
-                check_item(step, records, budget)
+            for item in due[level]:
+                check_item(item, records, budget)
         except RuleViolated:
             tried += 1
             return False
@@ -270,17 +270,17 @@ def search(
             passed += 1
             yield result
             return
-        step = order[level]
-        for group in _akin_first(groups[step.name], records.values()):
+        item = order[level]
+        for group in _akin_first(groups[item.name], records.values()):
             if tried >= limits.choices:
                 return
-            chosen[step.name] = group
-            records[step.name] = group.record
+            chosen[item.name] = group
+            records[item.name] = group.record
             if fits(level):
                 yield from descend(level + 1)
         # What deeper levels see must not hold what this one no longer chooses.
-        chosen.pop(step.name, None)
-        records.pop(step.name, None)
+        chosen.pop(item.name, None)
+        records.pop(item.name, None)
 
     yield from descend(0)
     if passed:
@@ -327,20 +327,20 @@ def _check_in_order(
     budget: Budget,
 ) -> _T:
     records = {**given, **{name: group.record for name, group in chosen.items()}}
-    for step in items:
-        check_item(step, records, budget)
+    for item in items:
+        check_item(item, records, budget)
     return accept(chosen, records)
 
 
 def _due_at(order: Sequence[Item]) -> list[list[Item]]:
-    """Return for each level the steps whose rules refer to nothing that is chosen later."""
-    level_of = {step.name: level for level, step in enumerate(order)}
+    """Return for each level the items whose rules refer to nothing that is chosen later."""
+    level_of = {item.name: level for level, item in enumerate(order)}
     due: list[list[Item]] = [[] for _ in order]
-    for step in order:
+    for item in order:
         referred = [
             level_of[rule.step]
-            for rule in (*step.expected_materials, *step.expected_products)
+            for rule in (*item.expected_materials, *item.expected_products)
             if isinstance(rule, Match) and rule.step in level_of
         ]
-        due[max([level_of[step.name], *referred])].append(step)
+        due[max([level_of[item.name], *referred])].append(item)
     return due
