@@ -61,7 +61,8 @@ def export(keyid: str, home: str | None = None, *, limits: Limits = DEFAULT) -> 
     expired or unfit to sign are left out. Raises CommandError when there is no such key, or when
     it is one of those itself.
     """
-    matched = _FINGERPRINT.fullmatch(keyid)
+    # `gpg --fingerprint` prints them in groups.
+    matched = _FINGERPRINT.fullmatch(keyid.replace(" ", ""))
     if matched is None:
         raise CommandError(
             f"{keyid!r} is not the fingerprint of an OpenPGP key",

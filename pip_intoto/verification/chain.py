@@ -423,19 +423,7 @@ class _Workflow:
                 f"step {step.name}: expected the command {command(step.expected_command)}, found"
                 f" {command(link.command)} ({document.origin})"
             )
-        found.candidates.append(
-            Candidate(
-                record=Record(
-                    materials=link.materials,
-                    products=link.products,
-                    origin=_by(document, authorised),
-                ),
-                principals=authorised.principals,
-                signings=authorised.signings,
-                content=document.envelope.content,
-                documents=(document.envelope.sha256,),
-            )
-        )
+        found.candidates.append(_reported(document, link, authorised))
 
     # V6
 
@@ -597,19 +585,10 @@ class _Workflow:
             link = self._pool.payload(document) if same else None
             if not isinstance(link, Link) or link.name != inspection.name:
                 continue
-            sha256 = document.envelope.sha256
             self._pool.is_report(document)
-            origin = _by(document, signer.authorised)
-            candidates.append(
-                Candidate(
-                    record=Record(materials=link.materials, products=link.products, origin=origin),
-                    principals=signer.authorised.principals,
-                    signings=signer.authorised.signings,
-                    content=document.envelope.content,
-                    documents=(sha256,),
-                    notes=(f"inspection {inspection.name}: reported, not seen here ({origin})",),
-                )
-            )
+            report = _reported(document, link, signer.authorised)
+            note = f"inspection {inspection.name}: reported, not seen here ({report.record.origin})"
+            candidates.append(replace(report, notes=(note,)))
         return tuple(Group(record=each.record, members=(each,)) for each in _different(candidates))
 
     def _inspect(self, layout: Layout, inspection: Inspection, signer: Signer | None) -> Record:
@@ -715,6 +694,19 @@ class _Workflow:
 
 def _by(document: Document, authorised: Authorised) -> str:
     return f"{document.origin}, signed by {', '.join(authorised.principals.values())}"
+
+
+def _reported(document: Document, link: Link, authorised: Authorised) -> Candidate:
+    """Return what a link says, as said by those who may."""
+    return Candidate(
+        record=Record(
+            materials=link.materials, products=link.products, origin=_by(document, authorised)
+        ),
+        principals=authorised.principals,
+        signings=authorised.signings,
+        content=document.envelope.content,
+        documents=(document.envelope.sha256,),
+    )
 
 
 def _different(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -56,6 +56,8 @@ def test_K6_a_key_has_its_numbers_its_period_and_its_signing_subkeys(
     ring.subkey(master, "rsa2048", usage="encr")
     value = exported(ring, master.upper())
     assert value["keyid"] == master
+    # As `gpg --fingerprint` prints it.
+    assert exported(ring, " ".join(master[at : at + 4] for at in range(0, 40, 4))) == value
     assert value["validity_period"] in range(364 * 86_400, 367 * 86_400)
     assert abs(value["creation_time"] - datetime.now(timezone.utc).timestamp()) < 120
     assert set(value["subkeys"]) == {signing}
