@@ -245,8 +245,11 @@ def _read(response: requests.Response, body: _Body, deadline: float) -> None:
 
 def _without_userinfo(url: str) -> str:
     scheme, separator, rest = url.partition("#")[0].partition("://")
+    # An @ behind the question mark is part of the query; taken for the end of user information,
+    # it would lead to another host than the one that the credentials were chosen for.
+    rest, question, query = rest.partition("?")
     authority, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}{question}{query}"
 
 
 def _explain(failure: Exception) -> str:

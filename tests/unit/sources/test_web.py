@@ -155,6 +155,18 @@ def test_credentials_of_one_origin_are_not_sent_to_another_port(index: Index, ot
     assert "authorization" not in other.asked("/a")[0].headers
 
 
+def test_credentials_go_where_the_host_ends_at_a_question_mark_and_nowhere_else(
+    index: Index, other: Index
+) -> None:
+    web = Web(DEFAULT, credentials=(index.with_credentials("user", "secret"),))
+    # By the rules of URLs the host is that of the index, and the rest a query.
+    elsewhere = other.origin.removeprefix("http://")
+    other.fault("/a", Redirect(f"{index.origin}?@{elsewhere}/b"))
+    other.put("/b", b"caught")
+    assert web.fetch(fetch(other)).body != b"caught"
+    assert not other.asked("/b")
+
+
 def test_netrc_is_never_asked(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
