@@ -237,6 +237,9 @@ class _Zip:
         self._stream = stream
         self._limits = limits
         self._length = stream.seek(0, 2)
+        if _begins_as_tar(self._read(0, min(self._length, _BLOCK))):
+            # Some unpackers go by what a server says of the type.
+            raise ArchiveAmbiguous("The zip is a tar as well")
         start, end, count = self._find_directory()
         self.entries = tuple(self._read_directory(start, end, count))
         self._data_starts: dict[str, int] = {}
@@ -517,6 +520,13 @@ def _zip64_values(extra: bytes, name: str) -> Iterator[int]:
     return iter(values)
 
 
+def _ends_as_zip(stream: BinaryIO, length: int) -> bool:
+    """Tell whether some tool may find an end record, even one with bytes before or after it."""
+    stream.seek(max(0, length - _END.size - _SHORT))
+    position = (tail := stream.read()).find(b"PK\5\6")
+    return 0 <= position <= len(tail) - _END.size
+
+
 def _inflate(decompressor: _Decompressor | None, data: bytes, name: str) -> Iterator[bytes]:
     if decompressor is None:
         yield data
@@ -581,6 +591,9 @@ class _Tar:
     def __init__(self, stream: BinaryIO, limits: Limits) -> None:
         self._limits = limits
         self._length = stream.seek(0, 2)
+        if _ends_as_zip(stream, self._length):
+            # Earlier pips unpack the zip in such a file, whatever it is called.
+            raise ArchiveAmbiguous("The tar is a zip as well")
         stream.seek(0)
         self._source = _Uncompressed(stream)
         self._total = 0
@@ -699,6 +712,23 @@ def _tar_header(block: bytes) -> tuple[str, int, bytes]:
             raise ArchiveAmbiguous("The tar has a name that tools read differently", found=name)
         name = _tar_text(block[345:500].partition(b"\0")[0]) + "/" + name
     return name, _tar_number(block[124:136]), block[156:157]
+
+
+def _begins_as_tar(block: bytes) -> bool:
+    """Tell whether some tool may take ``block`` for a header, even one refused here."""
+    if len(block) < _BLOCK:
+        return False
+    field = block[148:156]
+    rest = block[:148] + b" " * len(field) + block[156:]
+    try:
+        if field[:1] == b"\x80":
+            checksum = int.from_bytes(field[1:], "big")
+        else:
+            checksum = int(field.partition(b"\0")[0].strip() or b"0", 8)
+    except ValueError:
+        return False
+    # Old tars took bytes for signed.
+    return checksum in (sum(rest), sum(rest) - 256 * sum(byte >> 7 for byte in rest))
 
 
 def _tar_number(field: bytes) -> int:

@@ -270,6 +270,32 @@ def test_zip_a_second_name_in_an_extra_field(kind: int) -> None:
         read(stream.getvalue())
 
 
+def test_zip_that_is_a_tar_as_well() -> None:
+    # Unpackers choose by the name, the first bytes, or what a server says of the type.
+    # The tar's first header begins with the zip's own, whose extra field holds the rest of it.
+    start = len(b"PK\3\4") + 26 + len("good") + 4
+    body = bytearray(512 - start) + tarred({"setup.py": b"evil"}, "w", tarfile.USTAR_FORMAT)[:1024]
+    body[124 - start : 136 - start] = b"00000000000\0"
+    body[156 - start] = ord("0")
+    body[148 - start : 156 - start] = b" " * 8
+    info = zipfile.ZipInfo("good", date_time=(1980, 1, 1, 0, 0, 0))
+
+    def written() -> bytes:
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as archive:
+            info.extra = struct.pack("<2H", 0x4242, len(body)) + body
+            archive.writestr(info, "x")
+        return stream.getvalue()
+
+    body[148 - start : 156 - start] = b"%06o\0 " % sum(written()[:512])
+    data = written()
+    assert zipfile.ZipFile(io.BytesIO(data)).namelist() == ["good"]
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        assert archive.getnames()[1:] == ["setup.py"]
+    with pytest.raises(ArchiveAmbiguous, match="tar"):
+        read(data)
+
+
 def test_zip_content_that_is_not_what_the_header_says() -> None:
     data = bytearray(zipped({"a": b"hello"}, zipfile.ZIP_STORED))
     data[data.index(b"hello")] ^= 1
@@ -603,6 +629,24 @@ def test_tar_a_compressed_stream_is_one_and_whole(mode: str) -> None:
     for changed in (data + b"x", data + data, data[:-1], data[: len(data) // 2]):
         with pytest.raises(ArchiveAmbiguous):
             read_as_tar(changed)
+
+
+def test_tar_that_is_a_zip_as_well() -> None:
+    # Unpackers choose by the name, the last bytes, or what a server says of the type.
+    good = tarred({"setup.py": b"good"})
+    evil = zipped({"setup.py": b"evil"})
+    squeezed = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    compressed = squeezed.compress(good) + squeezed.flush()
+    # A field of the header that every reader of gzip passes over.
+    header = b"\x1f\x8b\x08\x04\0\0\0\0\0\xff" + struct.pack("<H", len(evil)) + evil
+    data = header + compressed + struct.pack("<2L", zlib.crc32(good), len(good))
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        assert archive.getnames() == ["setup.py"]
+    assert zipfile.ZipFile(io.BytesIO(data)).read("setup.py") == b"evil"
+    with pytest.raises(ArchiveAmbiguous, match="zip"):
+        read_as_tar(data)
+    # Far from the end nobody looks for it.
+    assert read_as_tar(tarred({"a.zip": evil, "b": bytes(70_000)})).keys() == {"a.zip", "b"}
 
 
 def test_tar_changed_anywhere_never_crashes() -> None:
