@@ -79,7 +79,7 @@ def _read_json(body: bytes, base: str, page: str, limits: Limits) -> list[Listed
         found.append(
             Listed(
                 filename=file.member("filename").string(),
-                url=urljoin(base, file.member("url").string()),
+                url=_joined(base, file.member("url").string()),
                 page=page,
                 sha256="" if sha256 is None else sha256.string().lower(),
                 # PEP 592: true, or the reason as a string.
@@ -87,6 +87,14 @@ def _read_json(body: bytes, base: str, page: str, limits: Limits) -> list[Listed
             )
         )
     return found
+
+
+def _joined(base: str, address: str) -> str:
+    """Return what ``address`` means on a page at ``base``; nothing when it is no address."""
+    try:
+        return urljoin(base, address)
+    except ValueError:
+        return ""
 
 
 def _read_html(body: bytes, base: str, page: str, _limits: Limits) -> list[Listed]:
@@ -105,9 +113,9 @@ def _read_html(body: bytes, base: str, page: str, _limits: Limits) -> list[Liste
             if not href:
                 return
             if tag == "base" and not self.base:
-                self.base = urljoin(base, href)
+                self.base = _joined(base, href)
             elif tag == "a":
-                found.append(_anchor(urljoin(self.base or base, href), "data-yanked" in attributes))
+                found.append(_anchor(_joined(self.base or base, href), "data-yanked" in attributes))
 
         @staticmethod
         def error(message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import socket
 import time
 from typing import TYPE_CHECKING
@@ -245,6 +246,19 @@ def test_an_index_in_html() -> None:
     ]
     assert [file.yanked for file in listed] == [False, True]
     assert listed[0].sha256 == WHEEL.sha256
+
+
+@pytest.mark.parametrize("address", ["http://[x/", "http://\u2100.example/"])
+def test_an_address_that_is_none_is_passed_over(address: str) -> None:
+    files = [{"filename": WHEEL.filename, "url": url} for url in (address, "/a.whl")]
+    pages = (
+        json.dumps({"files": files}),
+        f"<base href='{address}'><a href='{address}'>x</a><a href='/a.whl'>y</a>",
+    )
+    for page in pages:
+        repository = Repository({"https://index.example/simple/demo/": page.encode()})
+        (listed,) = repository.run(files_of("demo", "https://index.example/simple", DEFAULT))
+        assert listed.url == "https://index.example/a.whl"
 
 
 def test_a_project_that_the_index_does_not_have(index: Index) -> None:
