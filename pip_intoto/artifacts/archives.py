@@ -98,20 +98,20 @@ def read_tar(stream: BinaryIO, *, limits: Limits) -> dict[str, str]:
 
 # --- names ----------------------------------------------------------------------------------
 
-_DRIVE = re.compile(r"[A-Za-z]:")
-
 
 def _check_name(name: str, kind: str) -> None:
-    slashed = name.replace("\\", "/")
     problem = ""
     if not name:
         problem = "an empty name"
     elif "\0" in name:
         problem = "a name with NUL"
-    elif slashed.startswith("/") or _DRIVE.match(slashed):
+    elif name.startswith("/"):
         problem = "an absolute name"
+    elif "\\" in name or ":" in name:
+        # There, these divide folders, and a file from a stream of it: `a.py::$DATA` is `a.py`.
+        problem = "a name that is another one on Windows"
     else:
-        segments = slashed.split("/")
+        segments = name.split("/")
         if ".." in segments:
             problem = "a name with `..`"
         elif "" in segments or "." in segments:
@@ -122,11 +122,10 @@ def _check_name(name: str, kind: str) -> None:
 
 def _folded(name: str) -> str:
     """Return what ``name`` becomes on the most forgiving file system."""
-    folded = name.replace("\\", "/")
-    if folded.isascii():
-        folded = folded.lower()
+    if name.isascii():
+        folded = name.lower()
     else:
-        folded = unicodedata.normalize("NFC", folded).casefold()
+        folded = unicodedata.normalize("NFC", name).casefold()
         folded = unicodedata.normalize("NFC", folded)
     if "./" in folded or " /" in folded or folded.endswith((".", " ")):
         # Windows drops dots and spaces at the end of a segment.

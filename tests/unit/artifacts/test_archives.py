@@ -161,6 +161,14 @@ def test_zip_names_that_lead_elsewhere(name: str) -> None:
         read(names(name))
 
 
+@pytest.mark.parametrize("name", ["demo\\evil.py", "demo/a.py::$DATA", "demo/a.py:hidden"])
+def test_names_that_are_another_files_on_windows(name: str) -> None:
+    with pytest.raises(ArchiveAmbiguous, match="Windows"):
+        read(names(name))
+    with pytest.raises(ArchiveAmbiguous, match="Windows"):
+        read_as_tar(tarred({name: b"x"}))
+
+
 def test_zip_a_name_with_nul() -> None:
     with pytest.raises(ArchiveAmbiguous):
         read(zipped({"aXb": b"x"}).replace(b"aXb", b"a\0b"))
