@@ -54,7 +54,7 @@ from pip_intoto.metadata.node import shown
 from pip_intoto.verdict import Outcome, TraceEntry
 from pip_intoto.verification.artifact_rules import Budget, shown_rule
 from pip_intoto.verification.binding import bind, nearness
-from pip_intoto.verification.choice import Candidate, Group, qualifying_groups, search
+from pip_intoto.verification.choice import Candidate, Group, alike, qualifying_groups, search
 from pip_intoto.verification.evidence import Authorised, StepEvidence, signers
 from pip_intoto.verification.inspections import is_permitted, permit
 from pip_intoto.verification.link_names import link_names
@@ -589,7 +589,10 @@ class _Workflow:
             report = _reported(document, link, signer.authorised)
             note = f"inspection {inspection.name}: reported, not seen here ({report.record.origin})"
             candidates.append(replace(report, notes=(note,)))
-        return tuple(Group(record=each.record, members=(each,)) for each in _different(candidates))
+        # Those that report the same only once.
+        return tuple(
+            Group(record=first.record, members=(first,)) for first, *_ in alike(candidates)
+        )
 
     def _inspect(self, layout: Layout, inspection: Inspection, signer: Signer | None) -> Record:
         # What the inspection finds does not depend on the choice of links.
@@ -707,16 +710,3 @@ def _reported(document: Document, link: Link, authorised: Authorised) -> Candida
         content=document.envelope.content,
         documents=(document.envelope.sha256,),
     )
-
-
-def _different(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return the candidates, those that report the same only once."""
-    different: list[Candidate] = []
-    for candidate in candidates:
-        record = candidate.record
-        if all(
-            (record.materials, record.products) != (each.record.materials, each.record.products)
-            for each in different
-        ):
-            different.append(candidate)
-    return different

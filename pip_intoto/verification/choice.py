@@ -84,25 +84,46 @@ def qualifying_groups(
     another: one document more would else turn a pass into a block. Raises
     :class:`MetadataTooLarge`.
     """
-    return tuple(_joined(step, _buckets(step, candidates), limits))
+    # Where one link is enough, nothing is compared, and nothing need be comparable.
+    return tuple(_joined(step, alike(candidates, compared=step.threshold > 1), limits))
 
 
-def _buckets(step: Step, candidates: Sequence[Candidate]) -> list[list[Candidate]]:
-    buckets: list[list[Candidate]] = []
-    for candidate in candidates:
-        for bucket in buckets:
-            record = bucket[0].record
-            if (
-                record.materials == candidate.record.materials
-                and record.products == candidate.record.products
-                # Where one link is enough, nothing is compared, and nothing need be comparable.
-                and (step.threshold == 1 or _comparable(record))
-            ):
-                bucket.append(candidate)
-                break
-        else:
-            buckets.append([candidate])
+def alike(candidates: Sequence[Candidate], *, compared: bool = False) -> list[list[Candidate]]:
+    """Return the candidates by equal artifacts.
+
+    When they are ``compared``, what has no accepted digest equals nothing, not even itself.
+    """
+    if not candidates:
+        return []
+    first = [candidates[0]]
+    buckets = [first]
+    others: dict[int, list[Candidate]] = {}
+    for candidate in candidates[1:]:
+        bucket = first
+        # Most links report the same. Others are looked up: there may be thousands.
+        if not _are_alike(bucket[0].record, candidate.record, compared=compared):
+            bucket = others.setdefault(_number(candidate.record), [])
+            if bucket and not _are_alike(bucket[0].record, candidate.record, compared=compared):
+                bucket = []
+            if not bucket:
+                buckets.append(bucket)
+        bucket.append(candidate)
     return buckets
+
+
+def _are_alike(one: Record, other: Record, *, compared: bool) -> bool:
+    same = one.materials == other.materials and one.products == other.products
+    return same and (not compared or _comparable(one))
+
+
+def _number(record: Record) -> int:
+    """Return a number that equal records have in common."""
+    return hash(
+        tuple(
+            frozenset((name, frozenset(digests.items())) for name, digests in side.items())
+            for side in (record.materials, record.products)
+        )
+    )
 
 
 def _comparable(record: Record) -> bool:
@@ -123,12 +144,15 @@ def _joined(step: Step, buckets: list[list[Candidate]], limits: Limits) -> Itera
         return
     agreeing: dict[tuple[int, int], bool] = {}
     several = step.threshold > 1 and len(buckets) > 1
-    marks = [_sha256_of_all(bucket[0].record) for bucket in buckets] if several else []
+    marks = [_marks(bucket[0].record) for bucket in buckets] if several else []
     tries = 0
 
     def together(one: int, other: int) -> bool:
         # Links of many releases side by side are told apart without a look at each artifact.
-        if marks[one] is not None and marks[other] is not None and marks[one] != marks[other]:
+        mine, theirs = marks[one], marks[other]
+        if mine is None or theirs is None:
+            return False
+        if any(theirs.get(algorithm, mark) != mark for algorithm, mark in mine.items()):
             return False
         key = (one, other)
         if key not in agreeing:
@@ -171,16 +195,27 @@ def _agree(one: Record, other: Record) -> bool:
     )
 
 
-def _sha256_of_all(record: Record) -> int | None:
-    """Return a number that records which agree have in common; None unless all have a sha256."""
-    sides = (record.materials, record.products)
-    if not all("sha256" in digests for side in sides for digests in side.values()):
+def _marks(record: Record) -> Mapping[str, int] | None:
+    """Return numbers that records which agree have in common, by algorithm.
+
+    There is one for each algorithm that all artifacts have; None for what agrees with nothing.
+    """
+    if not _comparable(record):
         return None
-    return hash(
-        tuple(
-            frozenset((name, digests["sha256"]) for name, digests in side.items()) for side in sides
+    sides = (record.materials, record.products)
+    shared = set(ACCEPTED)
+    for side in sides:
+        for digests in side.values():
+            shared &= digests.keys()
+    return {
+        algorithm: hash(
+            tuple(
+                frozenset((name, digests[algorithm]) for name, digests in side.items())
+                for side in sides
+            )
         )
-    )
+        for algorithm in shared
+    }
 
 
 def _same_artifacts(one: Mapping[str, Digests], other: Mapping[str, Digests]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import replace
 
 import pytest
@@ -151,3 +152,31 @@ def test_T2_reports_that_agree_in_too_many_ways_are_refused_however_high_the_thr
     assert qualifying_groups(step, candidates[1:], DEFAULT) == ()
     with pytest.raises(MetadataTooLarge, match="agree in too many ways"):
         qualifying_groups(step, candidates, replace(DEFAULT, documents=many))
+
+
+@pytest.mark.parametrize("threshold", [1, 2])
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512", "md5"])
+def test_T2_thousands_of_links_that_disagree_late_do_not_take_long(
+    threshold: int, algorithm: str
+) -> None:
+    many = 1_000
+    step = parse_layout(Node(layout(build_step(threshold=threshold))), DEFAULT).steps[0]
+    same = {f"file {number}": {algorithm: sha256("same") * 2} for number in range(100)}
+    content = document(build_link(), BUILDER).envelope.content
+    candidates = [
+        Candidate(
+            record=Record(
+                materials={}, products=same | {"last": {algorithm: sha256(f"{number // 2}")}}
+            ),
+            principals={f"party {number % 2}": f"party {number % 2}"},
+            signings=frozenset({(f"party {number % 2}", f"key {number % 2}")}),
+            content=content,
+            documents=(f"{number}",),
+        )
+        for number in range(many)
+    ]
+    begun = time.process_time()
+    found = qualifying_groups(step, candidates, DEFAULT)
+    assert time.process_time() - begun < 2
+    # Two each report the same, which counts where it can be compared.
+    assert len(found) == (0 if threshold == 2 and algorithm == "md5" else many // 2)
