@@ -17,7 +17,7 @@ import in_toto.verifylib
 from in_toto.models.metadata import Metadata
 
 from pip_intoto.artifacts.inspector import DirectoryInspector
-from pip_intoto.errors import EvidenceInvalid
+from pip_intoto.errors import EvidenceError, EvidenceInvalid
 from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata.bundle import Document
 from pip_intoto.metadata.envelope import parse_envelope
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 NOW = dt.datetime(2026, 11, 21, 12, 0, 0, tzinfo=dt.timezone.utc)
 
 
-def here(case: Case, work: Path) -> EvidenceInvalid | None:
+def here(case: Case, work: Path) -> EvidenceError | None:
     """Judge with this engine; nothing but its own errors may come out of it."""
     documents = []
     for name, data in case.files.items():
@@ -53,7 +53,7 @@ def here(case: Case, work: Path) -> EvidenceInvalid | None:
     trust = Trust(owners=owners, threshold=len(owners), parameters=case.parameters)
     try:
         verify(documents, trust, None, DirectoryInspector(work), now=NOW)
-    except EvidenceInvalid as error:
+    except EvidenceError as error:
         return error
     return None
 
@@ -74,7 +74,7 @@ def there(case: Case, links: Path, work: Path) -> Exception | None:
     return None
 
 
-def judge(case: Case) -> tuple[Exception | None, EvidenceInvalid | None]:
+def judge(case: Case) -> tuple[Exception | None, EvidenceError | None]:
     """Return what the reference says, and what this engine says."""
     with tempfile.TemporaryDirectory(prefix="differential-") as folder:
         # Deep enough for names that lead out of it.
