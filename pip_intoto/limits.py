@@ -55,7 +55,7 @@ class Limits:
     documents: int = 4_096
     #: choices of links that are tried
     choices: int = 64
-    #: rules times artifacts that only a glob can decide
+    #: rules times artifacts that only a glob can decide, and what compiling globs takes
     pattern_matches: int = 20_000_000
     #: compiled patterns that are kept
     pattern_cache: int = 4_096

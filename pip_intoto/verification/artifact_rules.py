@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 _NAMED = 3
 #: Comparisons of characters that take no longer than one of an ordinary name with a pattern.
 _CHARACTERS = 4_096
+#: Comparisons of an ordinary name with a pattern that take no longer than compiling a character.
+_COMPILING = 16
 
 
 class Budget:
@@ -48,6 +50,8 @@ class Budget:
     def __init__(self, limits: Limits) -> None:
         self._allowed = limits.pattern_matches
         self._left = limits.pattern_matches
+        #: Kept here as well, so that no choice of links has to compile them again.
+        self._patterns: dict[str, Pattern] = {}
 
     def spend(self, comparisons: int) -> None:
         """Take ``comparisons`` away; raises :class:`MetadataTooLarge` when there are none left."""
@@ -57,6 +61,14 @@ class Budget:
                 "The rules of the layout are too much work for so many artifacts",
                 expected=f"at most {self._allowed} comparisons of a name with a pattern",
             )
+
+    def pattern(self, text: str) -> Pattern:
+        """Return the pattern that ``text`` stands for, and take away what it took to make it."""
+        pattern = self._patterns.get(text)
+        if pattern is None:
+            pattern = self._patterns[text] = compile_pattern(text)
+            self.spend(_COMPILING * pattern.length)
+        return pattern
 
     def spend_on(self, pattern: Pattern, names: Collection[str]) -> None:
         """Take away what it takes to compare all ``names`` with ``pattern``."""
@@ -172,7 +184,7 @@ class _Run:
             elif isinstance(rule, Disallow):
                 # R5: "If a disallow rule pattern finds any remaining files in the artifact queue
                 # it means that no prior rule has successfully consumed those artifacts".
-                hits = self._hits(compile_pattern(rule.pattern), queue)
+                hits = self._hits(self.budget.pattern(rule.pattern), queue)
                 if hits:
                     raise self._left_over(index, rule, hits)
             else:
@@ -200,7 +212,7 @@ class _Run:
     ) -> Collection[str]:
         if isinstance(rule, Match):
             return self._consume_match(rule, queue)
-        pattern = compile_pattern(rule.pattern)
+        pattern = self.budget.pattern(rule.pattern)
         if isinstance(rule, Allow):
             # R4: "artifacts matched by the pattern are allowed as materials or products".
             return self._hits(pattern, queue)
@@ -227,7 +239,7 @@ class _Run:
         # R10: the prefix ends at a slash, and there is no globbing inside it.
         source_prefix = _as_folder(rule.source_prefix)
         destination_prefix = _as_folder(rule.destination_prefix)
-        pattern = compile_pattern(rule.pattern)
+        pattern = self.budget.pattern(rule.pattern)
         queued: Collection[str]
         if pattern.literal is not None:
             name = source_prefix + pattern.literal

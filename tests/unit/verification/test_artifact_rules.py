@@ -548,6 +548,19 @@ def test_work_is_bounded() -> None:
         run(products=[f"ALLOW x?{index}" for index in range(20)], after=many, budget=small)
 
 
+def test_work_that_patterns_take_before_they_match_is_bounded_too() -> None:
+    # More than are kept, so that each choice of links would begin anew.
+    patterns = [f"{index:04}" + "?*[ab]" * 100 for index in range(5_000)]
+    budget = Budget(DEFAULT)
+    started = time.process_time()
+    with pytest.raises(MetadataTooLarge):
+        run(products=[f"ALLOW {pattern}" for pattern in patterns], after={}, budget=budget)
+    few = Budget(DEFAULT)
+    for _ in range(64):
+        run(products=[f"ALLOW {pattern}" for pattern in patterns[:1_000]], after={}, budget=few)
+    assert time.process_time() - started < 15
+
+
 def test_one_rule_a_file_is_linear() -> None:
     def seconds(count: int) -> float:
         many = {f"src/file-{index}": digests("x") for index in range(count)}
@@ -623,10 +636,12 @@ def test_R10_rules_with_prefixes_share_the_artifacts_out(folders: int) -> None:
          for index in range(folders)],
         [], many, None, there(products=many),
     )  # fmt: skip
-    # Each artifact is looked up, and compared with the pattern of its own folder only.
-    check_item(step, records, Budget(replace(DEFAULT, pattern_matches=100 * folders)))
+    # Each artifact is looked up, and compared with the pattern of its own folder only; the pattern,
+    # of three characters, is compiled once.
+    work = 100 * folders + 3 * 16
+    check_item(step, records, Budget(replace(DEFAULT, pattern_matches=work)))
     with pytest.raises(MetadataTooLarge):
-        check_item(step, records, Budget(replace(DEFAULT, pattern_matches=100 * folders - 1)))
+        check_item(step, records, Budget(replace(DEFAULT, pattern_matches=work - 1)))
 
 
 @pytest.mark.parametrize("kept", ["", "kept"])
