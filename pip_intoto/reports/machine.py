@@ -22,7 +22,8 @@ def render(verdicts: Iterable[Verdict], *, exit_status: int) -> str:
         "exit-status": exit_status,
         "verdicts": [_verdict(verdict) for verdict in verdicts],
     }
-    return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    # In ASCII: names of files may be no text, and hold what drives a terminal.
+    return json.dumps(report, indent=2) + "\n"
 
 
 def _verdict(verdict: Verdict) -> dict[str, object]:

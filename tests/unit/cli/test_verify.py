@@ -127,6 +127,21 @@ def test_a_report_into_a_file(
     assert "verified" in output.read_text()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no file can be called so")
+def test_a_report_names_files_whose_names_are_no_text(
+    shell: Shell, tmp_path: Path, policy: Path
+) -> None:
+    # Not UTF-8, and what some terminals take for the start of a command.
+    named = "other-1\udcff\x9b.0.tar.gz"
+    (tmp_path / named).write_bytes(b"")
+    output = tmp_path / "out"
+    words = ("verify", "--format", "json", tmp_path / named, "--policy", policy)
+    assert shell.run(*words, "-o", output) == 2
+    for text in (output.read_text(), shell.run(*words) and shell.out):
+        assert json.loads(text)["verdicts"][0]["distribution"]["filename"] == named
+        assert text.isascii()
+
+
 def test_quiet_says_only_what_went_wrong(shell: Shell, good: Path, policy: Path) -> None:
     assert shell.run("verify", "-q", "--policy", policy, good) == 0
     assert shell.out == shell.err == ""
