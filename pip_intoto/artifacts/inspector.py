@@ -227,6 +227,8 @@ def _scratch(inspection: Inspection) -> Iterator[Path]:
     # Here, because few layouts run commands.
     import tempfile
 
+    from pip_intoto.artifacts.running import scratches
+
     try:
         scratch = tempfile.TemporaryDirectory(prefix="pip-intoto-", ignore_cleanup_errors=True)
     except OSError as error:
@@ -235,9 +237,11 @@ def _scratch(inspection: Inspection) -> Iterator[Path]:
             found=str(error.strerror or error),
             place=f"inspection {inspection.name}",
         ) from error
+    scratches.add(Path(scratch.name))
     try:
         yield Path(scratch.name)
     finally:
         # A command may leave folders in folders without end.
         with suppress(OSError, RecursionError):
             scratch.cleanup()
+        scratches.discard(Path(scratch.name))

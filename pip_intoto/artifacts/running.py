@@ -10,6 +10,7 @@ says too much.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -39,8 +40,9 @@ _TAIL_SHOWN = 70
 _GLANCE = 0.1
 _LAST_WORDS = 1.0
 
-#: Commands that run at this moment, for :func:`stop_all`.
+#: Commands that run at this moment, and the directories made for them, for :func:`stop_all`.
 _running: set[subprocess.Popen[bytes]] = set()
+scratches: set[Path] = set()
 
 
 @dataclass(slots=True)
@@ -119,9 +121,11 @@ def run_command(
 
 
 def stop_all() -> None:
-    """Stop every command that runs, because this process is about to end."""
+    """Stop every command that runs, and clear up after it: this process is about to end."""
     for process in tuple(_running):
         _stop(process)
+    for scratch in tuple(scratches):
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _environment(home: Path) -> dict[str, str]:

@@ -372,6 +372,39 @@ def test_the_end_of_the_verifier_ends_the_command(tmp_path: Path) -> None:
     assert is_gone(int((tmp_path / "pid").read_text()))
 
 
+@posix
+def test_the_end_of_the_verifier_leaves_no_copy_behind(tmp_path: Path) -> None:
+    (tmp_path / "demo.whl").write_bytes(b"secret")
+    program = f"""
+        import sys, tempfile, threading, time
+        from pathlib import Path
+        from pip_intoto.artifacts.inspector import FileInspector
+        from pip_intoto.metadata.layout import Inspection
+        from pip_intoto.verifier.inbox import leave
+        here = Path({str(tmp_path)!r})
+        tempfile.tempdir = str(here / "temporary")
+        def leash():
+            while not list(here.glob("temporary/*/inspection/started")):
+                time.sleep(0.02)
+            leave("", 7)
+        threading.Thread(target=leash, daemon=True).start()
+        code = "import time; open('started', 'w').close(); time.sleep(60)"
+        FileInspector(here / "demo.whl", "demo.whl", run_all=True).inspect(
+            Inspection(name="look", run=(sys.executable, "-c", code), expected_materials=(),
+                       expected_products=())
+        )
+        """
+    (tmp_path / "temporary").mkdir()
+    process = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        check=False,
+        timeout=60,
+    )
+    assert process.returncode == 7
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
 def test_a_directory_that_is_gone_is_an_error_of_ours(tmp_path: Path) -> None:
     with pytest.raises(InspectionFailed):
         run_command(["true"], tmp_path / "gone", tmp_path, place="here", limits=DEFAULT)
