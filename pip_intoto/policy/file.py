@@ -866,8 +866,11 @@ class _Reader:
         from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
         try:
-            return SpecifierSet(text)
+            versions = SpecifierSet(text)
         except InvalidSpecifier:
+            versions = SpecifierSet()
+        # Nothing but commas would stand for every version.
+        if len(versions) == 0:
             advice = ""
             if re.fullmatch(r"[0-9][0-9A-Za-z.+!-]*", text.strip()):
                 advice = f'Write "=={text.strip()}".'
@@ -875,7 +878,8 @@ class _Reader:
                 f'"{text}" is not a version specifier',
                 expected='such as "==1.4.2", "<2" or ">=1.0,<1.5"',
                 advice=advice,
-            ) from None
+            )
+        return versions
 
     def _waives(self, value: _Value | None) -> tuple[str, ...]:
         if value is None:

@@ -347,6 +347,12 @@ def test_an_exception_covers_versions_prereleases_included(
     assert (found is not None) is covered
 
 
+@pytest.mark.parametrize("version", [",", " , ,"])
+def test_an_exception_for_no_version_is_not_one_for_all(folder: Folderful, version: str) -> None:
+    with pytest.raises(PolicyInvalid, match="not a version specifier"):
+        folder.load("version = 1\n" + EXCEPTION + f'version = "{version}"\n')
+
+
 def test_an_exception_holds_up_to_its_last_day(folder: Folderful) -> None:
     policy = folder.load("version = 1\n" + EXCEPTION)
     file = wheel("legacy-tool")
