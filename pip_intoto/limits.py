@@ -83,6 +83,8 @@ class Limits:
     evidence_bytes: int = 32 * 1024 * 1024
     # One distribution from an index, for the command line
     page_bytes: int = 32 * 1024 * 1024
+    #: characters of a file's name, as file systems have it
+    filename: int = 255
     download_bytes: int = 4 * 1024 * 1024 * 1024
     download_seconds: int = 900
     # One command that the policy allows

@@ -44,7 +44,9 @@ def find(name: str, version: str | None, index_url: str, web: Web, limits: Limit
     """
     project = normalized(name)
     listed = drive(files_of(project, index_url, limits), web.fetch_many)
-    candidates = _of_version(listed, project, version)
+    # Nobody could have a file with a longer name, and there is much that one could stand for.
+    possible = [file for file in listed if len(file.filename) <= limits.filename]
+    candidates = _of_version(possible, project, version)
     chosen = _best(candidates)
     if chosen is None:
         wanted = project if version is None else f"{project} {version}"

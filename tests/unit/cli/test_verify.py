@@ -219,6 +219,24 @@ def test_the_file_that_pip_would_choose(shell: Shell, index: Index, policy: Path
     assert report["verdicts"][0]["distribution"]["filename"] == WHEEL.filename
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"demo-{'1' * 5_000}.tar.gz",
+        f"demo-1.0-{'1' * 5_000}-py3-none-any.whl",
+        f"demo-1.0-{'-'.join(['.'.join(map(str, range(1_000)))] * 3)}.whl",
+    ],
+    ids=["version", "build", "tags"],
+)
+def test_names_that_no_file_can_have_are_passed_over(
+    shell: Shell, index: Index, policy: Path, name: str
+) -> None:
+    files = [{"filename": name, "url": f"/files/{name}"}]
+    index.fault("/simple/demo/", Status(200, json.dumps({"files": files}).encode()))
+    assert shell.run("verify", "--policy", policy, "--index-url", index.simple, "demo==1.0") == 2
+    assert "no file of demo 1.0" in shell.err
+
+
 def test_credentials_are_used_and_never_shown(
     shell: Shell, index: Index, policy: Path, tmp_path: Path
 ) -> None:
