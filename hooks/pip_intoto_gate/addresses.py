@@ -14,6 +14,9 @@ _SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+")
 
 def origin(url: str) -> tuple[str, str, int | None]:
     """Scheme, host and port of ``url``, the port spelled out. Raises ValueError."""
+    if "\\" in url:
+        # Where the host ends then, requests and the standard library do not agree.
+        raise ValueError("a backslash in an address")
     parts = urllib.parse.urlsplit(url)
     scheme = parts.scheme.lower()
     port = parts.port or {"http": 80, "https": 443}.get(scheme)
