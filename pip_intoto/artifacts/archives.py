@@ -575,6 +575,10 @@ def _check_total(total: int, length: int, limits: Limits) -> None:
 
 _BLOCK = 512
 _ZEROS = bytes(_BLOCK)
+#: Where mode, owner, group, time and the numbers of devices stand in a header.
+_TAR_OTHER_NUMBERS = ((100, 108), (108, 116), (116, 124), (136, 148), (329, 337), (337, 345))
+#: What GNU's form of a negative number begins with; there are times before 1970.
+_NEGATIVE = 0xFF
 #: pax keywords that change nothing about names and content.
 _PAX_HARMLESS = frozenset(
     {"atime", "mtime", "ctime", "gid", "uid", "gname", "uname", "comment", "charset"}
@@ -704,6 +708,11 @@ def _tar_header(block: bytes) -> tuple[str, int, bytes]:
     checksum = _tar_number(block[148:156])
     if checksum != sum(block[:148]) + sum(block[156:]) + 8 * 0x20:
         raise ArchiveAmbiguous("The tar has a header with a wrong checksum")
+    for start, end in _TAR_OTHER_NUMBERS:
+        # Python's tarfile stops at a malformed one, as if the tar ended there; others go on.
+        number = block[start:end].partition(b"\0")[0].strip(b" ")
+        if number and number[0] != _NEGATIVE:
+            _tar_number(number)
     name = _tar_text(block[:100].partition(b"\0")[0])
     if block[345] != 0:
         if block[257:263] != b"ustar\0":

@@ -639,6 +639,21 @@ def test_tar_a_compressed_stream_is_one_and_whole(mode: str) -> None:
             read_as_tar(changed)
 
 
+@pytest.mark.parametrize("start", [100, 108, 116, 136, 329, 337])
+def test_tar_a_number_that_ends_the_tar_for_some(start: int) -> None:
+    """A malformed number, even of an owner, is the end of everything for Python's tarfile."""
+    data = bytearray(tarred({"a": b"", "b": b""}, "w", tarfile.USTAR_FORMAT))
+    second = data[512:1024]
+    second[start : start + 7] = b"0000x00"
+    second[148:156] = b" " * 8
+    second[148:156] = b"%06o\0 " % sum(second)
+    data[512:1024] = second
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        assert archive.getnames() == ["a"]
+    with pytest.raises(ArchiveAmbiguous, match="malformed number"):
+        read_as_tar(bytes(data))
+
+
 def test_tar_that_is_a_zip_as_well() -> None:
     # Unpackers choose by the name, the last bytes, or what a server says of the type.
     good = tarred({"setup.py": b"good"})
