@@ -666,11 +666,8 @@ class _Tar:
             chunk = self._take(min(CHUNK, left))
             state.update(chunk)
             left -= len(chunk)
-        self._padding(size)
-        return state.hexdigest()
-
-    def _padding(self, size: int) -> None:
         self._take(-size % _BLOCK)
+        return state.hexdigest()
 
     def _extension(self, kind: bytes, size: int) -> str | None:
         """Read a pax or GNU extension; return the name that it gives to the next member."""
@@ -678,7 +675,9 @@ class _Tar:
         if size > self._limits.document_bytes:
             raise MetadataTooLarge("The tar has an extension header that is too large")
         body = self._take(size)
-        self._padding(size)
+        if self._take(-size % _BLOCK).strip(b"\0"):
+            # Python's tarfile reads on there, up to the end of the block.
+            raise ArchiveAmbiguous("The tar has an extension header that goes on behind its end")
         if kind == b"L":
             return _tar_text(body.rstrip(b"\0"))
         name: str | None = None

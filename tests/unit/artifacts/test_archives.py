@@ -654,6 +654,23 @@ def test_tar_a_number_that_ends_the_tar_for_some(start: int) -> None:
         read_as_tar(bytes(data))
 
 
+@pytest.mark.parametrize("tar_format", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_tar_a_long_name_that_goes_on_behind_its_end(tar_format: int) -> None:
+    """Python's tarfile reads whole blocks of it, others as many bytes as it says."""
+    data = bytearray(tarred({"d/" * 60 + "x": b"x"}, "w", tar_format))
+    body = b"20 path=good/name.p\n" if tar_format == tarfile.PAX_FORMAT else b"good/name.p"
+    data[124:136] = b"%011o\0" % len(body)
+    data[148:156] = b" " * 8
+    data[148:156] = b"%06o\0 " % sum(data[:512])
+    data[512:1024] = bytes(512)
+    data[512 : 512 + len(body)] = body
+    assert read_as_tar(bytes(data)) == {"good/name.p": sha256(b"x")}
+    behind = b"17 path=evil.pyy\n" if tar_format == tarfile.PAX_FORMAT else b"y"
+    data[512 + len(body) : 512 + len(body) + len(behind)] = behind
+    with pytest.raises(ArchiveAmbiguous, match="behind its end"):
+        read_as_tar(bytes(data))
+
+
 def test_tar_that_is_a_zip_as_well() -> None:
     # Unpackers choose by the name, the last bytes, or what a server says of the type.
     good = tarred({"setup.py": b"good"})
