@@ -425,7 +425,7 @@ def broken_bytes(draw: st.DrawFn, chain: Chain) -> None:
             b"\xef\xbb\xbf" + data,
             b"",
             data.replace(b'"signatures"', b'"signatures": [], "signatures"', 1),
-            data.decode().encode("utf-16"),
+            data.decode("utf-8", "replace").encode("utf-16"),
         )[choice]
 
     _paper(draw, chain).byte_edits.append(edit)
