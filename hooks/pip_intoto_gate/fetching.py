@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     Message = dict[str, Any]
     Answer = Callable[[Message], None]
 
+_LATE = "no complete answer in time"
+
 
 class Refused(Exception):
     """A request or redirect that the rules do not allow."""
@@ -86,7 +88,7 @@ class Fetcher:
                 late = [n for n, (_, deadline) in self._outstanding.items() if deadline < now]
                 self._workers -= min(len(late), self._workers)
             for number in late:
-                self._finish(number, _failed("no complete answer in time"))
+                self._finish(number, _failed(_LATE))
 
     def _work(self) -> None:
         while True:
@@ -100,8 +102,10 @@ class Fetcher:
             except Refused as error:
                 message = _failed(f"refused: {error}")
             except Exception as error:
-                # Whatever pip, requests or the server do: the source could not be asked.
-                message = _failed(f"{type(error).__name__}: {error}")
+                # Whatever pip, requests or the server do: the source could not be asked. Which of
+                # the clocks that watch a silent server rings first makes no difference.
+                late = time.monotonic() >= deadline
+                message = _failed(_LATE if late else f"{type(error).__name__}: {error}")
             self._finish(number, message)
 
     def _answer_to(self, request: Message, deadline: float) -> Message:
