@@ -43,6 +43,9 @@ _LAST_WORDS = 1.0
 #: Commands that run at this moment, and the directories made for them, for :func:`stop_all`.
 _running: set[subprocess.Popen[bytes]] = set()
 scratches: set[Path] = set()
+#: Another thread is ending this process, which takes it no longer than that.
+_ending = threading.Event()
+_FAREWELL = 10.0
 
 
 @dataclass(slots=True)
@@ -91,6 +94,10 @@ def run_command(
         # Whatever the command left behind must not touch the files any more.
         _stop(process)
         process.wait()
+        if _ending.is_set():
+            # Why the command failed is nobody's business any more, and two threads must not
+            # take the process down at once.
+            time.sleep(_FAREWELL)
         _running.discard(process)
         listener.join(_LAST_WORDS)
     tail = said.tail.decode("utf-8", "replace").strip()
@@ -122,6 +129,7 @@ def run_command(
 
 def stop_all() -> None:
     """Stop every command that runs, and clear up after it: this process is about to end."""
+    _ending.set()
     for process in tuple(_running):
         _stop(process)
     for scratch in tuple(scratches):
