@@ -228,7 +228,7 @@ def _read_response(response: Any, cap: int, deadline: float) -> Message:
             if len(body) > cap:
                 return _too_large(cap)
             if time.monotonic() > deadline:
-                raise TimeoutError("the answer did not end in time")
+                raise TimeoutError(_LATE)
         length = response.headers.get("Content-Length")
         if length is not None and length.isdigit() and response.raw.tell() < int(length):
             raise ConnectionError(f"{response.raw.tell()} of {length} bytes arrived")

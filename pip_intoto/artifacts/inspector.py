@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, BinaryIO
 from pip_intoto.artifacts.archives import read_tar, read_wheel, read_zip
 from pip_intoto.artifacts.hashing import sha256_stream
 from pip_intoto.artifacts.recording import record_directory
-from pip_intoto.errors import ArchiveAmbiguous, InspectionFailed, InspectionNotAllowed
+from pip_intoto.errors import ArchiveAmbiguous, InspectionFailed
 from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata.node import shown
-from pip_intoto.verification.inspections import Nothing, Unpack, about, as_listed, recognise
+from pip_intoto.verification.inspections import Nothing, Unpack, about, not_allowed, recognise
 from pip_intoto.verification.record import Record
 
 if TYPE_CHECKING:
@@ -201,12 +201,7 @@ def _add_members(
 
 def _check_allowed(inspection: Inspection, allowed: set[tuple[str, ...]], *, run_all: bool) -> None:
     if not run_all and inspection.run not in allowed:
-        raise InspectionNotAllowed(
-            "An inspection of the layout wants to run a command on this machine",
-            expected="unpacking, which runs no command, or a command that the policy lists",
-            found=as_listed(inspection.run),
-            place=f"inspection {inspection.name}",
-        )
+        raise not_allowed(inspection)
 
 
 @contextmanager

@@ -7,11 +7,11 @@ encoder comes within a few replacements of it, at more than twice the speed of o
 
 from __future__ import annotations
 
-from itertools import chain
 from json.encoder import JSONEncoder
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import MetadataMalformed
+from pip_intoto.metadata.strict_json import levels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,15 +83,5 @@ def _without_escapes(text: bytes) -> bytes:
 
 def refuse_floats(value: JsonValue) -> None:
     """Raises :class:`pip_intoto.errors.MetadataMalformed` if there is a float in ``value``."""
-    level: list[JsonValue] = [value]
-    while level:
-        kinds = set(map(type, level))
-        if float in kinds:
-            raise MetadataMalformed("a number that is no integer has no canonical form")
-        inner: list[JsonValue] = []
-        if dict in kinds:
-            objects = [each for each in level if type(each) is dict]
-            inner += chain.from_iterable(map(dict.values, objects))
-        if list in kinds:
-            inner += chain.from_iterable([each for each in level if type(each) is list])
-        level = inner
+    if any(float in kinds for kinds, _ in levels(value)):
+        raise MetadataMalformed("a number that is no integer has no canonical form")

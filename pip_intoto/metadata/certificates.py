@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import LayoutFeatureUnsupported, MetadataMalformed, MetadataTooLarge
+from pip_intoto.metadata.keys import check_inner_name
 from pip_intoto.metadata.node import shown
 
 if TYPE_CHECKING:
@@ -122,14 +123,7 @@ def _listed_keys(layout: Node, member: str, limits: Limits) -> Iterator[Authorit
     """Certificates as in-toto-golang lists them: key objects by keyid."""
     for name, key in _members(layout, member):
         _check_name(name, key, limits)
-        inner = key.optional("keyid")
-        # K5: two names for one authority help nobody.
-        if inner is not None and inner.string() != name:
-            raise inner.malformed(
-                "the certificate has another keyid than the one it is listed under",
-                expected=shown(name),
-                found=shown(inner.value),
-            )
+        check_inner_name(name, key.optional("keyid"), "the certificate has another keyid")
         yield Authority(name, _pem(key.member("keyval").member("certificate"), limits))
 
 
@@ -138,13 +132,7 @@ def _bundled(layout: Node, kind: str, limits: Limits) -> Iterator[Authority]:
     for name, bundle in _members(layout, "trustBundles"):
         _check_name(name, bundle, limits)
         _check_members(bundle, ("bundleid", "roots", "intermediates"))
-        inner = bundle.optional("bundleid")
-        if inner is not None and inner.string() != name:
-            raise inner.malformed(
-                "the bundle has another id than the one it is listed under",
-                expected=shown(name),
-                found=shown(inner.value),
-            )
+        check_inner_name(name, bundle.optional("bundleid"), "the bundle has another id")
         # A bundle of no roots would be one that nothing belongs to.
         if not bundle.member("roots").sequence():
             raise bundle.member("roots").malformed("this bundle has no roots")

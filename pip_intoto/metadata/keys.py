@@ -171,12 +171,19 @@ def _subkeys(node: Node) -> Iterator[PublicKey]:
 
 def _check_names(keyid: str, node: Node) -> None:
     check_keyid(keyid, node)
-    inner = node.optional("keyid")
-    # K5: the specification has no inner keyid, but two names for one key help nobody.
-    if inner is not None and inner.string() != keyid:
+    check_inner_name(keyid, node.optional("keyid"), "the key has another keyid")
+
+
+def check_inner_name(name: str, inner: Node | None, problem: str) -> None:
+    """Check that what is listed as ``name`` does not call itself otherwise.
+
+    K5: the specification has no inner keyid, but two names for one key help nobody. Raises
+    :class:`pip_intoto.errors.MetadataMalformed`, whose message begins with ``problem``.
+    """
+    if inner is not None and inner.string() != name:
         raise inner.malformed(
-            "the key has another keyid than the one it is listed under",
-            expected=shown(keyid),
+            f"{problem} than the one it is listed under",
+            expected=shown(name),
             found=shown(inner.value),
         )
 

@@ -17,7 +17,7 @@ from pip_intoto.errors import MetadataMalformed, MetadataTooLarge
 from pip_intoto.metadata.node import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pip_intoto.limits import Limits
 
@@ -164,20 +164,22 @@ def _typed(integer: Callable[[str], int | float]) -> Callable[[str], int]:
 
 def _count_members(value: JsonValue) -> int:
     """How many members all objects in ``value`` have together."""
-    count = 0
+    return sum(sum(map(len, objects)) for _, objects in levels(value))
+
+
+def levels(value: JsonValue) -> Iterator[tuple[set[type], list[dict[str, JsonValue]]]]:
+    """The types of the values, and the objects, on each level of ``value``, the outermost first."""
     level: list[JsonValue] = [value]
     while level:
         inner: list[JsonValue] = []
         # Most levels hold values of one kind only, and the largest ones hold nothing but strings.
         kinds = set(map(type, level))
-        if dict in kinds:
-            objects = [each for each in level if type(each) is dict]
-            count += sum(map(len, objects))
-            inner += chain.from_iterable(map(dict.values, objects))
+        objects = [each for each in level if type(each) is dict] if dict in kinds else []
+        yield kinds, objects
+        inner += chain.from_iterable(map(dict.values, objects))
         if list in kinds:
             inner += chain.from_iterable([each for each in level if type(each) is list])
         level = inner
-    return count
 
 
 def _refuse_duplicate(text: str) -> NoReturn:

@@ -24,6 +24,7 @@ from pip_intoto.metadata.layout import Inspection
 from pip_intoto.metadata.node import shown
 from pip_intoto.metadata.rules import Allow, Create, Delete, Disallow, Match, Modify, Require
 from pip_intoto.verification.patterns import compile_pattern
+from pip_intoto.verification.wording import NAMED, counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from pip_intoto.verification.patterns import Pattern
     from pip_intoto.verification.record import Record, Side
 
-#: How many artifacts a message names before it counts.
-_NAMED = 3
 #: Comparisons of characters that take no longer than one of an ordinary name with a pattern.
 _CHARACTERS = 4_096
 #: Comparisons of an ordinary name with a pattern that take no longer than compiling a character.
@@ -301,7 +300,7 @@ class _Run:
         # The smallest name is found without sorting ten thousand.
         name = min(hits)
         more = len(hits) - 1
-        others = f" and {more} other{'s' if more > 1 else ''}" if more else ""
+        others = f" and {counted(more, 'other')}" if more else ""
         return self._error(
             index,
             f"{self._who} {self._did} {shown(name)}{others}, which `{shown_rule(rule)}` in"
@@ -317,10 +316,9 @@ class _Run:
         else:
             segment = rule.name.rpartition("/")[2]
             near = [name for name in self.artifacts if name.rpartition("/")[2] == segment]
-            count = len(self.artifacts)
-            found = f"{count} {self.side if count != 1 else self.side[:-1]}, without it"
+            found = f"{counted(len(self.artifacts), self.side[:-1])}, without it"
             if near:
-                found += f", but with {', '.join(shown(name) for name in sorted(near)[:_NAMED])}"
+                found += f", but with {', '.join(shown(name) for name in sorted(near)[:NAMED])}"
             found += self._origin()
         return self._error(
             index,

@@ -145,11 +145,15 @@ def is_permitted(inspection: Inspection, trust: Trust, *, in_sublayout: bool) ->
 
 def permit(inspection: Inspection, trust: Trust, *, in_sublayout: bool) -> None:
     """Raise :class:`InspectionNotAllowed` unless :func:`is_permitted`."""
-    if is_permitted(inspection, trust, in_sublayout=in_sublayout):
-        return
+    if not is_permitted(inspection, trust, in_sublayout=in_sublayout):
+        raise not_allowed(inspection, in_sublayout=in_sublayout)
+
+
+def not_allowed(inspection: Inspection, *, in_sublayout: bool = False) -> InspectionNotAllowed:
+    """Return the error for an inspection that would have to run a command."""
     of_whom = "a sublayout" if in_sublayout else "the layout"
     instead = ", or a link of it by whoever signed the sublayout" if in_sublayout else ""
-    raise InspectionNotAllowed(
+    return InspectionNotAllowed(
         f"An inspection of {of_whom} wants to run a command on this machine",
         expected=f"unpacking, which runs no command, or a command that the policy lists{instead}",
         found=as_listed(inspection.run),
