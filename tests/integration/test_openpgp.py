@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import pytest
-from in_toto.models.layout import Layout, Step
 from in_toto.models.metadata import Envelope, Metablock
 from securesystemslib.signer import GPGSigner, Key
 
@@ -20,10 +17,13 @@ from fixtures.make import CHAINS
 from pip_intoto.cli import main
 from pip_intoto.cli.gnupg import export
 from pip_intoto.maintainer import authoring
+from tests.integration import reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from in_toto.models.layout import Layout
 
     from tests.integration.environments import Environment
     from tests.integration.loopback import Index
@@ -65,23 +65,11 @@ def people(request: pytest.FixtureRequest) -> Iterator[People]:
 
 def in_toto_run(folder: Path, people: People, keyid: str, *arguments: str) -> None:
     """Record a step with ``in-toto-run --gpg``."""
-    script = "import sys; from in_toto.in_toto_run import main; sys.exit(main())"
-    signing = ["--gpg", keyid, "--gpg-home", people.home]
-    result = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script, *signing, *arguments],
-        cwd=folder,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
+    reference.in_toto_run(folder, "--gpg", keyid, "--gpg-home", people.home, *arguments)
 
 
 def layout(people: People) -> Layout:
-    described = Layout()
-    described.expires = (datetime.now(timezone.utc) + timedelta(days=7)).strftime(
-        "%Y-%m-%dT%H:%M:%SZ"
-    )
+    described = reference.layout(people.author, people.builder)
     for keyid in (people.author, people.builder):
         # What in-toto itself exports, which with ed25519 lacks subkeys and periods.
         described.add_functionary_key_from_gpg_keyid(keyid, gpg_home=people.home)
@@ -89,15 +77,6 @@ def layout(people: People) -> Layout:
         theirs = described.keys[keyid]
         assert {**ours, **theirs} == ours
         described.keys[keyid] = ours
-    source, build = Step(name="source"), Step(name="build")
-    source.pubkeys, build.pubkeys = [people.author], [people.builder]
-    source.expected_products = [["CREATE", "demo.py"], ["DISALLOW", "*"]]
-    build.expected_materials = [
-        ["MATCH", "demo.py", "WITH", "PRODUCTS", "FROM", "source"],
-        ["DISALLOW", "*"],
-    ]
-    build.expected_products = [["CREATE", "demo-*.whl"], ["ALLOW", "demo.py"], ["DISALLOW", "*"]]
-    described.steps = [source, build]
     return described
 
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import pytest
-from in_toto.models.layout import Layout, Step
 from in_toto.models.metadata import Envelope, Metablock
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
@@ -17,9 +14,12 @@ from fixtures.distributions import wheel
 from fixtures.keys import key
 from fixtures.supply_chain import SupplyChain
 from pip_intoto.maintainer import authoring
+from tests.integration import reference
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from in_toto.models.layout import Layout
 
     from pip_intoto.maintainer.signing import SigningKey
     from tests.integration.environments import Environment
@@ -35,33 +35,15 @@ def in_toto_run(folder: Path, signer: SigningKey, *arguments: str) -> None:
     """Record a step with ``in-toto-run``."""
     pem = folder.with_name(f"{signer.keyid[:8]}.pem")
     pem.write_bytes(signer.private_pem())
-    script = "import sys; from in_toto.in_toto_run import main; sys.exit(main())"
-    subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script, "--signing-key", pem, *arguments],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-    )
+    reference.in_toto_run(folder, "--signing-key", pem, *arguments)
 
 
 def layout() -> Layout:
     """Describe the chain with the reference's own classes."""
-    described = Layout()
-    described.expires = (datetime.now(timezone.utc) + timedelta(days=7)).strftime(
-        "%Y-%m-%dT%H:%M:%SZ"
-    )
+    described = reference.layout(AUTHOR.keyid, BUILDER.keyid)
     for functionary in (AUTHOR, BUILDER):
         public = SSlibKey.from_crypto(functionary.private.public_key())
         described.keys[public.keyid] = {"keyid": public.keyid, **public.to_dict()}
-    source, build = Step(name="source"), Step(name="build")
-    source.pubkeys, build.pubkeys = [AUTHOR.keyid], [BUILDER.keyid]
-    source.expected_products = [["CREATE", "demo.py"], ["DISALLOW", "*"]]
-    build.expected_materials = [
-        ["MATCH", "demo.py", "WITH", "PRODUCTS", "FROM", "source"],
-        ["DISALLOW", "*"],
-    ]
-    build.expected_products = [["CREATE", "demo-*.whl"], ["ALLOW", "demo.py"], ["DISALLOW", "*"]]
-    described.steps = [source, build]
     return described
 
 
