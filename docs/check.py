@@ -128,8 +128,9 @@ def _help(*words: str) -> str:
 def _commands() -> str:
     parts = []
     words: list[tuple[str, ...]] = [(), *((name,) for name in cli.COMMANDS)]
-    at = words.index(("trust",)) + 1
-    words[at:at] = [("trust", name) for name in ("add", "list", "remove", "revoke")]
+    for name in cli.COMMANDS:
+        at = words.index((name,)) + 1
+        words[at:at] = [(name, below) for below in getattr(cli.load(name), "COMMANDS", ())]
     for command in words:
         title = " ".join(("pip-intoto", *command))
         parts.append(f"## `{title}`\n\n```text\n{_help(*command)}\n```")

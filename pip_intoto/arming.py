@@ -26,6 +26,7 @@ import pip_intoto_gate
 from pip_intoto import __version__
 from pip_intoto.environments import NEWEST_PIP, OLDEST_PIP, is_same_directory
 from pip_intoto.errors import CommandError
+from pip_intoto.files import replace
 from pip_intoto.limits import DEFAULT
 from pip_intoto_gate.limits import VERIFIER_SECONDS
 from pip_intoto_gate.settings import ARMING_FILES, MARKER
@@ -292,16 +293,7 @@ def _differs(packages: Path) -> bool:
 
 
 def _write(path: Path, content: str) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(content)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
+    replace(path, content.encode(), mode=0o644)
 
 
 def _remove_directory(path: Path) -> None:

@@ -76,14 +76,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def load(name: str) -> Command:
-    """Import the module of one command."""
-    return cast("Command", importlib.import_module(f"pip_intoto.cli.{name}"))
+def load(name: str, package: str = "pip_intoto.cli") -> Command:
+    """Import the module of one command: ``match-products`` is in ``match_products``."""
+    return cast("Command", importlib.import_module(f"{package}.{name.replace('-', '_')}"))
 
 
 def parser_for(words: Sequence[str]) -> argparse.ArgumentParser:
     """Make the parser for a command line; only the command that it names is loaded."""
-    named = next((word for word in words if not word.startswith("-")), "")
     parser = argparse.ArgumentParser(
         prog="pip-intoto",
         description="Verify in-toto evidence before pip unpacks, builds or installs anything.",
@@ -93,11 +92,26 @@ def parser_for(words: Sequence[str]) -> argparse.ArgumentParser:
     )
     parser.set_defaults(quiet=False, verbose=False)
     parser.add_argument("--version", action="version", version=f"pip-intoto {__version__}")
-    commands = parser.add_subparsers(
-        prog=parser.prog, dest="command", metavar="COMMAND", required=True
-    )
-    for name in (named,) if named in COMMANDS else COMMANDS:
-        module = load(name)
+    add_commands(parser, COMMANDS, words=words)
+    return parser
+
+
+def add_commands(
+    parser: argparse.ArgumentParser,
+    names: Sequence[str],
+    package: str = "pip_intoto.cli",
+    words: Sequence[str] = (),
+    dest: str = "command",
+) -> None:
+    """Add the commands of a package below ``parser``; ``dest`` then says which was chosen.
+
+    Only the one that ``words`` begin with, options aside, is loaded; all of them, when there is
+    none, for their lines of help.
+    """
+    named = next((word for word in words if not word.startswith("-")), "")
+    commands = parser.add_subparsers(prog=parser.prog, dest=dest, metavar="COMMAND", required=True)
+    for name in (named,) if named in names else names:
+        module = load(name, package)
         command = commands.add_parser(
             name,
             help=module.HELP,
@@ -108,7 +122,6 @@ def parser_for(words: Sequence[str]) -> argparse.ArgumentParser:
         )
         add_common(command)
         module.configure(command)
-    return parser
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:

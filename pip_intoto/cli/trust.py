@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pip_intoto.policy.model import NamedKey, Policy, PolicyException, ProjectRule
     from pip_intoto.verdict import Verdict
 
+COMMANDS = ("add", "list", "remove", "revoke")
 HELP = "say whose keys must stand behind which project"
 EXAMPLES = """
   # demo must come with evidence whose layout alice has signed

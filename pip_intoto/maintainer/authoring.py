@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from pip_intoto.maintainer.signing import SigningKey
+    from pip_intoto.maintainer.signing import Signer
     from pip_intoto.metadata.strict_json import JsonValue
 
 JsonObject: TypeAlias = "dict[str, JsonValue]"
@@ -166,32 +166,31 @@ def link(
 
 
 def sign(
-    payload: JsonObject, signers: Iterable[SigningKey], envelope: Envelope = Envelope.DSSE
+    payload: JsonObject, signers: Iterable[Signer], form: Envelope = Envelope.DSSE
 ) -> JsonObject:
     """Sign *payload* with every key of *signers*, in the form asked for."""
-    return _dsse(payload, signers) if envelope is Envelope.DSSE else _metablock(payload, signers)
-
-
-def _metablock(payload: JsonObject, signers: Iterable[SigningKey]) -> JsonObject:
-    # E2: the signature covers the canonical JSON of `signed`.
-    signed = canonical.encode(payload)
-    return {
-        "signed": payload,
-        "signatures": [{"keyid": key.keyid, "sig": key.sign(signed).hex()} for key in signers],
-    }
-
-
-def _dsse(payload: JsonObject, signers: Iterable[SigningKey]) -> JsonObject:
+    if form is Envelope.METABLOCK:
+        # E2: the signature covers the canonical JSON of `signed`.
+        signed = canonical.encode(payload)
+        return {"signed": payload, "signatures": [signature(signed, key, form) for key in signers]}
     body = json.dumps(payload, sort_keys=True).encode("ascii")
     signed = pre_authentication_encoding(PAYLOAD_TYPE, body)
     return {
         "payload": base64.b64encode(body).decode("ascii"),
         "payloadType": PAYLOAD_TYPE,
-        "signatures": [
-            {"keyid": key.keyid, "sig": base64.b64encode(key.sign(signed)).decode("ascii")}
-            for key in signers
-        ],
+        "signatures": [signature(signed, key, form) for key in signers],
     }
+
+
+def signature(signed: bytes, signer: Signer, form: Envelope) -> JsonObject:
+    """Sign the bytes that an envelope's signatures cover, and give the entry for it."""
+    made = signer.signature(signed)
+    is_dsse = form is Envelope.DSSE
+    # E3, E2: base64 in DSSE, hex digits in a Metablock.
+    value = base64.b64encode(made.value).decode("ascii") if is_dsse else made.value.hex()
+    # K6: an OpenPGP signature covers headers of its own besides.
+    headers: JsonObject = {"other_headers": made.other_headers} if made.other_headers else {}
+    return {"keyid": made.keyid, "sig": value, **headers}
 
 
 def pre_authentication_encoding(payload_type: str, body: bytes) -> bytes:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
+from pathlib import Path
+from typing import Protocol, TypeAlias
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -28,7 +29,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import (
     generate_private_key as generate_rsa,
 )
 
+from pip_intoto import files
 from pip_intoto.errors import CommandError
+from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata import canonical
 
 PrivateKey: TypeAlias = Ed25519PrivateKey | EllipticCurvePrivateKey | RSAPrivateKey
@@ -44,6 +47,29 @@ class KeyType(Enum):
     ED25519 = "ed25519"
     ECDSA = "ecdsa"
     RSA = "rsa"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A signature; ``other_headers`` (hex digits) only where OpenPGP made it (K6).
+
+    ``keyid`` is the key's that made it, which may be a subkey.
+    """
+
+    keyid: str
+    value: bytes
+    other_headers: str = ""
+
+
+class Signer(Protocol):
+    """Whatever can sign: a key in a file, in a hardware module, in a cloud, or GnuPG's."""
+
+    @property
+    def keyid(self) -> str:
+        """The name under which a layout lists the key, and under which links are filed."""
+
+    def signature(self, data: bytes) -> Made:
+        """Sign *data*. Raises CommandError when that cannot be done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +124,10 @@ class SigningKey:
             )
         return self.private.sign(data, ECDSA(hashes.SHA256()))
 
+    def signature(self, data: bytes) -> Made:
+        """Sign *data*, and say whose signature it is."""
+        return Made(keyid=self.keyid, value=self.sign(data))
+
     def public_pem(self) -> bytes:
         """Give the public part as PEM, which policies and the in-toto tools read."""
         return _public_pem(self.private).encode("ascii")
@@ -146,6 +176,14 @@ def load(pem: bytes, *, password: bytes | None = None) -> SigningKey:
         return SigningKey.of(private)
     message = "keys of this kind cannot sign in-toto metadata"
     raise CommandError(message, expected="ed25519, ecdsa or rsa", found=type(private).__name__)
+
+
+def open_signer(reference: str) -> Signer:
+    """Open the key that a command line names: so far, the path of a PEM file.
+
+    Raises CommandError when it cannot be read, or cannot sign.
+    """
+    return load(files.read(Path(reference), DEFAULT.key_bytes))
 
 
 def default_keyid(keytype: str, scheme: str, public: str) -> str:

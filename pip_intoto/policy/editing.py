@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
-import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pip_intoto import files
 from pip_intoto.errors import CommandError, PipIntotoError, PolicyInvalid
 from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata import keys as public_keys
@@ -45,7 +44,6 @@ _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]+-----[A-Za-z0-9+/=\s]*-----END [A-Z0-9 
 _KEYS = "keys"
 _FILE_MODE = 0o644
 _DIRECTORY_MODE = 0o755
-_CREATE: int = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,9 +265,10 @@ class Draft:
             written: list[Path] = []
             try:
                 for path, content in self.unwritten.items():
-                    _write_new(path, content)
+                    files.write_new(path, content, mode=_FILE_MODE)
                     written.append(path)
-                _replace(self.path, self.text.encode(), exists=self.original is not None)
+                mode = _FILE_MODE if self.original is None else None
+                files.replace(self.path, self.text.encode(), mode=mode)
             except BaseException:
                 for path in written:
                     with contextlib.suppress(OSError):
@@ -354,9 +353,9 @@ class Draft:
         return self._checked(text, unwritten, by_hand=block)
 
     def _checked(self, text: str, unwritten: Mapping[Path, bytes], *, by_hand: str = "") -> Draft:
-        files = {**self.unwritten, **unwritten}
+        together = {**self.unwritten, **unwritten}
         try:
-            policy = parse_policy(text.encode(), self.path, unwritten=files)
+            policy = parse_policy(text.encode(), self.path, unwritten=together)
         except PolicyInvalid as error:
             if not isinstance(error, PolicySyntax):
                 # The line is one that nobody has seen: the file was in order, the change is not.
@@ -370,7 +369,7 @@ class Draft:
                 f"{self.path} is written in a way that cannot be edited here ({error.message})",
                 advice="Add this by hand:\n" + by_hand if by_hand else "Edit it by hand.",
             ) from None
-        return replace(self, text=text, policy=policy, unwritten=files)
+        return replace(self, text=text, policy=policy, unwritten=together)
 
 
 def open_draft(path: Path) -> Draft:
@@ -527,28 +526,3 @@ def _make_directories(directory: Path) -> None:
         return
     _make_directories(directory.parent)
     directory.mkdir(_DIRECTORY_MODE, exist_ok=True)
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    with os.fdopen(os.open(path, _CREATE, _FILE_MODE), "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _replace(path: Path, content: bytes, *, exists: bool) -> None:
-    """Put the new policy in the old one's place in one step, through a link if it is one."""
-    target = Path(os.path.realpath(path))
-    mode = target.stat().st_mode & 0o7777 if exists else _FILE_MODE
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).chmod(mode)
-        Path(name).replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pip_intoto import files
 from pip_intoto.artifacts.hashing import sha256_file
 from pip_intoto.distribution import Distribution, Kind
 from pip_intoto.errors import (
@@ -80,7 +81,7 @@ def prepare(
         raise CommandError(
             "no layout key is given", expected="--layout-key FILE, or --gpg FINGERPRINT"
         )
-    envelope = parse_envelope(_read(layout, limits.document_bytes), limits=limits)
+    envelope = parse_envelope(files.read(layout, limits.document_bytes), limits=limits)
     # Each key is a party. They are called by their files' names, unless two are the same.
     names = [path.name for path in keys]
     named = [_owner(path, path.name if names.count(path.name) == 1 else str(path)) for path in keys]
@@ -220,7 +221,7 @@ def _subject(file: Path) -> tuple[Distribution, Subject]:
 
 
 def _owner(path: Path, called: str) -> Owner:
-    data = _read(path, LOCAL.key_bytes)
+    data = files.read(path, LOCAL.key_bytes)
     try:
         key = load_public(data, limits=LOCAL)
         identity(key)
@@ -259,20 +260,9 @@ def _identity(owner: Owner) -> str:
 
 def _parameters(path: Path, limits: Limits) -> dict[str, str]:
     try:
-        root = Node(strict_json.parse(_read(path, limits.policy_bytes), limits=limits))
+        root = Node(strict_json.parse(files.read(path, limits.policy_bytes), limits=limits))
         return {name: value.string() for name, value in root.items()}
     except EvidenceError as error:
         raise CommandError(
             f"{path}: {error}", expected='an object of strings, {"VERSION": "1.0"}'
         ) from error
-
-
-def _read(path: Path, at_most: int) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(at_most + 1)
-    except OSError as error:
-        raise CommandError(f"{path} cannot be read", found=str(error.strerror or error)) from error
-    if len(data) > at_most:
-        raise CommandError(f"{path} is too large", expected=f"at most {at_most} bytes")
-    return data

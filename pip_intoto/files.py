@@ -1,0 +1,110 @@
+"""Files that somebody named: read within bounds, and written so that nobody meets half of one.
+
+What is written goes into a new file in the same directory first, reaches the disk, and takes its
+name in one step. When that fails, what stood there stands there still.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pip_intoto.errors import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: What programs give to files unless they have a reason; the umask takes away from it.
+OPEN = 0o666
+#: For keys, and for what only its owner may read.
+PRIVATE = 0o600
+
+_CREATE: int = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+
+
+def read(path: Path, at_most: int) -> bytes:
+    """The bytes of a file. Raises CommandError when it cannot be read, or has more than that."""
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(at_most + 1)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read", found=str(error.strerror or error)) from None
+    if len(data) > at_most:
+        raise CommandError(f"{path} is too large", expected=f"at most {at_most} bytes")
+    return data
+
+
+def write_new(path: Path, content: bytes, *, mode: int = OPEN) -> None:
+    """Write a file that is not there yet. Raises CommandError, and leaves nothing behind.
+
+    Whoever creates a file of the same name in the meantime keeps it.
+    """
+    with _explained(path):
+        if os.path.lexists(path):
+            raise FileExistsError
+        with _beside(path, content, mode) as written:
+            try:
+                # Unlike a rename, a second name is refused where one exists.
+                os.link(written, path)
+            except FileExistsError:
+                raise
+            except OSError:
+                # File systems without links; the name is taken first, then filled in one step.
+                os.close(os.open(path, _CREATE, mode))
+                written.replace(path)
+
+
+def replace(path: Path, content: bytes, *, mode: int | None = None) -> None:
+    """Put ``content`` in the place of what is there, through a link if it is one.
+
+    ``mode`` defaults to the one that the file has, else to :data:`OPEN`. Raises CommandError.
+    """
+    with _explained(path):
+        target = Path(os.path.realpath(path))
+        present = _mode_of(target) if mode is None else mode
+        with _beside(target, content, OPEN if present is None else PRIVATE) as written:
+            if present is not None:
+                written.chmod(present)
+            written.replace(target)
+
+
+@contextmanager
+def _beside(path: Path, content: bytes, mode: int) -> Iterator[Path]:
+    """A file with ``content`` in the same directory, which is gone afterwards unless renamed."""
+    written = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(written, _CREATE, mode), "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        yield written
+    finally:
+        with suppress(OSError):
+            written.unlink()
+
+
+def _mode_of(path: Path) -> int | None:
+    try:
+        return path.stat().st_mode & 0o7777
+    except FileNotFoundError:
+        return None
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError:
+        raise CommandError(
+            f"{path} exists already",
+            expected="a name that is free",
+            advice="Choose another name, or move the file away: nothing is overwritten.",
+        ) from None
+    except OSError as error:
+        raise CommandError(
+            f"{path} cannot be written: {error.strerror or error}",
+            advice="What stood there before stands there still.",
+        ) from None

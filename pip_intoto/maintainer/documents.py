@@ -1,0 +1,128 @@
+"""Signed documents on disk: read as they are, shown checked, changed only in their signatures.
+
+What was signed is never written anew by reading it: a document keeps its envelope, its members
+and their order, so that other people's signatures stay good.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pip_intoto import files
+from pip_intoto.errors import CommandError, EvidenceInvalid
+from pip_intoto.limits import LOCAL
+from pip_intoto.maintainer import authoring
+from pip_intoto.metadata import strict_json
+from pip_intoto.metadata.envelope import read_envelope, read_payload
+from pip_intoto.metadata.layout import Layout
+from pip_intoto.metadata.link import Link
+from pip_intoto.metadata.node import Node
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from pip_intoto.limits import Limits
+    from pip_intoto.maintainer.authoring import JsonObject
+    from pip_intoto.maintainer.signing import Signer
+    from pip_intoto.metadata.envelope import Envelope
+    from pip_intoto.metadata.strict_json import JsonValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedDocument:
+    """A layout or a link in its envelope; nothing is said about its signatures.
+
+    ``content`` is the JSON object as it stands in the file, ``envelope`` and ``payload`` are the
+    same, checked.
+    """
+
+    content: JsonObject
+    envelope: Envelope
+    payload: Layout | Link
+
+    @property
+    def form(self) -> authoring.Envelope:
+        """Metablock or DSSE."""
+        is_dsse = self.envelope.kind == "dsse"
+        return authoring.Envelope.DSSE if is_dsse else authoring.Envelope.METABLOCK
+
+    @property
+    def keyids(self) -> tuple[str, ...]:
+        """Whose signatures it has, allegedly."""
+        return tuple(signature.keyid for signature in self.envelope.signatures)
+
+    def signed_by(self, signers: Iterable[Signer], *, keep: bool) -> SignedDocument:
+        """The same document with new signatures; ``keep`` adds them to those that it has.
+
+        A signature under the keyid of a new one is replaced. Raises CommandError when a key
+        cannot sign.
+        """
+        made = [authoring.signature(self.envelope.signed, key, self.form) for key in signers]
+        keyids = {signature["keyid"] for signature in made}
+        present = Node(self.content).member("signatures").sequence() if keep else []
+        kept = [each for each in present if not _is_under(each, keyids)]
+        return of({**self.content, "signatures": [*kept, *made]})
+
+    def to_bytes(self) -> bytes:
+        """The document as a file has it."""
+        return json.dumps(self.content, indent=1).encode("ascii") + b"\n"
+
+    def write(self, path: Path, *, overwrite: bool = True) -> None:
+        """Write it in one step. Raises CommandError."""
+        (files.replace if overwrite else files.write_new)(path, self.to_bytes())
+
+
+def of(content: JsonObject, *, limits: Limits = LOCAL) -> SignedDocument:
+    """Check what was made here, as everything that is read. Raises as :func:`read` does."""
+    return read(json.dumps(content).encode("ascii"), limits=limits)
+
+
+def read(data: bytes, *, limits: Limits = LOCAL) -> SignedDocument:
+    """Read a document, signed or not yet.
+
+    Raises MetadataMalformed, MetadataTooLarge or LayoutFeatureUnsupported.
+    """
+    content = Node(strict_json.parse(data, limits=limits))
+    sha256 = hashlib.sha256(data).hexdigest()
+    envelope = read_envelope(content, sha256=sha256, limits=limits)
+    return SignedDocument(
+        content=content.mapping(), envelope=envelope, payload=read_payload(envelope, limits=limits)
+    )
+
+
+def load(path: Path, *, limits: Limits = LOCAL) -> SignedDocument:
+    """Read the document in a file.
+
+    Raises CommandError for a file that cannot be read, and what :func:`read` raises, with the
+    file's name before the place.
+    """
+    data = files.read(path, limits.document_bytes)
+    try:
+        return read(data, limits=limits)
+    except EvidenceInvalid as error:
+        error.place = f"{path}: {error.place}" if error.place else str(path)
+        raise
+
+
+def load_layout(path: Path, *, limits: Limits = LOCAL) -> tuple[SignedDocument, Layout]:
+    """Read the layout in a file. Raises as :func:`load`, and CommandError for a link."""
+    document = load(path, limits=limits)
+    if not isinstance(document.payload, Layout):
+        raise CommandError(f"{path} is a link", expected="a layout")
+    return document, document.payload
+
+
+def load_link(path: Path, *, limits: Limits = LOCAL) -> tuple[SignedDocument, Link]:
+    """Read the link in a file. Raises as :func:`load`, and CommandError for a layout."""
+    document = load(path, limits=limits)
+    if not isinstance(document.payload, Link):
+        raise CommandError(f"{path} is a layout", expected="a link")
+    return document, document.payload
+
+
+def _is_under(signature: JsonValue, keyids: Iterable[JsonValue]) -> bool:
+    return isinstance(signature, dict) and signature.get("keyid") in keyids
