@@ -32,7 +32,18 @@ INTERRUPTED = 130
 _OBJECTS_PER_COLLECTION = 50_000
 
 #: In the order in which a newcomer meets them.
-COMMANDS = ("demo", "enable", "disable", "status", "doctor", "trust", "verify", "explain")
+COMMANDS = (
+    "demo",
+    "enable",
+    "disable",
+    "status",
+    "doctor",
+    "trust",
+    "verify",
+    "explain",
+    # those of a maintainer
+    "layout",
+)
 
 
 class Command(Protocol):
