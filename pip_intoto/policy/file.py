@@ -11,31 +11,27 @@ import hashlib
 import os
 import re
 import stat
-import sys
-from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pip_intoto.errors import PipIntotoError, PolicyInvalid, PolicyMissing
+from pip_intoto.errors import PolicyInvalid, PolicyMissing
 from pip_intoto.limits import DEFAULT
-from pip_intoto.metadata import keys as public_keys
 from pip_intoto.policy import placeholders
 from pip_intoto.policy.model import (
     Beside,
     Folder,
     HeldLayout,
-    NamedKey,
     Policy,
     PolicyException,
     ProjectRule,
     Revoked,
     Template,
 )
-from pip_intoto.policy.places import find_places
+from pip_intoto.policy.named_keys import keys_named, read_key, read_keys, threshold_of
+from pip_intoto.policy.tables import Kind, Value, parse
 from pip_intoto.policy.vocabulary import (
     EXCEPTION,
-    KEY,
     PROJECT,
     RESERVED,
     REVOKED,
@@ -48,20 +44,14 @@ from pip_intoto.sources.addresses import is_web, split
 from pip_intoto.verification.trust import Owner
 from pip_intoto_gate.location import PolicyUnusable, locate, others_may_write
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from packaging.specifiers import SpecifierSet
 
     from pip_intoto.limits import Limits
-    from pip_intoto.policy import places as toml
-    from pip_intoto.policy.model import Build, Mode, Source, Unlisted
-    from pip_intoto.policy.places import Places
+    from pip_intoto.policy.model import Build, Mode, NamedKey, Source, Unlisted
+    from pip_intoto.policy.tables import Table
 
 # Not IGNORECASE: with it, letters that are none of these (the Kelvin sign, a long s) would do.
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -69,16 +59,22 @@ _GLOB = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)?\*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PARAMETER = re.compile(r"[A-Za-z0-9_-]+")
 _SCHEMES = ("https", "http", "file")
-_PEM = "-----BEGIN"
-_BOM = b"\xef\xbb\xbf"
 #: Without O_NONBLOCK a named pipe would hang, without O_BINARY Windows would rewrite newlines.
 _OPEN: int = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-#: Longer values are not quoted in messages.
-_SHORT = 100
 
 
 class PolicySyntax(PolicyInvalid):
     """The policy is not TOML."""
+
+
+_POLICY = Kind(
+    noun="policy",
+    example='mode = "enforce"',
+    error=PolicyInvalid,
+    syntax=PolicySyntax,
+    tables=TABLES,
+    reserved=RESERVED,
+)
 
 
 def policy_in_force() -> Path | None:
@@ -128,14 +124,24 @@ def parse_policy(
     Reads the keys and layouts that it names, except those in ``unwritten``, which are taken from
     there. Raises PolicyInvalid.
     """
-    values, places = _parse_toml(content, path)
-    reader = _Reader(path, values, places, unwritten or {}, limits)
+    reader = _Reader(path, parse(content, path, _POLICY), unwritten or {}, limits)
     return reader.policy(hashlib.sha256(content).hexdigest())
 
 
 def canonical_name(name: str) -> str:
     """The PEP 503 form of a project name: lower case, runs of ``-``, ``_``, ``.`` as one ``-``."""
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def project_name(value: Value) -> str:
+    """The PEP 503 form of the project's name in ``value``. Raises the error of the file's kind."""
+    name = value.text()
+    if not _NAME.fullmatch(name):
+        raise value.error(
+            f'"{name}" is not the name of a project',
+            expected="letters, digits, and - _ . between them",
+        )
+    return canonical_name(name)
 
 
 # --- the file -------------------------------------------------------------------------------
@@ -185,245 +191,24 @@ def _read(path: Path, what: str, at_most: int, *, place: str) -> bytes:
     return content
 
 
-def _parse_toml(content: bytes, path: Path) -> tuple[dict[str, object], Places]:
-    if content.startswith(_BOM):
-        raise PolicyInvalid(
-            "the policy begins with a byte order mark",
-            advice="Save it as UTF-8 without a byte order mark.",
-            place=f"{path}:1",
-        )
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise PolicyInvalid(
-            "the policy is not UTF-8 text", advice="Save it as UTF-8.", place=f"{path}:{line}"
-        ) from None
-    try:
-        values: dict[str, object] = tomllib.loads(text)
-        return values, find_places(text)
-    except ValueError as error:  # TOMLDecodeError is one, and so is a number of 5,000 digits
-        message, line = _syntax_error(str(error), text)
-        raise PolicySyntax(
-            f"this is not TOML: {message[:1].lower()}{message[1:]}",
-            # By far the most frequent mistake.
-            advice='Text stands in quotes, as in `mode = "enforce"`.'
-            if "Invalid value" in message
-            else "",
-            place=f"{path}:{line}",
-        ) from None
-    except RecursionError:
-        raise PolicyInvalid("the policy is nested too deeply", place=str(path)) from None
-
-
-def _syntax_error(message: str, text: str) -> tuple[str, int]:
-    """Take the line out of the parser's message."""
-    where = re.search(r" \(at line (\d+), column (\d+)\)", message)
-    if where is not None:
-        return message.replace(where[0], f" (column {where[2]})"), int(where[1])
-    return message.replace(" (at end of document)", ", at the end"), max(
-        1, len(text.rstrip().splitlines())
-    )
-
-
-# --- values ---------------------------------------------------------------------------------
-
-
-def _kind(value: object) -> str:
-    """What a value is, in the words of TOML."""
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, datetime):
-        return "a date with a time"
-    names: tuple[tuple[type, str], ...] = (
-        (str, "a string"),
-        (int, "an integer"),
-        (float, "a float"),
-        (date, "a date"),
-        (list, "an array"),
-        (dict, "a table"),
-    )
-    return next((name for kind, name in names if isinstance(value, kind)), "a time")
-
-
-def _shown(value: object) -> str:
-    """A short value as it could stand in the file; otherwise what kind it is."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (int, float)):
-        return str(value)
-    if isinstance(value, str) and len(value) <= _SHORT:
-        return f'"{value}"'
-    return _kind(value)
-
-
-@dataclass(frozen=True, slots=True)
-class _Value:
-    """A value with its place in the file, for errors that name the line."""
-
-    value: object
-    at: toml.Path
-    reader: _Reader
-
-    @property
-    def line(self) -> int:
-        return self.reader.places.line_of(self.at)
-
-    @property
-    def key(self) -> str:
-        """The last key on the way to the value."""
-        return next((key for key in reversed(self.at) if isinstance(key, str)), "")
-
-    def error(
-        self, message: str, *, expected: str = "", found: str = "", advice: str = ""
-    ) -> PolicyInvalid:
-        return PolicyInvalid(
-            message,
-            expected=expected,
-            found=found,
-            advice=advice,
-            place=f"{self.reader.path}:{self.line}",
-        )
-
-    def wrong_kind(self, expected: str, advice: str = "") -> PolicyInvalid:
-        return self.error(
-            f"`{self.key}` must be {expected}",
-            expected=expected,
-            found=_shown(self.value),
-            advice=advice,
-        )
-
-    def text(self) -> str:
-        """A string that says something, on one line."""
-        if not isinstance(self.value, str):
-            raise self.wrong_kind("a string")
-        if not self.value.strip():
-            raise self.error(f"`{self.key}` is empty", advice="Fill it in, or remove the key.")
-        if not self.value.isprintable():
-            raise self.error(f"`{self.key}` has line breaks or control characters in it")
-        return self.value
-
-    def choice(self, choices: Sequence[str]) -> str:
-        expected = " | ".join(choices)
-        if not isinstance(self.value, str) or self.value not in choices:
-            near = nearest(str(self.value), choices)
-            raise self.error(
-                f"`{self.key}` cannot be {_shown(self.value)}",
-                expected=expected,
-                advice=f'Did you mean "{near}"?' if near else "",
-            )
-        return self.value
-
-    def elements(self, of: str) -> tuple[_Value, ...]:
-        """The elements of an array that has any."""
-        if not isinstance(self.value, list):
-            advice = ""
-            if isinstance(self.value, str):
-                advice = f'Write {self.key} = ["{self.value}"].'
-            raise self.wrong_kind(f"an array of {of}", advice)
-        if not self.value:
-            raise self.error(
-                f"`{self.key}` is an empty array", advice="Fill it in, or remove the key."
-            )
-        return tuple(
-            _Value(element, (*self.at, index), self.reader)
-            for index, element in enumerate(self.value)
-        )
-
-    def table(self, name: str, known: Sequence[str]) -> _Table:
-        """A table that has no other keys than the known ones."""
-        if not isinstance(self.value, dict):
-            raise self.wrong_kind("a table")
-        table = _Table(self.value, self.at, self.reader, name)
-        table.refuse_unknown(known)
-        return table
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """A table of the file."""
-
-    values: Mapping[str, object]
-    at: toml.Path
-    reader: _Reader
-    #: As messages call it: ``[[project]] demo``.
-    name: str
-
-    @property
-    def whole(self) -> _Value:
-        return _Value(self.values, self.at, self.reader)
-
-    @property
-    def line(self) -> int:
-        return self.whole.line
-
-    def get(self, key: str) -> _Value | None:
-        if key not in self.values:
-            return None
-        return _Value(self.values[key], (*self.at, key), self.reader)
-
-    def need(self, key: str, advice: str) -> _Value:
-        value = self.get(key)
-        if value is None:
-            raise self.whole.error(f"{self.name} lacks `{key}`", advice=advice)
-        return value
-
-    def text(self, key: str) -> str:
-        value = self.get(key)
-        return "" if value is None else value.text()
-
-    def refuse_unknown(self, known: Sequence[str]) -> None:
-        for key in self.values:
-            if key not in known:
-                raise self._unknown(key, known)
-
-    def _unknown(self, key: str, known: Sequence[str]) -> PolicyInvalid:
-        place = _Value(self.values[key], (*self.at, key), self.reader)
-        if key in RESERVED:
-            return place.error(
-                f"`{key}` in {self.name} is reserved for a later version of pip-intoto",
-                advice="Remove it: this version would not heed it.",
-            )
-        home = next((name for name, keys in TABLES if key in keys and keys is not known), None)
-        near = nearest(key, known)
-        if home is not None:
-            advice = f"`{key}` belongs {home}."
-        elif near:
-            advice = f"Did you mean `{near}`?"
-        else:
-            advice = "Remove it."
-        return place.error(
-            f"unknown key `{key}` in {self.name}",
-            expected=", ".join(known),
-            found=key,
-            advice=advice,
-        )
-
-
 # --- the policy -----------------------------------------------------------------------------
 
 
 class _Reader:
     def __init__(
-        self,
-        path: Path,
-        values: dict[str, object],
-        places: Places,
-        unwritten: Mapping[Path, bytes],
-        limits: Limits,
+        self, path: Path, top: Table, unwritten: Mapping[Path, bytes], limits: Limits
     ) -> None:
         self.path = path
-        self.places = places
         self._unwritten = unwritten
         self._limits = limits
-        self._top = _Table(values, (), self, "the policy")
+        self._top = top
         self._files: dict[Path, None] = {}
         self._rests_on(path)
 
     def policy(self, sha256: str) -> Policy:
-        self._check_version()
+        self._top.check_version()
         self._top.refuse_unknown(TOP)
-        keys = self._keys()
+        keys = read_keys(self._top, self._file, self._limits)
         return Policy(
             path=self.path,
             sha256=sha256,
@@ -432,24 +217,11 @@ class _Reader:
             keys=keys,
             projects=self._projects(keys),
             exceptions=tuple(
-                self._exception(value) for value in self._tables("exception", "projects")
+                self._exception(value) for value in self._top.tables("exception", "projects")
             ),
-            revoked=tuple(self._revoked(value) for value in self._tables("revoked", "keys")),
+            revoked=tuple(self._revoked(value) for value in self._top.tables("revoked", "keys")),
             files=tuple(self._files),
         )
-
-    def _check_version(self) -> None:
-        value = self._top.need("version", "Write `version = 1` at the top.")
-        if value.value is True or value.value != 1 or not isinstance(value.value, int):
-            is_later = isinstance(value.value, int) and value.value > 1
-            raise value.error(
-                "this policy is written for a later pip-intoto"
-                if is_later
-                else f"`version` cannot be {_shown(value.value)}",
-                expected="version = 1",
-                found=f"version = {_shown(value.value)}",
-                advice="Upgrade pip-intoto." if is_later else "Write `version = 1`.",
-            )
 
     def _mode(self) -> Mode:
         value = self._top.get("mode")
@@ -462,28 +234,14 @@ class _Reader:
         chosen = "warn" if value is None else value.choice(("allow", "warn", "deny"))
         return "allow" if chosen == "allow" else "deny" if chosen == "deny" else "warn"
 
-    def _tables(self, key: str, of: str) -> tuple[_Value, ...]:
-        """The elements of an array of tables, which may be absent."""
-        value = self._top.get(key)
-        if value is None:
-            return ()
-        if isinstance(value.value, dict):
-            raise value.error(
-                f"`{key}` must be an array of tables",
-                advice=f"Write [[{key}]] with two brackets: there can be several {of}.",
-            )
-        if not isinstance(value.value, list):
-            raise value.wrong_kind("an array of tables", f"Write [[{key}]] on a line of its own.")
-        return () if not value.value else value.elements("tables")
-
     # --- files ---
 
-    def _file(self, value: _Value, what: str, at_most: int) -> tuple[Path, bytes]:
+    def _file(self, value: Value, what: str, at_most: int) -> tuple[Path, bytes]:
         """Read a file that the policy names, relative to the policy."""
         path = self.path.parent / value.text()
         content = self._unwritten.get(path)
         if content is None:
-            content = _read(path, what, at_most, place=f"{self.path}:{value.line}")
+            content = _read(path, what, at_most, place=value.place)
         self._rests_on(path)
         return path, content
 
@@ -492,81 +250,12 @@ class _Reader:
         self._files[path] = None
         self._files[Path(os.path.realpath(path))] = None
 
-    # --- keys ---
-
-    def _keys(self) -> Mapping[str, NamedKey]:
-        value = self._top.get("keys")
-        if value is None:
-            return {}
-        if not isinstance(value.value, dict):
-            raise value.wrong_kind("a table", "Write a table for each key: [keys.alice].")
-        keys: dict[str, NamedKey] = {}
-        names: dict[str, NamedKey] = {}
-        for name, entry in value.value.items():
-            place = _Value(entry, ("keys", name), self)
-            if not isinstance(entry, dict):
-                advice = f'Write [keys.{name}] and below it public = "…".'
-                if name in KEY:
-                    advice = f'Give the key a name: [keys.alice] and below it {name} = "…".'
-                raise place.wrong_kind("a table", advice)
-            key = self._key(name, place.table(f"[keys.{name}]", KEY))
-            twins = [names[each] for each in key.identities if each in names]
-            twin = next((twin for twin in twins if twin.principal != key.principal), None)
-            if twin is not None:
-                raise place.error(
-                    f"[keys.{name}] is the same key as [keys.{twin.name}] on line {twin.line},"
-                    " with another principal",
-                    advice="Remove one of them, or give both the same principal.",
-                )
-            names.update(dict.fromkeys(key.identities, key))
-            keys[name] = key
-        return keys
-
-    def _key(self, name: str, table: _Table) -> NamedKey:
-        if not name or not name.isprintable():
-            raise table.whole.error("a key must have a name", advice="Write [keys.alice].")
-        public = table.need("public", "Name the file of the public key, or put the PEM in.")
-        key, identity, path = self._public_key(public)
-        return NamedKey(
-            name=name,
-            key=key,
-            identity=identity,
-            principal=table.text("principal") or name,
-            path=path,
-            line=table.line,
-        )
-
-    def _public_key(self, value: _Value) -> tuple[public_keys.PublicKey, str, Path | None]:
-        path: Path | None = None
-        if isinstance(value.value, str) and value.value.lstrip().startswith((_PEM, "{")):
-            content, what = value.value.strip().encode() + b"\n", "the key"
-        else:
-            path, content = self._file(value, "the key file", self._limits.key_bytes)
-            what = str(path)
-        if b"PRIVATE KEY-----" in content:
-            raise value.error(
-                f"{what} is a private key",
-                expected="a public key",
-                advice="Take it out of here, and name the public key that belongs to it.",
-            )
-        try:
-            key = public_keys.load_public(content, limits=self._limits)
-            return key, public_keys.identity(key), path
-        except PipIntotoError as error:
-            raise value.error(
-                f"{what} cannot be used: {error.message}",
-                expected=error.expected
-                or "a public key in PEM form: rsa of 2048 bits or more,"
-                " ed25519, ecdsa on p256, p384 or p521, ml-dsa; or an OpenPGP key in JSON",
-                found=error.found,
-            ) from None
-
     # --- projects ---
 
     def _projects(self, keys: Mapping[str, NamedKey]) -> tuple[ProjectRule, ...]:
-        tables: list[tuple[str, _Table]] = []
+        tables: list[tuple[str, Table]] = []
         lines: dict[str, int] = {}
-        for value in self._tables("project", "projects"):
+        for value in self._top.tables("project", "projects"):
             table = value.table("[[project]]", PROJECT)
             name = self._project_name(table.need("name", 'Write name = "demo".'), globs=True)
             if name in lines:
@@ -575,7 +264,7 @@ class _Reader:
                     advice="Merge the two, or remove one.",
                 )
             lines[name] = value.line
-            tables.append((name, _Table(table.values, table.at, self, f"[[project]] {name}")))
+            tables.append((name, table.called(f"[[project]] {name}")))
         owned = [(name, table, self._owners(table, keys)) for name, table in tables]
         uses: dict[str, int] = {}
         for _, _, owners in owned:
@@ -592,53 +281,40 @@ class _Reader:
             for name, table, owners in owned
         )
 
-    def _project_name(self, value: _Value, *, globs: bool) -> str:
+    def _project_name(self, value: Value, *, globs: bool) -> str:
         name = value.text()
-        if "*" in name:
-            if not globs:
-                raise value.error(
-                    f'an exception is for one project, not for "{name}"',
-                    advice="Write one [[exception]] a project.",
-                )
-            if not _GLOB.fullmatch(name):
-                raise value.error(
-                    f'"{name}" is not a pattern that can be used',
-                    expected='one "*", at the end: "acme-*"',
-                )
-        elif not _NAME.fullmatch(name):
+        if "*" not in name:
+            return project_name(value)
+        if not globs:
             raise value.error(
-                f'"{name}" is not the name of a project',
-                expected="letters, digits, and - _ . between them",
+                f'an exception is for one project, not for "{name}"',
+                advice="Write one [[exception]] a project.",
+            )
+        if not _GLOB.fullmatch(name):
+            raise value.error(
+                f'"{name}" is not a pattern that can be used',
+                expected='one "*", at the end: "acme-*"',
             )
         return canonical_name(name)
 
-    def _owners(self, table: _Table, keys: Mapping[str, NamedKey]) -> tuple[NamedKey, ...]:
+    def _owners(self, table: Table, keys: Mapping[str, NamedKey]) -> tuple[NamedKey, ...]:
         value = table.need(
             "layout-keys", "Name the keys of [keys] that sign the project's layouts."
         )
-        owners: dict[str, NamedKey] = {}
-        for element in value.elements("key names"):
-            name = element.text()
-            if name not in keys:
-                near = nearest(name, keys)
-                raise element.error(
-                    f"{table.name} names the key `{name}`, which [keys] does not have",
-                    expected=", ".join(keys) or "a table [keys.…] for each key",
-                    found=name,
-                    advice=f"Did you mean `{near}`?" if near else f"Add [keys.{name}].",
-                )
-            if name in owners:
-                raise element.error(f"{table.name} names the key `{name}` twice")
-            owners[name] = keys[name]
-        return tuple(owners.values())
+        return keys_named(value, keys, table.name)
 
     def _project(
-        self, name: str, table: _Table, owners: tuple[NamedKey, ...], *, shared: bool
+        self, name: str, table: Table, owners: tuple[NamedKey, ...], *, shared: bool
     ) -> ProjectRule:
         return ProjectRule(
             name=name,
             owners=tuple(Owner(key=key.key, principal=key.principal) for key in owners),
-            threshold=self._threshold(table, owners),
+            threshold=threshold_of(
+                table.get("threshold"),
+                owners,
+                table.name,
+                default=len({key.principal for key in owners}),
+            ),
             index=self._index(table.get("index")),
             sources=self._sources(table.get("sources")),
             layout=self._layout(table.get("layout")),
@@ -652,26 +328,7 @@ class _Reader:
             line=table.line,
         )
 
-    def _threshold(self, table: _Table, owners: tuple[NamedKey, ...]) -> int:
-        principals = len({key.principal for key in owners})
-        value = table.get("threshold")
-        if value is None:
-            return principals
-        if isinstance(value.value, bool) or not isinstance(value.value, int):
-            raise value.wrong_kind("an integer")
-        if not 1 <= value.value <= principals:
-            advice = ""
-            if principals < value.value <= len(owners):
-                advice = "Keys of one principal count once."
-            raise value.error(
-                f"the threshold of {table.name} cannot be {value.value}",
-                expected="1" if principals == 1 else f"1 to {principals}, as many as principals",
-                found=str(value.value),
-                advice=advice,
-            )
-        return value.value
-
-    def _index(self, value: _Value | None) -> str:
+    def _index(self, value: Value | None) -> str:
         if value is None:
             return ""
         url = value.text()
@@ -687,7 +344,7 @@ class _Reader:
             raise value.error("`index` has a query or a fragment", expected="the URL up to there")
         return url
 
-    def _check_url(self, value: _Value, url: str) -> None:
+    def _check_url(self, value: Value, url: str) -> None:
         address = split(url)
         if address.scheme not in _SCHEMES or "://" not in url:
             raise value.error(
@@ -704,7 +361,7 @@ class _Reader:
         if "." in segments or ".." in segments:
             raise value.error(f'"{url}" has "." or ".." in its path')
 
-    def _sources(self, value: _Value | None) -> tuple[Source, ...]:
+    def _sources(self, value: Value | None) -> tuple[Source, ...]:
         if value is None:
             return (Beside(),)
         sources: list[Source] = []
@@ -715,7 +372,7 @@ class _Reader:
             sources.append(source)
         return tuple(sources)
 
-    def _source(self, value: _Value) -> Source:
+    def _source(self, value: Value) -> Source:
         text = value.text()
         if text == "beside":
             return Beside()
@@ -730,7 +387,7 @@ class _Reader:
             advice='Did you mean "beside"?' if near else f'Write "./{text}" for a directory.',
         )
 
-    def _template(self, value: _Value, text: str) -> Template:
+    def _template(self, value: Value, text: str) -> Template:
         before, _, rest = text.partition("://")
         authority = rest.partition("/")[0]
         if not {"{", "}"}.isdisjoint(before + authority):
@@ -752,7 +409,7 @@ class _Reader:
             raise value.error("a URL template has a fragment, which is never sent", found=text)
         return Template(text)
 
-    def _check_placeholders(self, value: _Value, text: str) -> None:
+    def _check_placeholders(self, value: Value, text: str) -> None:
         for name in placeholders.names_in(text):
             if name not in placeholders.NAMES:
                 near = nearest(name, placeholders.NAMES)
@@ -765,13 +422,13 @@ class _Reader:
         if placeholders.has_lone_brace(text):
             raise value.error("a brace stands alone", expected="{name}", found=text)
 
-    def _layout(self, value: _Value | None) -> HeldLayout | None:
+    def _layout(self, value: Value | None) -> HeldLayout | None:
         if value is None:
             return None
         path, content = self._file(value, "the layout", self._limits.document_bytes)
         return HeldLayout(path=path, content=content)
 
-    def _sha256(self, value: _Value | None) -> tuple[str, ...]:
+    def _sha256(self, value: Value | None) -> tuple[str, ...]:
         if value is None:
             return ()
         digests = []
@@ -786,18 +443,18 @@ class _Reader:
             digests.append(digest)
         return tuple(digests)
 
-    def _build(self, value: _Value | None) -> Build:
+    def _build(self, value: Value | None) -> Build:
         chosen = "verified" if value is None else value.choice(("verified", "any", "never"))
         return "any" if chosen == "any" else "never" if chosen == "never" else "verified"
 
-    def _parameters(self, value: _Value | None) -> Mapping[str, str]:
+    def _parameters(self, value: Value | None) -> Mapping[str, str]:
         if value is None:
             return {}
         if not isinstance(value.value, dict):
             raise value.wrong_kind("a table", 'Write parameters = { VERSION = "{version}" }.')
         parameters: dict[str, str] = {}
         for name, text in value.value.items():
-            parameter = _Value(text, (*value.at, name), self)
+            parameter = Value(text, (*value.at, name), value.file)
             # Q2: "names [A-Za-z0-9_-]+, string values"
             if not _PARAMETER.fullmatch(name):
                 raise parameter.error(
@@ -810,14 +467,14 @@ class _Reader:
             parameters[name] = text
         return parameters
 
-    def _switch(self, value: _Value | None) -> bool:
+    def _switch(self, value: Value | None) -> bool:
         if value is None:
             return False
         if not isinstance(value.value, bool):
             raise value.wrong_kind("true or false")
         return value.value
 
-    def _inspections(self, value: _Value | None) -> tuple[tuple[str, ...], ...]:
+    def _inspections(self, value: Value | None) -> tuple[tuple[str, ...], ...]:
         if value is None:
             return ()
         commands = []
@@ -840,7 +497,7 @@ class _Reader:
 
     # --- exceptions and revocations ---
 
-    def _exception(self, value: _Value) -> PolicyException:
+    def _exception(self, value: Value) -> PolicyException:
         table = value.table("[[exception]]", EXCEPTION)
         project = self._project_name(
             table.need("project", "Name the project that it is for."), globs=False
@@ -858,7 +515,7 @@ class _Reader:
             line=table.line,
         )
 
-    def _version(self, value: _Value | None) -> SpecifierSet | None:
+    def _version(self, value: Value | None) -> SpecifierSet | None:
         if value is None:
             return None
         text = value.text()
@@ -881,7 +538,7 @@ class _Reader:
             )
         return versions
 
-    def _waives(self, value: _Value | None) -> tuple[str, ...]:
+    def _waives(self, value: Value | None) -> tuple[str, ...]:
         if value is None:
             return ()
         codes = []
@@ -900,7 +557,7 @@ class _Reader:
             codes.append(code)
         return tuple(codes)
 
-    def _expires(self, value: _Value) -> date:
+    def _expires(self, value: Value) -> date:
         if isinstance(value.value, datetime) or not isinstance(value.value, date):
             advice = "Write a date such as 2027-03-31."
             if isinstance(value.value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value.value):
@@ -908,10 +565,12 @@ class _Reader:
             raise value.wrong_kind("a date", advice)
         return value.value
 
-    def _revoked(self, value: _Value) -> Revoked:
+    def _revoked(self, value: Value) -> Revoked:
         table = value.table("[[revoked]]", REVOKED)
-        key, identity, _ = self._public_key(
-            table.need("key", "Name the file of the public key, or put the PEM in.")
+        key, identity, _ = read_key(
+            table.need("key", "Name the file of the public key, or put the PEM in."),
+            self._file,
+            self._limits,
         )
         return Revoked(
             identity=identity,
