@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -33,7 +33,13 @@ from pip_intoto import files
 from pip_intoto.errors import CommandError
 from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata import canonical
+from pip_intoto.metadata.keys import PublicKey
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Gives the secret that it is told the name of, such as a password; raises CommandError.
+Secrets: TypeAlias = "Callable[[str], str]"
 PrivateKey: TypeAlias = Ed25519PrivateKey | EllipticCurvePrivateKey | RSAPrivateKey
 
 #: The specification asks for at least 2048 bits; three thousand match the strength of the others.
@@ -67,6 +73,10 @@ class Signer(Protocol):
     @property
     def keyid(self) -> str:
         """The name under which a layout lists the key, and under which links are filed."""
+
+    @property
+    def public_key(self) -> PublicKey:
+        """What its signatures are checked with. Raises CommandError when it cannot be told."""
 
     def signature(self, data: bytes) -> Made:
         """Sign *data*. Raises CommandError when that cannot be done."""
@@ -111,6 +121,13 @@ class SigningKey:
             scheme=scheme,
             public=public,
             private=private,
+        )
+
+    @property
+    def public_key(self) -> PublicKey:
+        """Give the public part as it is read from metadata and from policies."""
+        return PublicKey(
+            keyid=self.keyid, keytype=self.keytype, scheme=self.scheme, public=self.public
         )
 
     def sign(self, data: bytes) -> bytes:
@@ -178,12 +195,16 @@ def load(pem: bytes, *, password: bytes | None = None) -> SigningKey:
     raise CommandError(message, expected="ed25519, ecdsa or rsa", found=type(private).__name__)
 
 
-def open_signer(reference: str) -> Signer:
+def open_signer(reference: str, secrets: Secrets) -> Signer:
     """Open the key that a command line names: so far, the path of a PEM file.
 
-    Raises CommandError when it cannot be read, or cannot sign.
+    ``secrets`` is asked for a password where one is needed. Raises CommandError when the key cannot
+    be read, or cannot sign.
     """
-    return load(files.read(Path(reference), DEFAULT.key_bytes))
+    pem = files.read(Path(reference), DEFAULT.key_bytes)
+    if b"ENCRYPTED" not in pem:
+        return load(pem)
+    return load(pem, password=secrets(f"password of {reference}").encode())
 
 
 def default_keyid(keytype: str, scheme: str, public: str) -> str:
