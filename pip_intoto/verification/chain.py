@@ -55,16 +55,17 @@ from pip_intoto.verdict import Outcome, TraceEntry
 from pip_intoto.verification.artifact_rules import Budget, shown_rule
 from pip_intoto.verification.binding import bind, nearness
 from pip_intoto.verification.choice import Candidate, Group, alike, qualifying_groups, search
-from pip_intoto.verification.evidence import Authorised, StepEvidence, signers
+from pip_intoto.verification.evidence import StepEvidence, signers
+from pip_intoto.verification.functionaries import Functionaries
 from pip_intoto.verification.inspections import is_permitted, permit
 from pip_intoto.verification.link_names import link_names
 from pip_intoto.verification.pool import Pool
 from pip_intoto.verification.record import Record
 from pip_intoto.verification.roots import check_expiry, root_layouts
 from pip_intoto.verification.shortfall import too_few
-from pip_intoto.verification.signatures import Keyring, Signing
+from pip_intoto.verification.signatures import Keyring
 from pip_intoto.verification.substitution import substitute
-from pip_intoto.verification.wording import command, counted, short_keyid
+from pip_intoto.verification.wording import command, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -75,8 +76,8 @@ if TYPE_CHECKING:
     from pip_intoto.metadata.envelope import Content
     from pip_intoto.metadata.layout import Inspection, Step
     from pip_intoto.verification.binding import Binding, Subject
-    from pip_intoto.verification.certificates import Certified, Holder
-    from pip_intoto.verification.evidence import Signer
+    from pip_intoto.verification.evidence import Authorised, Signer
+    from pip_intoto.verification.functionaries import Signatories
     from pip_intoto.verification.inspections import Inspector
     from pip_intoto.verification.roots import RootLayout
     from pip_intoto.verification.trust import Trust
@@ -308,18 +309,12 @@ class _Workflow:
 
     def _load(self, layout: Layout, within: tuple[Content, ...]) -> dict[str, StepEvidence]:
         evidence = {step.name: StepEvidence() for step in layout.steps}
-        keyring = self._pool.functionaries(layout)
-        certified = self._pool.certified(layout)
+        functionaries = Functionaries(layout, self._pool, self._trust, self._now)
         for document in self._pool.documents:
             # U4: a layout is no part of itself.
             if document.envelope.content in within:
                 continue
-            # V5: which of the layout's functionaries signed, whatever the keyids say (E7).
-            signed: tuple[Signing | Holder, ...] = self._pool.signings(document, keyring)
-            # X1
-            for holder in self._holders(document, certified, layout, evidence):
-                family, masters = keyring.kin(holder.identity)
-                signed += (replace(holder, family=family, masters=masters),)
+            signed = functionaries.of(document, evidence)
             if not signed:
                 continue
             # V4: "one or more pieces of link or layout metadata is loaded"
@@ -333,7 +328,7 @@ class _Workflow:
                 error = self._pool.malformed[document.envelope.sha256]
                 for step in layout.steps:
                     found = evidence[step.name]
-                    authorised = self._authorised(document, step, signed, found)
+                    authorised = signed.authorised(step, found)
                     if authorised:
                         found.failed.append((error, authorised))
         for found in evidence.values():
@@ -341,65 +336,12 @@ class _Workflow:
             found.candidates.sort(key=lambda each: (each.content, sorted(each.signings)))
         return evidence
 
-    def _holders(
-        self,
-        document: Document,
-        certified: Certified | None,
-        layout: Layout,
-        evidence: Mapping[str, StepEvidence],
-    ) -> tuple[Holder, ...]:
-        holders, refused = self._pool.holders(document, certified)
-        for certificate in refused:
-            # Of which step it is nobody knows, nor whether anybody should be believed about it.
-            asking = [step for step in layout.steps if step.constraints]
-            meant = [step for step in asking if certificate.concerns(step)]
-            for step in meant or asking:
-                evidence[step.name].uncertified.append(f"{certificate} ({document.origin})")
-        return holders
-
-    def _authorised(
-        self,
-        document: Document,
-        step: Step,
-        signed: Sequence[Signing | Holder],
-        found: StepEvidence,
-    ) -> Authorised:
-        """Return the parties that signed, may sign for ``step``, and are not revoked."""
-        principals: dict[str, str] = {}
-        signings: set[tuple[str, str]] = set()
-        strangers = []
-        for signing in signed:
-            if not isinstance(signing, Signing):
-                # X1
-                principal, called = signing.principal(self._trust.principals)
-                may_sign = signing.may_carry_out(step)
-            else:
-                # T3: by the key itself, not by the names that the layout has for it.
-                principal, name = signing.principal(self._trust.principals)
-                called = name or f"key {short_keyid(signing.key.keyid)}"
-                may_sign = not set(signing.keyids).isdisjoint(step.pubkeys)
-            if not may_sign:
-                strangers.append(called)
-            elif signing.is_among(self._trust.revoked):
-                found.revoked[principal] = called
-                self._pool.note(f"{document.origin}: the key of {called} is revoked by the policy")
-            elif isinstance(signing, Signing) and (reason := signing.invalid_at(self._now)):
-                # K6: an OpenPGP key signs nothing once its period of validity is over.
-                found.invalid[principal] = f"{called}: {reason}"
-                self._pool.note(f"{document.origin}, signed by {called}: {reason}")
-            else:
-                principals[principal] = called
-                signings.add((principal, signing.identity))
-        if strangers and not principals:
-            found.strangers.append(f"{', '.join(strangers)} ({document.origin})")
-        return Authorised(principals, frozenset(signings))
-
     def _load_link(
         self,
         document: Document,
         link: Link,
         layout: Layout,
-        signed: Sequence[Signing | Holder],
+        signed: Signatories,
         evidence: Mapping[str, StepEvidence],
     ) -> None:
         # N4: "the NAME field must be set to the same identifier as the step described in the
@@ -412,7 +354,7 @@ class _Workflow:
             )
             return
         found = evidence[step.name]
-        authorised = self._authorised(document, step, signed, found)
+        authorised = signed.authorised(step, found)
         # T1: what is not authorised is skipped, not fatal.
         if not authorised:
             return
@@ -432,7 +374,7 @@ class _Workflow:
         document: Document,
         sublayout: Layout,
         layout: Layout,
-        signed: Sequence[Signing | Holder],
+        signed: Signatories,
         within: tuple[Content, ...],
         evidence: Mapping[str, StepEvidence],
     ) -> None:
@@ -441,8 +383,10 @@ class _Workflow:
             # U1: "The signature of this new layout file must match the one the top-level project
             # owner intended for this step".
             found = evidence[step.name]
-            authorised = self._authorised(document, step, signed, found)
-            for signer in signers(signed, authorised, each_alone=bool(sublayout.inspections)):
+            authorised = signed.authorised(step, found)
+            for signer in signers(
+                signed.signings, authorised, each_alone=bool(sublayout.inspections)
+            ):
                 if signer.identity not in presented:
                     presented[signer.identity] = self._summaries(
                         document, sublayout, within, signer
