@@ -202,20 +202,25 @@ class Value:
             )
         return self.value
 
-    def elements(self, of: str) -> tuple[Value, ...]:
-        """The elements of an array that has any."""
+    def array(self, of: str) -> tuple[Value, ...]:
+        """The elements of an array."""
         if not isinstance(self.value, list):
             advice = ""
             if isinstance(self.value, str):
                 advice = f'Write {self.key} = ["{self.value}"].'
             raise self.wrong_kind(f"an array of {of}", advice)
-        if not self.value:
-            raise self.error(
-                f"`{self.key}` is an empty array", advice="Fill it in, or remove the key."
-            )
         return tuple(
             Value(element, (*self.at, index), self.file) for index, element in enumerate(self.value)
         )
+
+    def elements(self, of: str) -> tuple[Value, ...]:
+        """The elements of an array that has any."""
+        elements = self.array(of)
+        if not elements:
+            raise self.error(
+                f"`{self.key}` is an empty array", advice="Fill it in, or remove the key."
+            )
+        return elements
 
     def table(self, name: str, known: Sequence[str]) -> Table:
         """A table that has no other keys than the known ones."""
