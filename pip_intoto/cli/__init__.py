@@ -43,6 +43,8 @@ COMMANDS = (
     "explain",
     # those of a maintainer
     "layout",
+    "bundle",
+    "compare",
 )
 
 
