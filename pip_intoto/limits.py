@@ -70,6 +70,15 @@ class Limits:
     archive_ratio: int = 1_000
     #: a wheel's RECORD, or the directory of a zip
     archive_record_bytes: int = 32 * 1024 * 1024
+    # One comparison of two archives
+    #: a member whose text is compared line by line
+    compared_text: int = 256 * 1024
+    #: lines between the first and the last that differ, all members together
+    compared_lines: int = 2_000
+    #: members that are compared line by line, and that are shown of each kind
+    compared_members: int = 100
+    #: lines of one member's differences that are shown
+    compared_shown: int = 120
     # One fetch
     fetch_seconds: int = 30
     #: fetches for one distribution
@@ -106,12 +115,22 @@ class Limits:
     interpreter_seconds: int = 60
     #: one listing of GnuPG's keyring
     gnupg_seconds: int = 30
+    # One step that is recorded
+    #: git listing what it tracks
+    git_seconds: int = 120
+    #: files and folders that are looked at, recorded or not
+    entries: int = 2_000_000
+    #: characters that are kept of each stream of a command
+    recorded_output: int = 512 * 1024
     #: one pip that `doctor` or `demo` runs
     rehearsal_seconds: int = 180
     # The policy
     policy_bytes: int = 1024 * 1024
     #: one key file
     key_bytes: int = 64 * 1024
+    # The maintainer's commands
+    #: the end of what a build backend said, when it failed
+    backend_output: int = 2 * 1024
 
 
 DEFAULT = Limits()

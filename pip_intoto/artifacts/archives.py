@@ -15,7 +15,7 @@ import struct
 import unicodedata
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
 
 from pip_intoto.artifacts.hashing import CHUNK
 from pip_intoto.errors import ArchiveAmbiguous, MetadataTooLarge
@@ -94,6 +94,86 @@ def read_tar(stream: BinaryIO, *, limits: Limits) -> dict[str, str]:
     A leading ``./`` is dropped from names. Raises as :func:`read_zip` does.
     """
     return _Tar(stream, limits).read()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A file or folder in an archive, as :func:`walk_zip` and :func:`walk_tar` come to it.
+
+    ``headers`` is all that the archive says of it besides name and content, in words, by aspect
+    (``"times"``, ``"modes"`` …). ``content`` can be read until the next member is asked for.
+    """
+
+    name: str
+    directory: bool
+    size: int
+    headers: Mapping[str, str]
+    content: Iterator[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """An archive's members in their order, and what it says of itself, by aspect."""
+
+    headers: Mapping[str, str]
+    members: Iterator[Member]
+
+
+def walk_zip(stream: BinaryIO, *, limits: Limits) -> Archive:
+    """Read a zip member by member. Raises as :func:`read_zip` does, also on the way."""
+    archive = _Zip(stream, limits)
+
+    def members() -> Iterator[Member]:
+        for entry in archive.entries:
+            content = archive.content(entry)
+            yield Member(
+                name=entry.name.rstrip("/"),
+                directory=entry.directory,
+                size=entry.size,
+                headers=archive.headers(entry),
+                content=content,
+            )
+            # What was not read is checked all the same.
+            for _ in content:
+                pass
+
+    return Archive(headers={"comments": _told(archive.comment)}, members=members())
+
+
+def walk_tar(stream: BinaryIO, *, limits: Limits) -> Archive:
+    """Read a tar, plain or compressed, member by member. Raises as :func:`read_tar` does."""
+    stream.seek(0)
+    headers = _compression(stream.read(_GZIP_SHOWN))
+    archive = _Tar(stream, limits)
+
+    def members() -> Iterator[Member]:
+        for name, size, directory, block, extensions in archive.walk():
+            content = archive.content(size)
+            yield Member(
+                name=name,
+                directory=directory,
+                size=size,
+                headers=_tar_headers(block, extensions),
+                content=content,
+            )
+            for _ in content:
+                pass
+
+    return Archive(headers=headers, members=members())
+
+
+def _told(data: bytes) -> str:
+    """Bytes of any kind as words that differ when they do, and never become long."""
+    if not data:
+        return "none"
+    text = data.decode("ascii", "backslashreplace")
+    if len(text) <= _TOLD and text.isprintable():
+        return text
+    return f"{len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()[:16]}…"
+
+
+#: Characters of a field that are told as they are.
+_TOLD = 80
 
 
 # --- names ----------------------------------------------------------------------------------
@@ -208,6 +288,8 @@ _DEFLATED = 8
 _FLAG_ENCRYPTED = 0x0001
 _FLAG_DESCRIPTOR = 0x0008
 _FLAG_UTF8 = 0x0800
+#: Who wrote a member, which says how its attributes are meant.
+_SYSTEMS = {0: "Windows", 3: "Unix", 10: "Windows", 19: "macOS"}
 #: What may differ in nothing: all flags but the two that only say how hard deflate tried.
 _FLAGS_THAT_COUNT = 0xFFFF & ~0x0006
 _FLAGS_KNOWN = 0x0006 | _FLAG_DESCRIPTOR | _FLAG_UTF8
@@ -227,6 +309,8 @@ class _Entry:
     compressed: int
     size: int
     offset: int
+    #: where its entry in the directory begins
+    described: int
 
 
 class _Zip:
@@ -239,6 +323,7 @@ class _Zip:
         if _begins_as_tar(self._read(0, min(self._length, _BLOCK))):
             # Some unpackers go by what a server says of the type.
             raise ArchiveAmbiguous("The zip is a tar as well")
+        self.comment = b""
         start, end, count = self._find_directory()
         self.entries = tuple(self._read_directory(start, end, count))
         self._data_starts: dict[str, int] = {}
@@ -270,6 +355,7 @@ class _Zip:
         _, disk, directory_disk, count_here, count, size, start, comment = fields
         if position + _END.size + comment != len(tail):
             raise ArchiveAmbiguous("The zip has bytes after its end record, or a second one")
+        self.comment = tail[position + _END.size :]
         earlier = tail.find(b"PK\5\6")
         while 0 <= earlier < position:
             # Nested zips have end records too; only one that ends where the file does is a rival.
@@ -321,6 +407,7 @@ class _Zip:
         total = 0
         position = 0
         for _ in range(count):
+            header = position
             if len(directory) - position < _CENTRAL.size:
                 raise ArchiveAmbiguous("The zip's directory is shorter than it says")
             fields = _CENTRAL.unpack_from(directory, position)
@@ -333,7 +420,7 @@ class _Zip:
             position += name_size + extra_size + comment_size
             if position > len(directory):
                 raise ArchiveAmbiguous("The zip's directory is shorter than it says")
-            entry = self._entry(fields, raw_name, extra)
+            entry = self._entry(fields, raw_name, extra, start + header)
             names.add(entry.name[:-1] if entry.directory else entry.name, directory=entry.directory)
             total += entry.size
             yield entry
@@ -341,7 +428,9 @@ class _Zip:
             raise ArchiveAmbiguous("The zip's directory is longer than it says")
         _check_total(total, self._length, self._limits)
 
-    def _entry(self, fields: tuple[int, ...], raw_name: bytes, extra: bytes) -> _Entry:
+    def _entry(
+        self, fields: tuple[int, ...], raw_name: bytes, extra: bytes, described: int
+    ) -> _Entry:
         flags, method = fields[3], fields[4]
         crc, compressed, size = fields[7:10]
         disk, attributes, offset = fields[13], fields[15], fields[16]
@@ -380,7 +469,7 @@ class _Zip:
             raise ArchiveAmbiguous("The zip has a folder with content", found=repr(name))
         return _Entry(
             name=name, raw_name=raw_name, directory=directory, flags=flags, method=method,
-            crc=crc, compressed=compressed, size=size, offset=offset,
+            crc=crc, compressed=compressed, size=size, offset=offset, described=described,
         )  # fmt: skip
 
     def _check_tiling(self, directory_start: int) -> None:
@@ -473,6 +562,33 @@ class _Zip:
                 "The zip has a member that is not what its header says", found=repr(entry.name)
             )
 
+    def headers(self, entry: _Entry) -> dict[str, str]:
+        """Tell what both headers of a member say besides its name, size and checksum."""
+        central = self._read(entry.described, _CENTRAL.size)
+        _, made_by, needed, flags, _, time, date, _, _, _, name_size, extra_size, *rest = (
+            _CENTRAL.unpack(central)
+        )
+        comment_size, _, internal, attributes, _ = rest
+        after = self._read(entry.described + _CENTRAL.size + name_size, extra_size + comment_size)
+        local = _LOCAL.unpack(self._read(entry.offset, _LOCAL.size))
+        local_extra = self._read(entry.offset + _LOCAL.size + local[9], local[10])
+        times = _zip_time(date, time)
+        if (local[5], local[4]) != (date, time):
+            times += f", and {_zip_time(local[5], local[4])} in the second header"
+        how = "stored" if entry.method == _STORED else f"deflated to {entry.compressed} bytes"
+        return {
+            "times": times,
+            "modes": f"{attributes >> 16:o}, attributes {attributes & _SHORT:#x}",
+            "compression": f"{how}, level bits {flags >> 1 & 3}",
+            "systems": f"{_SYSTEMS.get(made_by >> 8, str(made_by >> 8))}, {made_by & 0xFF}",
+            "extra fields": f"{_told(after[:extra_size])}; {_told(local_extra)}",
+            "comments": _told(after[extra_size:]),
+            "forms of the headers": (
+                f"version {needed} and {local[1]}, flags {flags & _FLAGS_THAT_COUNT:#06x},"
+                f" internal {internal:#x}"
+            ),
+        }
+
     def digests(self, entry: _Entry, algorithms: Iterable[str]) -> Mapping[str, str]:
         """Return the member's digests in lower-case hex."""
         states = {algorithm: hashlib.new(algorithm) for algorithm in algorithms}
@@ -480,6 +596,14 @@ class _Zip:
             for state in states.values():
                 state.update(chunk)
         return {algorithm: state.hexdigest() for algorithm, state in states.items()}
+
+
+def _zip_time(date: int, time: int) -> str:
+    """Tell a time of MS-DOS, in steps of two seconds since 1980, valid or not."""
+    return (
+        f"{1980 + (date >> 9)}-{date >> 5 & 15:02}-{date & 31:02}"
+        f" {time >> 11:02}:{time >> 5 & 63:02}:{(time & 31) * 2:02}"
+    )
 
 
 def _zip_name(raw_name: bytes, flags: int) -> str:
@@ -586,6 +710,13 @@ _PAX_HARMLESS = frozenset(
 )
 #: Extended attributes and access rights; `SCHILY.realsize` and the like are another matter.
 _PAX_ATTRIBUTES = ("LIBARCHIVE.xattr.", "SCHILY.xattr.", "SCHILY.acl.")
+#: How many of them, and how many bytes of each, are kept for those who compare archives.
+_PAX_TOLD = 64
+_PAX_VALUE = 256
+
+
+#: Name, size, whether it is a folder, its header, and what pax says of it.
+_TarMember: TypeAlias = "tuple[str, int, bool, bytes, list[tuple[str, bytes]]]"
 
 
 class _Tar:
@@ -602,10 +733,16 @@ class _Tar:
         self._total = 0
 
     def read(self) -> dict[str, str]:
+        return {
+            name: self._digest(size) for name, size, directory, _, _ in self.walk() if not directory
+        }
+
+    def walk(self) -> Iterator[_TarMember]:
+        """Yield the members; whoever asks for the next one has read this one's content."""
         names = _Names("tar")
-        digests: dict[str, str] = {}
         members = 0
         long_name: str | None = None
+        extensions: list[tuple[str, bytes]] = []
         while (block := self._take(_BLOCK)) != _ZEROS:
             members += 1
             if members > self._limits.archive_members:
@@ -616,7 +753,7 @@ class _Tar:
             name, size, kind = _tar_header(block)
             header_name = name
             if kind in (b"x", b"g", b"L"):
-                found = self._extension(kind, size)
+                found = self._extension(kind, size, extensions)
                 if found is not None and long_name is not None:
                     raise ArchiveAmbiguous("The tar has a member with two long names")
                 long_name = found if found is not None else long_name
@@ -637,16 +774,13 @@ class _Tar:
                     "The tar has a member that is both a file and a folder", found=repr(name)
                 )
             name = _tar_name(name)
-            if directory:
-                if name:
-                    names.add(name, directory=True)
-                continue
-            names.add(name, directory=False)
-            digests[name] = self._digest(size)
+            if name or not directory:
+                names.add(name, directory=directory)
+                yield name, size, directory, block, extensions
+            extensions = []
         if long_name is not None:
             raise ArchiveAmbiguous("The tar has a long name without a member")
         self._check_end()
-        return digests
 
     def _take(self, size: int) -> bytes:
         data = self._source.read(size)
@@ -658,19 +792,27 @@ class _Tar:
         self._total += size
         _check_total(self._total, self._length, self._limits)
 
-    def _digest(self, size: int) -> str:
+    def content(self, size: int) -> Iterator[bytes]:
+        """Yield the bytes of the member that :meth:`walk` has just come to."""
         self._account(size)
-        state = hashlib.sha256()
         left = size
         while left:
             chunk = self._take(min(CHUNK, left))
-            state.update(chunk)
             left -= len(chunk)
+            yield chunk
         self._take(-size % _BLOCK)
+
+    def _digest(self, size: int) -> str:
+        state = hashlib.sha256()
+        for chunk in self.content(size):
+            state.update(chunk)
         return state.hexdigest()
 
-    def _extension(self, kind: bytes, size: int) -> str | None:
-        """Read a pax or GNU extension; return the name that it gives to the next member."""
+    def _extension(self, kind: bytes, size: int, extensions: list[tuple[str, bytes]]) -> str | None:
+        """Read a pax or GNU extension; return the name that it gives to the next member.
+
+        What else it says of the member is added to ``extensions``.
+        """
         self._account(size)
         if size > self._limits.document_bytes:
             raise MetadataTooLarge("The tar has an extension header that is too large")
@@ -683,9 +825,10 @@ class _Tar:
         name: str | None = None
         for keyword, value in _pax(body):
             if keyword == "path" and kind == b"x" and name is None:
-                name = value
+                name = _tar_text(value)
             elif keyword in _PAX_HARMLESS or keyword.startswith(_PAX_ATTRIBUTES):
-                continue
+                if len(extensions) < _PAX_TOLD:
+                    extensions.append((keyword, value[:_PAX_VALUE]))
             else:
                 # `size`, `linkpath`, `GNU.sparse.*`, a global `path`: not all tools heed them.
                 raise ArchiveAmbiguous(
@@ -719,6 +862,40 @@ def _tar_header(block: bytes) -> tuple[str, int, bytes]:
             raise ArchiveAmbiguous("The tar has a name that tools read differently", found=name)
         name = _tar_text(block[345:500].partition(b"\0")[0]) + "/" + name
     return name, _tar_number(block[124:136]), block[156:157]
+
+
+def _tar_headers(block: bytes, extensions: list[tuple[str, bytes]]) -> dict[str, str]:
+    """Tell what a header says besides name, size and checksum; numbers as they are spelled."""
+    said = {
+        name: _told(block[start:end].rstrip(b" \0"))
+        for name, start, end in (
+            ("mode", 100, 108), ("uid", 108, 116), ("gid", 116, 124), ("time", 136, 148),
+            ("user", 265, 297), ("group", 297, 329), ("devices", 329, 345), ("rest", 500, 512),
+        )
+    }  # fmt: skip
+    more = {word: _told(value) for word, value in extensions}
+    times = [f"{word} {more.pop(word)}" for word in ("mtime", "atime", "ctime") if word in more]
+    owners = [
+        f"{word} {more.pop(word)}" for word in ("uid", "gid", "uname", "gname") if word in more
+    ]
+    return {
+        "times": ", ".join([_tar_time(block[136:148]), *times]),
+        "modes": said["mode"].lstrip("0") or "0",
+        "owners": ", ".join(
+            [f"{said['uid']}:{said['gid']} {said['user']}:{said['group']}", *owners]
+        ),
+        "extra fields": ", ".join(f"{word} {value}" for word, value in more.items()) or "none",
+        "forms of the headers": (
+            f"{_told(block[257:265])}, type {_told(block[156:157])},"
+            f" devices {said['devices']}, rest {said['rest']}"
+        ),
+    }
+
+
+def _tar_time(field: bytes) -> str:
+    """Tell a time as seconds since 1970 if it is one, else as it is spelled."""
+    digits = field.strip(b" \0")
+    return str(int(digits, 8)) if re.fullmatch(rb"[0-7]+", digits) else _told(field)
 
 
 def _begins_as_tar(block: bytes) -> bool:
@@ -763,7 +940,7 @@ def _tar_name(name: str) -> str:
     return name.removeprefix("./")
 
 
-def _pax(body: bytes) -> Iterator[tuple[str, str]]:
+def _pax(body: bytes) -> Iterator[tuple[str, bytes]]:
     position = 0
     while position < len(body):
         space = body.find(b" ", position, position + 20)
@@ -777,12 +954,34 @@ def _pax(body: bytes) -> Iterator[tuple[str, str]]:
         keyword, equals, value = record[:-1].partition(b"=")
         if not equals:
             raise ArchiveAmbiguous("The tar has a malformed pax header")
-        # Values of vendors may be binary; of the others, only the name matters.
-        yield (
-            keyword.decode("ascii", "backslashreplace"),
-            (_tar_text(value) if keyword == b"path" else ""),
-        )
+        # Values of vendors may be binary.
+        yield keyword.decode("ascii", "backslashreplace"), value
         position = end
+
+
+_GZIP = struct.Struct("<2sBBLBB")
+_GZIP_EXTRA = 0x04
+_GZIP_NAMED = 0x08
+#: What is looked at of a compressed file's beginning: gzip's header, and a name after it.
+_GZIP_SHOWN = _GZIP.size + 256
+
+
+def _compression(begin: bytes) -> dict[str, str]:
+    """Tell how a file is compressed, and what gzip's header says of that, by aspect."""
+    if begin.startswith(b"\x1f\x8b") and len(begin) >= _GZIP.size:
+        _, _, flags, time, level, system = _GZIP.unpack_from(begin)
+        named = flags & (_GZIP_EXTRA | _GZIP_NAMED) == _GZIP_NAMED
+        return {
+            "times": f"{time}, of gzip",
+            "compression": f"gzip, level {level}, system {system}, flags {flags & ~_GZIP_NAMED:#x}",
+            "names of what was compressed": (
+                _told(begin[_GZIP.size :].partition(b"\0")[0]) if named else "none"
+            ),
+        }
+    for magic, name in ((b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz")):
+        if begin.startswith(magic):
+            return {"compression": f"{name}, {_told(begin[:12])}"}
+    return {"compression": "none"}
 
 
 class _Uncompressed:

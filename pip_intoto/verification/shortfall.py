@@ -48,10 +48,12 @@ def too_few(
     )
     parties = count_parties(signings)
     if parties >= step.threshold:
+        difference, of_archives = _difference(found.candidates)
         return LinksDisagree(
             f"Those who carried out the step {step.name} report different results",
             expected=f"the same report from {wanted}",
-            found=_difference(found.candidates),
+            found=difference,
+            advice=f"{LinksDisagree.advice} {_HOW_TO_SEE}" if of_archives else "",
             place=place,
         )
     if found.revoked and len(known.keys() | found.revoked.keys()) >= step.threshold:
@@ -140,8 +142,15 @@ def _claims(step: Step, layout: Layout, pool: Pool) -> list[str]:
     ]
 
 
-def _difference(candidates: Sequence[Candidate]) -> str:
-    """Name one artifact on which the first two links that differ do, and what each says of it."""
+_ARCHIVES = (".whl", ".tar.gz", ".zip")
+_HOW_TO_SEE = "Whoever has both files sees it with `pip-intoto compare ONE OTHER`."
+
+
+def _difference(candidates: Sequence[Candidate]) -> tuple[str, bool]:
+    """Name one artifact on which the first two links that differ do, and what each says of it.
+
+    Also returned is whether a wheel or an sdist is among those on which they differ.
+    """
     first = candidates[0].record
     for other in (candidate.record for candidate in candidates[1:]):
         for side in SIDES:
@@ -159,6 +168,12 @@ def _difference(candidates: Sequence[Candidate]) -> str:
                     f"{shown_digests(all_of[name]) if name in all_of else 'absent'} ({origin})"
                     for all_of, origin in ((ours, first.origin), (theirs, other.origin))
                 ]
-                return f"different {side}, {shown(name)}{more}: {'; '.join(said)}"
+                return (
+                    f"different {side}, {shown(name)}{more}: {'; '.join(said)}",
+                    any(
+                        name in ours and name in theirs and name.endswith(_ARCHIVES)
+                        for name in differing
+                    ),
+                )
     origins = ", ".join(candidate.record.origin for candidate in candidates[:NAMED])
-    return f"digests that cannot be compared ({origins})"
+    return f"digests that cannot be compared ({origins})", False
