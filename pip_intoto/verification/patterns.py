@@ -106,6 +106,20 @@ def literal_start_of_last_segment(text: str) -> str:
     return segment if special is None else segment[: special.start()]
 
 
+def parts(text: str) -> tuple[str, ...]:
+    """Split a pattern into what stands for one character each, and stars.
+
+    A part is ``*``, ``?``, a whole set such as ``[a-z]``, or a character that is itself.
+    """
+    found = []
+    position = 0
+    while position < len(text):
+        end = _end_of_brackets(text, position) if text[position] == "[" else position
+        found.append(text[position : end + 1])
+        position = end + 1
+    return tuple(found)
+
+
 def in_brackets(text: str) -> set[int]:
     """Return the places that lie between brackets, or after one that never closes."""
     places: set[int] = set()
