@@ -37,24 +37,29 @@ def read(path: Path, at_most: int) -> bytes:
     return data
 
 
+def check_free(path: Path) -> None:
+    """Fail where :func:`write_new` would, before any work is done for it. Raises CommandError."""
+    with _explained(path):
+        if os.path.lexists(path):
+            raise FileExistsError
+
+
 def write_new(path: Path, content: bytes, *, mode: int = OPEN) -> None:
     """Write a file that is not there yet. Raises CommandError, and leaves nothing behind.
 
     Whoever creates a file of the same name in the meantime keeps it.
     """
-    with _explained(path):
-        if os.path.lexists(path):
-            raise FileExistsError
-        with _beside(path, content, mode) as written:
-            try:
-                # Unlike a rename, a second name is refused where one exists.
-                os.link(written, path)
-            except FileExistsError:
-                raise
-            except OSError:
-                # File systems without links; the name is taken first, then filled in one step.
-                os.close(os.open(path, _CREATE, mode))
-                written.replace(path)
+    check_free(path)
+    with _explained(path), _beside(path, content, mode) as written:
+        try:
+            # Unlike a rename, a second name is refused where one exists.
+            os.link(written, path)
+        except FileExistsError:
+            raise
+        except OSError:
+            # File systems without links; the name is taken first, then filled in one step.
+            os.close(os.open(path, _CREATE, mode))
+            written.replace(path)
 
 
 def replace(path: Path, content: bytes, *, mode: int | None = None) -> None:

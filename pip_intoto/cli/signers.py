@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pip_intoto import files
 from pip_intoto.errors import CommandError
 from pip_intoto.limits import DEFAULT
-from pip_intoto.maintainer.signing import open_signer
+from pip_intoto.maintainer.signers import open_signer
 
 if TYPE_CHECKING:
     import argparse
@@ -76,7 +76,10 @@ def signers_of(args: argparse.Namespace) -> tuple[Signer, ...]:
     secrets = Secrets.of(args)
     signers = [open_signer(reference, secrets) for reference in args.signing_keys]
     if args.gpg:
-        raise CommandError("GnuPG cannot sign yet")
+        # Imported here for start-up time: most keys are not OpenPGP keys.
+        from pip_intoto.maintainer.openpgp_signers import OpenPGPSigner
+
+        signers += [OpenPGPSigner(user, args.gpg_home) for user in args.gpg]
     if not signers:
         raise CommandError(
             "nobody signs",

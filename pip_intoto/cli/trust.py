@@ -301,7 +301,7 @@ def _add(terminal: Terminal, path: Path, addition: _Addition) -> int:
 
 def _from_gnupg(draft: Draft, argument: str, home: str | None) -> OfferedKey:
     # Imported here because most keys are in PEM.
-    from pip_intoto.cli.gnupg import export
+    from pip_intoto.gnupg import export
 
     name, equals, keyid = argument.rpartition("=")
     content = export(keyid, home)

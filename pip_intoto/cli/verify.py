@@ -177,7 +177,7 @@ def _plainly(args: argparse.Namespace) -> tuple[list[Verdict], list[CommandError
 
 def _exported(keyid: str, home: str | None) -> PublicKey:
     # Imported here because most layouts are not signed with OpenPGP keys.
-    from pip_intoto.cli.gnupg import export
+    from pip_intoto.gnupg import export
     from pip_intoto.limits import DEFAULT
     from pip_intoto.metadata.keys import load_public
 

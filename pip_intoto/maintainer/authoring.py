@@ -188,9 +188,11 @@ def signature(signed: bytes, signer: Signer, form: Envelope) -> JsonObject:
     is_dsse = form is Envelope.DSSE
     # E3, E2: base64 in DSSE, hex digits in a Metablock.
     value = base64.b64encode(made.value).decode("ascii") if is_dsse else made.value.hex()
-    # K6: an OpenPGP signature covers headers of its own besides.
-    headers: JsonObject = {"other_headers": made.other_headers} if made.other_headers else {}
-    return {"keyid": made.keyid, "sig": value, **headers}
+    if not made.other_headers:
+        return {"keyid": made.keyid, "sig": value}
+    # K6: "signature {keyid, signature, other_headers}"; DSSE has one name for all signatures.
+    name = "sig" if is_dsse else "signature"
+    return {"keyid": made.keyid, name: value, "other_headers": made.other_headers}
 
 
 def pre_authentication_encoding(payload_type: str, body: bytes) -> bytes:

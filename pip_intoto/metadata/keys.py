@@ -216,12 +216,16 @@ def load_pem(data: bytes, keyid: str | None = None, *, scheme: str | None = None
 
         public = loaded.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     scheme = scheme or default
-    if keyid is None:
-        # K4: "KEYID = hex SHA-256 of the canonical JSON of the public key".
-        keyid = hashlib.sha256(
-            canonical.encode({"keytype": keytype, "scheme": scheme, "keyval": {"public": public}})
-        ).hexdigest()
+    keyid = keyid or default_keyid(keytype, scheme, public)
     return PublicKey(keyid=keyid, keytype=keytype, scheme=scheme, public=public)
+
+
+def default_keyid(keytype: str, scheme: str, public: str) -> str:
+    """The keyid that securesystemslib, and with it the reference implementation, gives to a key."""
+    # K4: "KEYID = hex SHA-256 of the canonical JSON of the public key".
+    return hashlib.sha256(
+        canonical.encode({"keytype": keytype, "scheme": scheme, "keyval": {"public": public}})
+    ).hexdigest()
 
 
 def load_public(data: bytes, *, limits: Limits) -> PublicKey:

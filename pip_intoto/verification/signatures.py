@@ -292,9 +292,14 @@ def _verify(key: PublicKey, signature: bytes, signed: bytes) -> None:
     elif isinstance(public, DSAPublicKey):
         pass  # Only OpenPGP has such keys.
     elif _ML_DSA_SCHEMES.get(scheme) == len(public.public_bytes_raw()):
-        # TUF's TAP 21: the message is hashed first, behind a prefix with the version.
-        return public.verify(signature, b"tuf\x01" + hashlib.sha512(signed).digest())
+        return public.verify(signature, ml_dsa_message(signed))
     raise _unfit(key)
+
+
+def ml_dsa_message(signed: bytes) -> bytes:
+    """What an ML-DSA signature over ``signed`` is made of."""
+    # TUF's TAP 21: the message is hashed first, behind a prefix with the version.
+    return b"tuf\x01" + hashlib.sha512(signed).digest()
 
 
 def _unfit(key: PublicKey) -> UnusableKey:

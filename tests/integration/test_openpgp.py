@@ -15,7 +15,7 @@ from fixtures import gnupg
 from fixtures.distributions import wheel
 from fixtures.make import CHAINS
 from pip_intoto.cli import main
-from pip_intoto.cli.gnupg import export
+from pip_intoto.gnupg import export
 from pip_intoto.maintainer import authoring
 from tests.integration import reference
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from pip_intoto.maintainer.signing import default_keyid
+from pip_intoto.metadata.keys import default_keyid
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Public keys out of GnuPG's keyring, in the JSON that in-toto writes (K6).
+"""GnuPG: public keys out of its keyring, in the JSON that in-toto writes (K6), and signatures.
 
 in-toto has securesystemslib read what ``gpg --export`` gives. That loses the period of validity
 and the subkeys of Ed25519 keys, and takes subkeys that are revoked, or that only encrypt, for
@@ -12,18 +12,21 @@ import os
 import re
 import shutil
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pip_intoto.errors import CommandError
+from pip_intoto.errors import CommandError, UnusableKey
 from pip_intoto.limits import DEFAULT
+from pip_intoto.metadata.keys import load_public
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pip_intoto.limits import Limits
+    from pip_intoto.metadata.keys import PublicKey
     from pip_intoto.metadata.strict_json import JsonValue
 
 #: Shorter ids can be forged, or stand for several keys.
@@ -36,6 +39,8 @@ _ALGORITHMS = {
 }
 #: What field 2 of the listing says of keys that cannot be relied on.
 _UNFIT = {"r": "revoked", "e": "expired", "i": "invalid", "d": "disabled"}
+#: What GnuPG says in its language for programs once it has signed; the last word is the key.
+_CREATED = re.compile(r"^\[GNUPG:\] SIG_CREATED .* ([0-9A-F]{40})\s*$", re.MULTILINE)
 _ED25519 = "092b06010401da470f01"
 #: What an Ed25519 key begins with as a point (RFC 9580, 11.2.1: "native point format").
 _NATIVE = "40"
@@ -61,15 +66,7 @@ def export(keyid: str, home: str | None = None, *, limits: Limits = DEFAULT) -> 
     expired or unfit to sign are left out. Raises CommandError when there is no such key, or when
     it is one of those itself.
     """
-    # `gpg --fingerprint` prints them in groups.
-    matched = _FINGERPRINT.fullmatch(keyid.replace(" ", ""))
-    if matched is None:
-        raise CommandError(
-            f"{keyid!r} is not the fingerprint of an OpenPGP key",
-            expected="40 hex digits",
-            advice="`gpg --list-keys` shows the fingerprints of your keys.",
-        )
-    fingerprint = matched[1].lower()
+    fingerprint = _fingerprint(keyid)
     master, *subkeys = _listed(fingerprint, home, limits)
     if master.fingerprint != fingerprint:
         # K6: who trusts a subkey does not trust its master.
@@ -100,6 +97,49 @@ def export(keyid: str, home: str | None = None, *, limits: Limits = DEFAULT) -> 
     if described:
         document["subkeys"] = described
     return json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
+
+
+def master_of(keyid: str, home: str | None = None, *, limits: Limits = DEFAULT) -> str:
+    """The fingerprint of the master key that ``keyid``, a fingerprint, belongs to.
+
+    Raises CommandError when there is no such key.
+    """
+    return _listed(_fingerprint(keyid), home, limits)[0].fingerprint
+
+
+def public_key(keyid: str, home: str | None = None, *, limits: Limits = DEFAULT) -> PublicKey:
+    """The key with the fingerprint ``keyid``, with its subkeys; of a subkey nothing but itself.
+
+    Raises CommandError as :func:`export` does, and when the key is too weak.
+    """
+    fingerprint = _fingerprint(keyid)
+    try:
+        master = load_public(export(master_of(fingerprint, home), home), limits=limits)
+    except UnusableKey as error:
+        raise CommandError(
+            f"the OpenPGP key {keyid} cannot be used: {error}",
+            expected=error.expected,
+            found=error.found,
+        ) from error
+    # K6: who trusts a subkey does not trust its master.
+    for key in (master, *master.subkeys):
+        if key.keyid == fingerprint:
+            return key
+    raise CommandError(
+        f"{fingerprint} is a subkey that cannot sign", expected="one that is valid, and may sign"
+    )
+
+
+def _fingerprint(keyid: str) -> str:
+    # `gpg --fingerprint` prints them in groups.
+    matched = _FINGERPRINT.fullmatch(keyid.replace(" ", ""))
+    if matched is None:
+        raise CommandError(
+            f"{keyid!r} is not the fingerprint of an OpenPGP key",
+            expected="40 hex digits",
+            advice="`gpg --list-keys` shows the fingerprints of your keys.",
+        )
+    return matched[1].lower()
 
 
 def _listed(fingerprint: str, home: str | None, limits: Limits) -> list[_Listed]:
@@ -170,19 +210,12 @@ def _until(key: _Listed) -> str:
     return f"valid until {datetime.fromtimestamp(int(key.expires), timezone.utc):%Y-%m-%d}"
 
 
-def _listing(fingerprint: str, home: str | None, limits: Limits) -> str:
-    gpg = shutil.which("gpg") or shutil.which("gpg2")
-    if gpg is None:
-        raise CommandError(
-            "GnuPG is not installed", expected="a command gpg", advice="Install GnuPG."
-        )
-    if home is not None and not Path(home).is_dir():
-        raise CommandError(f"{home} is not a directory", expected="--gpg-home with GnuPG's keyring")
-    command = [gpg, "--batch", "--no-tty", *(() if home is None else ("--homedir", home))]
-    command += ["--no-auto-check-trustdb", "--with-colons", "--fixed-list-mode", "--with-key-data"]
+def _listing(keyid: str, home: str | None, limits: Limits) -> str:
+    command = [*_command(home), "--batch", "--no-tty", "--no-auto-check-trustdb"]
+    command += ["--with-colons", "--fixed-list-mode", "--with-key-data", "--list-keys", keyid]
     try:
         listed = subprocess.run(
-            [*command, "--list-keys", fingerprint],
+            command,
             check=False,
             capture_output=True,
             stdin=subprocess.DEVNULL,
@@ -193,3 +226,54 @@ def _listing(fingerprint: str, home: str | None, limits: Limits) -> str:
         raise CommandError("GnuPG cannot be run", found=str(error)) from error
     # Status 2 is also "no such key": then nothing is listed.
     return listed.stdout.decode("utf-8", "replace")
+
+
+def sign(data: bytes, user: str, home: str | None) -> tuple[str, bytes]:
+    """Have GnuPG sign ``data``: the fingerprint of the key that did, and the signature's packet.
+
+    ``user`` is what GnuPG calls a user id, such as a fingerprint; "" for its default key. Takes as
+    long as somebody takes to type a passphrase or to touch a card. Raises CommandError.
+    """
+    command = [*_command(home), "--status-fd", "2", "--digest-algo", "SHA256", "--no-armor"]
+    command += [f"--local-user={user}"] if user else []
+    try:
+        signed = subprocess.run(
+            [*command, "--detach-sign"],
+            check=False,
+            capture_output=True,
+            input=data,
+            env={**os.environ, **_terminal()},
+        )
+    except OSError as error:
+        raise CommandError("GnuPG cannot be run", found=str(error)) from error
+    said = signed.stderr.decode("utf-8", "replace")
+    created = _CREATED.search(said)
+    if signed.returncode or created is None:
+        plain = [line for line in said.splitlines() if not line.startswith("[GNUPG:]")]
+        raise CommandError(
+            f"GnuPG does not sign with {user or 'its default key'}",
+            found="\n".join(plain[-3:]),
+            advice="`gpg --list-secret-keys` shows the keys that can sign; --gpg-home says where"
+            " they are.",
+        )
+    return created[1].lower(), signed.stdout
+
+
+def _command(home: str | None) -> list[str]:
+    gpg = shutil.which("gpg") or shutil.which("gpg2")
+    if gpg is None:
+        raise CommandError(
+            "GnuPG is not installed", expected="a command gpg", advice="Install GnuPG."
+        )
+    if home is not None and not Path(home).is_dir():
+        raise CommandError(f"{home} is not a directory", expected="--gpg-home with GnuPG's keyring")
+    return [gpg] if home is None else [gpg, "--homedir", home]
+
+
+def _terminal() -> dict[str, str]:
+    """Where GnuPG's agent may ask: it would look at standard input, which is no terminal here."""
+    if "GPG_TTY" not in os.environ:
+        for descriptor in (2, 1, 0):
+            with suppress(OSError, AttributeError):
+                return {"GPG_TTY": os.ttyname(descriptor)}
+    return {}
