@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
@@ -10,6 +12,28 @@ if TYPE_CHECKING:
 
 #: Bytes a read; larger chunks gain nothing, smaller ones cost calls.
 CHUNK = 256 * 1024
+#: A pipe must not be waited for, whatever it was when its folder was listed.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+class NotAFile(Exception):
+    """There is something, which is neither a file nor a link to one: a folder, pipe or device."""
+
+
+def open_file(path: str) -> tuple[int, os.stat_result]:
+    """Open a file for reading; the descriptor, and what it is now.
+
+    Raises :class:`NotAFile`, having waited for nothing and nobody, and :class:`OSError`.
+    """
+    descriptor = os.open(path, _FLAGS)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise NotAFile
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor, status
 
 
 def sha256_stream(stream: BinaryIO) -> str:

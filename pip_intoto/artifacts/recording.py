@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pip_intoto.artifacts.hashing import CHUNK
+from pip_intoto.artifacts.hashing import CHUNK, NotAFile, open_file
 from pip_intoto.errors import InspectionFailed, MetadataTooLarge
 from pip_intoto.metadata.names import is_normal_artifact_name
 from pip_intoto.metadata.node import shown
@@ -22,8 +21,6 @@ from pip_intoto.metadata.node import shown
 if TYPE_CHECKING:
     from pip_intoto.limits import Limits
 
-#: A pipe must not be waited for, whatever it was when its folder was listed.
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _NEITHER = "There is something that is neither a file nor a folder"
 
 
@@ -95,11 +92,11 @@ class _Recording:
             # A link that leads nowhere is neither, and says so here.
             entry.stat()
             raise self._refused(_NEITHER, name)
-        descriptor = os.open(entry.path, _FLAGS)
         try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise self._refused(_NEITHER, name)
+            descriptor, status = open_file(entry.path)
+        except NotAFile:
+            raise self._refused(_NEITHER, name) from None
+        try:
             # Most files are small, and read at once.
             size = min(status.st_size + 1, CHUNK)
             block = os.read(descriptor, size)

@@ -43,7 +43,9 @@ COMMANDS = (
     "explain",
     # those of a maintainer
     "layout",
+    "run",
     "bundle",
+    "check",
     "compare",
 )
 

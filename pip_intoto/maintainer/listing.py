@@ -1,0 +1,274 @@
+"""Which files a step uses or makes, and what they are called in its link.
+
+Names are made as `in-toto-run` makes them. Of a directory in which git tracks something, those
+files are listed that git tracks: what lies around besides says something about one machine, and
+nothing about the source.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pip_intoto.errors import CommandError
+from pip_intoto.limits import LOCAL
+from pip_intoto.maintainer.exclusion import Exclusion
+from pip_intoto.maintainer.tracked import is_in_repository, tracked
+from pip_intoto.metadata.names import abnormal_artifact_name
+from pip_intoto.metadata.node import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from pip_intoto.limits import Limits
+
+#: ITE-4: what stands before the colon says how the rest is to be found; this is the usual way.
+_FILE = "file:"
+#: What stands for a byte that is no UTF-8.
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """How files are found and named.
+
+    ``base`` is where relative paths begin, and no part of names. Of ``strip`` at most one is cut
+    off the front of each name. With ``all_files`` nobody asks git.
+    """
+
+    base: str = ""
+    strip: tuple[str, ...] = ()
+    exclusion: Exclusion = field(default_factory=Exclusion)
+    all_files: bool = False
+    limits: Limits = LOCAL
+
+    def __post_init__(self) -> None:
+        for index, one in enumerate(self.strip):
+            for other in self.strip[index + 1 :]:
+                if one.startswith(other) or other.startswith(one):
+                    raise CommandError(
+                        "of two prefixes to strip, one begins with the other",
+                        expected="at most one that fits a name",
+                        found=f"{shown(one)} and {shown(other)}",
+                    )
+
+    def find(self, paths: Iterable[str]) -> Listing:
+        """Find the files ``paths``, and those below the directories ``paths``.
+
+        Raises CommandError for what is not there or cannot be read, and for names that no link
+        may hold.
+        """
+        listing = Listing(self)
+        for path in paths:
+            listing.add(path)
+        listing.check()
+        return listing
+
+
+class Listing:
+    """Files that were found, and what was passed over on the way.
+
+    ``files`` is name in the link → path. ``untracked`` counts files that git does not track, in
+    directories where it tracks others; ``without_git`` says that there was a repository, and no
+    git to ask. ``empty`` are the paths that were named for nothing; ``strange`` is what is neither
+    file nor folder: pipes, devices, links that lead nowhere or to a folder that they lie in.
+    """
+
+    def __init__(self, selection: Selection) -> None:
+        self.files: dict[str, str] = {}
+        self.untracked = 0
+        self.without_git = False
+        self.empty: list[str] = []
+        self.strange: list[str] = []
+        self._base = selection.base
+        self._strip = selection.strip
+        self._excludes = selection.exclusion
+        self._all_files = selection.all_files
+        self._limits = selection.limits
+        self._entries = 0
+
+    def add(self, named: str) -> None:
+        """Find what one path stands for. Raises as :meth:`Selection.find` does."""
+        scheme = _FILE if named.startswith(_FILE) else ""
+        path = os.path.normpath(named[len(scheme) :])
+        before = len(self.files)
+        if not self._excludes(_slashed(path)):
+            try:
+                mode = os.stat(self._where(path)).st_mode
+                if stat.S_ISDIR(mode):
+                    for below in self._directory(path, ()):
+                        self._take(scheme, below)
+                elif stat.S_ISREG(mode):
+                    self._take(scheme, path)
+                else:
+                    raise CommandError(f"{shown(named)} is neither a file nor a directory")
+            except OSError as error:
+                raise CommandError(
+                    f"{shown(error.filename or named)} cannot be recorded:"
+                    f" {error.strerror or error}",
+                    advice="Name what is there, and can be read: nothing is left out in silence.",
+                ) from None
+        if len(self.files) == before:
+            self.empty.append(named)
+
+    def check(self) -> None:
+        """Raises CommandError for more than a link may hold, and for names that none may."""
+        if len(self.files) > self._limits.artifacts:
+            raise CommandError(
+                "there are too many files",
+                expected=f"at most {self._limits.artifacts}",
+                found=f"{len(self.files)}",
+                advice="Name the directories that the step uses or makes.",
+            )
+        bad = _unfit(self.files, self._limits)
+        if bad is None:
+            return
+        path = self.files[bad]
+        raise CommandError(
+            "there is a file whose name no link may hold",
+            expected="a relative path in UTF-8, without backslashes and `..`",
+            found=shown(bad) if bad == path else f"{shown(bad)}, of {shown(path)}",
+            advice="--base-path and --lstrip-paths make paths relative; --exclude leaves out.",
+        )
+
+    # --- directories ------------------------------------------------------------------------
+
+    def _directory(self, path: str, departed: tuple[str, ...]) -> Iterator[str]:
+        """Yield the paths of the files below a directory that are to be recorded.
+
+        ``departed`` are the real paths of the folders with the links that led here.
+        """
+        names = None if self._all_files else self._tracked(path)
+        if not names:
+            yield from self._walk(path, None, departed)
+            return
+        missing = set(names)
+        yield from self._walk(path, missing, departed)
+        # Nearly always these were deleted, or not checked out. Else the file system spells their
+        # names otherwise than git does.
+        for name in sorted(missing):
+            if self._is_there(path, name):
+                yield _below(path, name)
+
+    def _tracked(self, path: str) -> list[str] | None:
+        directory = os.path.realpath(self._where(path))
+        if not is_in_repository(directory):
+            return None
+        names = tracked(directory, limits=self._limits)
+        self.without_git |= names is None
+        return names
+
+    def _walk(self, path: str, wanted: set[str] | None, departed: tuple[str, ...]) -> Iterator[str]:
+        """Yield the files below ``path``, only ``wanted`` ones if there is a choice.
+
+        What was met is taken out of ``wanted``.
+        """
+        begin = len(_below(path, ""))
+        pending = [path]
+        while pending:
+            folder = pending.pop()
+            prefix = _below(folder, "")
+            with os.scandir(self._where(folder)) as entries:
+                for entry in entries:
+                    below = prefix + entry.name
+                    if self._excludes(_slashed(below)):
+                        continue
+                    self._count()
+                    is_wanted = wanted is None
+                    if wanted is not None and (name := _slashed(below[begin:])) in wanted:
+                        wanted.discard(name)
+                        is_wanted = True
+                    if entry.is_symlink():
+                        if is_wanted:
+                            yield from self._link(below, folder, departed)
+                        else:
+                            self.untracked += 1
+                    elif entry.is_dir(follow_symlinks=False):
+                        if wanted is not None and is_wanted:
+                            # A repository in the repository, which is not among its submodules.
+                            yield from self._directory(below, departed)
+                        else:
+                            pending.append(below)
+                    elif not is_wanted:
+                        self.untracked += 1
+                    elif entry.is_file(follow_symlinks=False):
+                        yield below
+                    else:
+                        self.strange.append(below)
+
+    def _link(self, link: str, folder: str, departed: tuple[str, ...]) -> Iterator[str]:
+        where = self._where(link)
+        if os.path.isfile(where):
+            yield link
+            return
+        target = os.path.realpath(where)
+        departed = (*departed, os.path.realpath(self._where(folder)))
+        inside = os.path.join(target, "")
+        if os.path.isdir(target) and not any(
+            each == target or each.startswith(inside) for each in departed
+        ):
+            yield from self._directory(link, departed)
+        else:
+            self.strange.append(link)
+
+    def _is_there(self, path: str, name: str) -> bool:
+        where = self._where(path)
+        below = path
+        for segment in name.split("/"):
+            below = _below(below, segment)
+            if os.path.islink(where) or self._excludes(_slashed(below)):
+                return False
+            where = os.path.join(where, segment)
+        return os.path.isfile(where)
+
+    # --- names ------------------------------------------------------------------------------
+
+    def _where(self, path: str) -> str:
+        return os.path.join(self._base, path) if self._base else path
+
+    def _count(self) -> None:
+        self._entries += 1
+        if self._entries > self._limits.entries:
+            raise CommandError(
+                "there are too many files",
+                expected=f"at most {self._limits.entries} files and folders to look at",
+                advice="Name the directories that the step uses or makes.",
+            )
+
+    def _take(self, scheme: str, path: str) -> None:
+        name = _slashed(path)
+        for prefix in self._strip:
+            if name.startswith(prefix):
+                name = name[len(prefix) :]
+                break
+        name = scheme + name
+        where = self._where(path)
+        other = self.files.setdefault(name, where)
+        if other != where and os.path.realpath(other) != os.path.realpath(where):
+            raise CommandError(
+                f"two files would have the name {shown(name)} in the link",
+                expected="prefixes to strip that keep names apart",
+                found=f"{shown(other)} and {shown(where)}",
+            )
+
+
+def _below(path: str, name: str) -> str:
+    return name if path == os.curdir else os.path.join(path, name)
+
+
+def _slashed(path: str) -> str:
+    return path if os.sep == "/" else path.replace(os.sep, "/")
+
+
+def _unfit(names: Collection[str], limits: Limits) -> str | None:
+    """One of ``names`` that no link may hold, or no rule can speak of."""
+    abnormal = abnormal_artifact_name(names, longest=limits.text)
+    if abnormal is not None:
+        return abnormal
+    text = "".join(names)
+    if text.isascii() and "\\" not in text:
+        return None
+    return next((name for name in names if "\\" in name or _SURROGATE.search(name)), None)
