@@ -6,6 +6,7 @@ name in one step. When that fails, what stood there stands there still.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from contextlib import contextmanager, suppress
@@ -22,6 +23,8 @@ OPEN = 0o666
 #: For keys, and for what only its owner may read.
 PRIVATE = 0o600
 
+#: Bytes that are copied at once.
+_CHUNK = 256 * 1024
 _CREATE: int = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 
 
@@ -76,13 +79,37 @@ def replace(path: Path, content: bytes, *, mode: int | None = None) -> None:
             written.replace(target)
 
 
+def copy(source: Path, path: Path) -> str:
+    """Put a copy of a file, of any size, in the place of what is there; the sha256 of its bytes.
+
+    Raises CommandError.
+    """
+    digest = hashlib.sha256()
+
+    def chunks() -> Iterator[bytes]:
+        try:
+            with source.open("rb") as stream:
+                while chunk := stream.read(_CHUNK):
+                    digest.update(chunk)
+                    yield chunk
+        except OSError as error:
+            raise CommandError(
+                f"{source} cannot be read", found=str(error.strerror or error)
+            ) from None
+
+    with _explained(path), _beside(path, chunks(), OPEN) as written:
+        written.replace(path)
+    return digest.hexdigest()
+
+
 @contextmanager
-def _beside(path: Path, content: bytes, mode: int) -> Iterator[Path]:
+def _beside(path: Path, content: bytes | Iterator[bytes], mode: int) -> Iterator[Path]:
     """A file with ``content`` in the same directory, which is gone afterwards unless renamed."""
     written = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(written, _CREATE, mode), "wb") as stream:
-            stream.write(content)
+            for chunk in (content,) if isinstance(content, bytes) else content:
+                stream.write(chunk)
             stream.flush()
             os.fsync(stream.fileno())
         yield written

@@ -8,7 +8,6 @@ import os
 import secrets
 import shutil
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pip_intoto import files
@@ -24,6 +23,7 @@ from pip_intoto.sources.finding import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from pip_intoto.limits import Limits
 

@@ -45,6 +45,25 @@ def substitute(layout: Layout, parameters: Mapping[str, str]) -> Layout:
     )
 
 
+def parameters_of(layout: Layout) -> tuple[str, ...]:
+    """Return the names that a layout's rules need values for, each once.
+
+    Where rules have some, commands have them too (Q1); where they have none, braces in commands are
+    no parameters.
+    """
+    items: tuple[Step | Inspection, ...] = (*layout.steps, *layout.inspections)
+    texts = [
+        word
+        for item in items
+        for rule in (*item.expected_materials, *item.expected_products)
+        for word in rule.words
+    ]
+    if any(map(_PARAMETER.search, texts)):
+        texts += [word for step in layout.steps for word in step.expected_command]
+        texts += [word for inspection in layout.inspections for word in inspection.run]
+    return tuple(dict.fromkeys(name for text in texts for name in _PARAMETER.findall(text)))
+
+
 def _step(step: Step, parameters: Mapping[str, str], place: str) -> Step:
     # Q1: "{NAME} in rules, expected_command, run of the root layout."
     return replace(

@@ -1,0 +1,474 @@
+"""``pip-intoto check``: before publishing, see what those who install will see."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pip_intoto import files
+from pip_intoto.cli.outcomes import exit_status, summary_line
+from pip_intoto.cli.targets import Pinned, expand
+from pip_intoto.cli.terminal import Terminal, Tone
+from pip_intoto.errors import CommandError, EvidenceError, NothingVerified
+from pip_intoto.limits import DEFAULT, LOCAL
+from pip_intoto.maintainer import evidence_files, publishing
+from pip_intoto.maintainer.authoring import BUNDLE_SUFFIX
+from pip_intoto.maintainer.publishing import Announcement, OwnerKey
+from pip_intoto.metadata.envelope import read_payload
+from pip_intoto.metadata.keys import identity
+from pip_intoto.metadata.layout import Layout
+from pip_intoto.policy.editing import open_draft
+from pip_intoto.policy.model import Beside
+from pip_intoto.sources.fetching import offline
+from pip_intoto.verdict import Action, Status
+from pip_intoto.verification.trust import Owner
+from pip_intoto.verifier.local import distribution_of, judge_with, policy_of
+from pip_intoto.verifier.naming import kind_of
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Sequence
+
+    from pip_intoto.distribution import Distribution
+    from pip_intoto.maintainer.bundling import Paper
+    from pip_intoto.policy.model import NamedKey, Policy, ProjectRule
+    from pip_intoto.verdict import Verdict
+
+HELP = "before publishing, verify as those who install will, and say what to tell them"
+EXAMPLES = """
+  # with the owners of ./supply-chain.toml, and the evidence in dist-evidence/
+  pip-intoto check dist/*
+
+  # with these owners; where the evidence is going to lie
+  pip-intoto check dist/demo-1.0-py3-none-any.whl --evidence dist-evidence --key alice.pub \\
+      --publish-at 'https://meta.acme.example/{project}/{filename}.intoto.jsonl'
+
+  # with the policy of somebody who installs it
+  pip-intoto check dist/* --policy consumer/policy.toml
+"""
+
+_SOURCE = "supply-chain.toml"
+#: A layout that lasts less is worth a word.
+_SOON = timedelta(days=30)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``check``."""
+    parser.add_argument(
+        "files", metavar="FILE", nargs="+", help="a wheel or sdist, or a directory of them"
+    )
+    parser.add_argument(
+        "--evidence",
+        metavar="DIR",
+        type=Path,
+        help="where the evidence lies (default: dist-evidence for files in dist, else beside them)",
+    )
+    parser.add_argument(
+        "--policy", metavar="FILE", type=Path, help="verify with this policy, which stays as it is"
+    )
+    parser.add_argument(
+        "--key",
+        dest="keys",
+        metavar="KEY",
+        action="append",
+        default=[],
+        help="public key of a project owner, FILE or NAME=FILE; again for each owner"
+        f" (default: the owners in {_SOURCE})",
+    )
+    parser.add_argument(
+        "--threshold",
+        metavar="N",
+        type=int,
+        help="how many of the owners must have signed the layout (default: all)",
+    )
+    parser.add_argument(
+        "--publish-at",
+        dest="sources",
+        metavar="SOURCE",
+        action="append",
+        default=[],
+        help='where the evidence is going to lie: "beside" (default), or a URL with placeholders,'
+        " as in `trust add --source`; again for each place",
+    )
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Verify every file, report, and give the exit status. Raises the errors of this package."""
+    terminal = Terminal.of(args)
+    sources = tuple(map(publishing.check_source, args.sources))
+    targets = _files(args.files)
+    checked = [_File.of(path, args.evidence) for path in targets]
+    consumer = _consumer(args, [file.distribution.name for file in checked])
+    verdicts = [_judged(file, consumer.policy) for file in checked]
+    report = _Report(
+        files=checked,
+        verdicts=verdicts,
+        status=exit_status(verdicts),
+        announcements=_announcements(checked, consumer, sources),
+        sources=sources,
+        needs=_needs(checked),
+        warnings=_warnings(checked),
+    )
+    if args.format == "json":
+        sys.stdout.write(report.as_json())
+    else:
+        report.show(terminal)
+    terminal.tell(summary_line(verdicts))
+    return report.status
+
+
+def _files(targets: Sequence[str]) -> list[Path]:
+    found = []
+    for target in expand(targets):
+        if isinstance(target, Pinned):
+            raise CommandError(
+                f"there is no file {target.name}=={target.version}",
+                expected="files that are going to be published",
+            )
+        found.append(target)
+    if not found:
+        raise NothingVerified("there is nothing to check")
+    return list(dict.fromkeys(found))
+
+
+# --- a file and its evidence ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """A file to be published, and its evidence: ``papers`` is empty where none can be read."""
+
+    path: Path
+    distribution: Distribution
+    folder: Path
+    papers: tuple[Paper, ...]
+    over: str = ""
+
+    @classmethod
+    def of(cls, path: Path, evidence: Path | None) -> _File:
+        folder = _folder_of(path, evidence)
+        bundle = folder / evidence_files.bundle_name(path.name)
+        papers: tuple[Paper, ...] = ()
+        over = ""
+        if bundle.is_file():
+            try:
+                papers, _ = evidence_files.read_bundle(bundle, limits=LOCAL)
+            except EvidenceError:
+                # The verdict will say what is wrong with it.
+                papers = ()
+            size = bundle.stat().st_size
+            over = evidence_files.too_large_for_others(papers, size, DEFAULT)
+        elif (directory := folder / evidence_files.directory_name(path.name)).is_dir():
+            papers, _ = evidence_files.read_folder(directory, limits=LOCAL)
+        return cls(
+            path=path,
+            distribution=distribution_of(path),
+            folder=folder,
+            papers=papers,
+            over=over,
+        )
+
+    @property
+    def bundle(self) -> Path:
+        return self.folder / evidence_files.bundle_name(self.path.name)
+
+    @property
+    def layouts(self) -> list[Layout]:
+        found = []
+        for paper in self.papers:
+            if paper.document.envelope.may_be_layout:
+                try:
+                    payload = read_payload(paper.document.envelope, limits=LOCAL)
+                except EvidenceError:
+                    continue
+                if isinstance(payload, Layout):
+                    found.append(payload)
+        return found
+
+
+def _folder_of(path: Path, evidence: Path | None) -> Path:
+    if evidence is not None:
+        if not evidence.is_dir():
+            raise CommandError(f"{evidence} is not a directory", expected="--evidence DIR")
+        return evidence
+    sibling = evidence_files.folder_for(path)
+    names = (evidence_files.bundle_name(path.name), evidence_files.directory_name(path.name))
+    if any((path.parent / name).exists() for name in names) and not any(
+        (sibling / name).exists() for name in names
+    ):
+        return path.parent
+    return sibling
+
+
+# --- whom consumers trust -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Consumer:
+    """Somebody who installs the files: their policy, and the names of its keys."""
+
+    policy: Policy
+    keys: tuple[OwnerKey, ...]
+
+    def keys_of(self, rule: ProjectRule) -> tuple[OwnerKey, ...]:
+        wanted = [identity(owner.key) for owner in rule.owners]
+        return tuple(key for key in self.keys if key.sha256 in wanted)
+
+
+def _consumer(args: argparse.Namespace, names: Iterable[str]) -> _Consumer:
+    if args.policy is not None:
+        if args.keys or args.threshold is not None:
+            raise CommandError(
+                "--policy cannot be used with --key and --threshold",
+                expected="either a policy, or the keys of the owners",
+            )
+        policy = policy_of(args.policy)
+        return _Consumer(
+            # What one of them would only warn about should not be published either.
+            policy=replace(policy, mode="enforce", unlisted="deny"),
+            keys=tuple(map(_of_named, policy.keys.values())),
+        )
+    if args.keys:
+        return _derived(names, args.keys, (), args.threshold)
+    # Imported here because most of it is about writing layouts.
+    from pip_intoto.maintainer.layout_source import load_source
+
+    if not Path(_SOURCE).is_file():
+        raise CommandError(
+            "whose keys must have signed the layout is not said",
+            expected=f"--key FILE of each owner, --policy FILE, or a {_SOURCE} here",
+        )
+    source = load_source(Path(_SOURCE))
+    threshold = source.threshold if args.threshold is None else args.threshold
+    return _derived(names, (), source.owners, threshold)
+
+
+def _derived(
+    names: Iterable[str],
+    arguments: Sequence[str],
+    owners: Sequence[NamedKey],
+    threshold: int | None,
+) -> _Consumer:
+    """Make the policy that `trust add` would make with these keys; nothing of it is written."""
+    with tempfile.TemporaryDirectory(prefix="pip-intoto-") as folder:
+        draft = open_draft(Path(folder) / "policy.toml")
+        offered = [draft.offered_key(argument) for argument in arguments]
+        offered += [
+            draft.offered_openpgp_key(key.name, _of_named(key).text.encode()) for key in owners
+        ]
+        for each in offered:
+            draft = draft.with_key(each, inline=True)
+        called = [each.name for each in offered]
+        for name in dict.fromkeys(names):
+            draft = draft.with_project(name, called, threshold=threshold)
+    policy = draft.policy
+    principals = {key.identity: key.principal for key in owners}
+    rules = tuple(
+        replace(
+            rule,
+            owners=tuple(
+                Owner(owner.key, principals.get(identity(owner.key), owner.principal))
+                for owner in rule.owners
+            ),
+        )
+        for rule in policy.projects
+    )
+    return _Consumer(
+        policy=replace(policy, projects=rules, unlisted="deny"),
+        keys=tuple(
+            OwnerKey(
+                name=each.name,
+                sha256=each.identity,
+                text=_text(each.content),
+            )
+            for each in offered
+        ),
+    )
+
+
+def _of_named(key: NamedKey) -> OwnerKey:
+    if key.path is not None:
+        text = _text(files.read(key.path, DEFAULT.key_bytes))
+    else:
+        text = publishing.public_text(key.key)
+    return OwnerKey(name=key.name, sha256=key.identity, text=text)
+
+
+def _text(data: bytes) -> str:
+    """The key alone, without what people write above it."""
+    content = data.decode("utf-8", "replace")
+    start, end = content.find("-----BEGIN "), content.rfind("-----END ")
+    if start < 0 or end < 0:
+        return content
+    return content[start : content.index("-----", end + 5) + 5].replace("\r\n", "\n") + "\n"
+
+
+def _judged(file: _File, policy: Policy) -> Verdict:
+    """Verify as somebody who finds the evidence beside the file."""
+    rules = tuple(replace(rule, sources=(Beside(),)) for rule in policy.projects)
+    rule = policy.rule_for(file.distribution.name)
+    distribution = replace(
+        file.distribution,
+        url=(file.folder.absolute() / file.path.name).as_uri(),
+        # It is going to be on the index that the policy names.
+        index=None if rule is None or not rule.index else rule.index,
+    )
+    policy = replace(policy, projects=rules)
+    verdict = judge_with(distribution, policy, offline, limits=DEFAULT)
+    if verdict.status is Status.MISSING:
+        verdict = replace(verdict, advice=f"`pip-intoto bundle {file.path}` makes it.")
+    return replace(verdict, distribution=file.distribution)
+
+
+# --- what to say ----------------------------------------------------------------------------
+
+
+def _announcements(
+    checked: Sequence[_File], consumer: _Consumer, sources: tuple[str, ...]
+) -> tuple[Announcement, ...]:
+    found = []
+    for name in dict.fromkeys(file.distribution.name for file in checked):
+        rule = consumer.policy.rule_for(name)
+        if rule is None:
+            continue
+        found.append(
+            Announcement(
+                project=name,
+                keys=consumer.keys_of(rule),
+                threshold=rule.threshold,
+                sources=sources or tuple(source.spelled for source in rule.sources),
+                index=rule.index,
+            )
+        )
+    return tuple(found)
+
+
+def _needs(checked: Sequence[_File]) -> tuple[str, ...]:
+    lines = [
+        line for file in checked for layout in file.layouts for line in publishing.needs_of(layout)
+    ]
+    return tuple(dict.fromkeys(lines))
+
+
+def _warnings(checked: Sequence[_File]) -> tuple[str, ...]:
+    now = datetime.now(timezone.utc)
+    found: list[str] = []
+    for file in checked:
+        name = file.path.name
+        found += [
+            f"{name}: the layout expires on {layout.expires:%Y-%m-%d}; renew it before it does"
+            for layout in file.layouts
+            if now <= layout.expires < now + _SOON
+        ]
+        if file.over:
+            found.append(f"{name}: its evidence is larger than what is read of others: {file.over}")
+        if file.papers and not file.bundle.is_file():
+            found.append(
+                f"{name}: its evidence is a directory, which is found beside the file only;"
+                " `pip-intoto bundle --pack` makes one file of it"
+            )
+    for place in dict.fromkeys((file.path.parent, file.folder) for file in checked):
+        found += _about_folders(*place, {file.path for file in checked})
+    return tuple(dict.fromkeys(found))
+
+
+def _about_folders(dist: Path, evidence: Path, checked: set[Path]) -> list[str]:
+    distributions = [path.name for path in dist.iterdir() if kind_of(path.name) is not None]
+    bundles = (
+        [path.name for path in evidence.iterdir() if path.name.endswith(BUNDLE_SUFFIX)]
+        if evidence.is_dir()
+        else []
+    )
+    found = []
+    for bundle, meant in sorted(publishing.astray(bundles, distributions).items()):
+        what = (
+            f"is looked for as {meant}{BUNDLE_SUFFIX}" if meant else f"belongs to no file in {dist}"
+        )
+        found.append(f"{evidence / bundle} {what}")
+    found += [
+        f"{dist / name} has no evidence"
+        for name in sorted(distributions)
+        if dist / name not in checked
+        and evidence_files.bundle_name(name) not in bundles
+        and not (evidence / evidence_files.directory_name(name)).is_dir()
+    ]
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Report:
+    files: Sequence[_File]
+    verdicts: Sequence[Verdict]
+    status: int
+    announcements: tuple[Announcement, ...]
+    sources: tuple[str, ...]
+    needs: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    def as_json(self) -> str:
+        # Imported here because only this format needs it.
+        from pip_intoto.reports import machine
+
+        report = json.loads(machine.render(self.verdicts, exit_status=self.status))
+        report["files"] = [
+            {
+                "filename": file.path.name,
+                "evidence": str(file.bundle) if file.papers else None,
+                "addresses": [
+                    publishing.address_of(source, file.distribution) for source in self.sources
+                ],
+            }
+            for file in self.files
+        ]
+        report["announcements"] = [
+            {
+                "project": each.project,
+                "commands": each.commands,
+                "fingerprints": dict(each.fingerprints),
+                "threshold": each.threshold,
+                "sources": list(each.sources),
+            }
+            for each in self.announcements
+        ]
+        report["policy-needs"] = list(self.needs)
+        report["warnings"] = list(self.warnings)
+        return json.dumps(report, indent=2) + "\n"
+
+    def show(self, terminal: Terminal) -> None:
+        for verdict in self.verdicts:
+            terminal.verdict(verdict, trace=verdict.action is not Action.PASS)
+        for warning in self.warnings:
+            terminal.warn(warning)
+        if self.status:
+            # What does not verify should not be published, wherever.
+            return
+        terminal.report()
+        terminal.report("Where the evidence has to lie", Tone.TITLE)
+        if self.sources:
+            for file in self.files:
+                terminal.report(f"  {file.bundle}")
+                for source in self.sources:
+                    terminal.report(f"    {publishing.address_of(source, file.distribution)}")
+        else:
+            for host, where in publishing.HOSTS:
+                terminal.report(f"  {host}: {where}")
+        for each in self.announcements:
+            terminal.report()
+            terminal.report(f"For the README, what users of {each.project} type", Tone.TITLE)
+            terminal.report()
+            terminal.report(each.commands.rstrip("\n"))
+            terminal.report()
+            terminal.report("It shows these fingerprints; let users find them elsewhere, too:")
+            for name, fingerprint in each.fingerprints:
+                terminal.report(f"  {name}  {fingerprint}")
+        if self.needs:
+            terminal.report()
+            terminal.report("And in the project's rule in their policy, by hand", Tone.TITLE)
+            for line in self.needs:
+                terminal.report(f"  {line}")
