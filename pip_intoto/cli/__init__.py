@@ -42,6 +42,8 @@ COMMANDS = (
     "verify",
     "explain",
     # those of a maintainer
+    "init",
+    "prepare",
     "layout",
     "run",
     "bundle",
