@@ -42,10 +42,12 @@ COMMANDS = (
     "verify",
     "explain",
     # those of a maintainer
+    "keygen",
     "init",
     "prepare",
     "layout",
     "run",
+    "sign",
     "bundle",
     "check",
     "compare",

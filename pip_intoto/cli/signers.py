@@ -53,21 +53,17 @@ def add_gpg_home(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_password_options(parser: argparse.ArgumentParser) -> None:
-    """Add what gives the password of an encrypted key; :meth:`Secrets.of` reads it."""
-    parser.add_argument(
-        "-P",
-        "--password",
-        metavar="PASSWORD",
-        nargs="?",
-        const="",
-        help="password of an encrypted key, or PIN of a hardware module; without PASSWORD,"
-        " or on a terminal without -P, it is asked for",
-    )
+def add_password_options(
+    parser: argparse.ArgumentParser,
+    text: str = "password of an encrypted key, or PIN of a hardware module; without PASSWORD, or on"
+    " a terminal without -P, it is asked for",
+) -> None:
+    """Add what gives a password; :meth:`Secrets.of` reads it."""
+    parser.add_argument("-P", "--password", metavar="PASSWORD", nargs="?", const="", help=text)
     parser.add_argument(
         "--password-file",
         metavar="FILE",
-        help="the same in the first line of a file, which other processes cannot see",
+        help="the password is the first line of a file, where other processes do not see it",
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -9,7 +12,7 @@ from pip_intoto import files
 from pip_intoto.errors import CommandError, UnusableKey
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer import signing
-from pip_intoto.metadata.keys import identity, load_public
+from pip_intoto.metadata.keys import identity, load_public, material
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,3 +101,36 @@ def write_public(path: Path, content: bytes) -> None:
             f"the directory {path.parent} cannot be made: {error.strerror or error}"
         ) from None
     files.write_new(path, content)
+
+
+def to_pem(key: PublicKey) -> bytes:
+    """The PEM form of a key, which policies read. Raises UnusableKey."""
+    # Imported here for start-up time: it is the long way to read and write keys of all kinds.
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    return material(key).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def git_would_take(path: Path) -> bool:
+    """Whether a file lies in git's work tree, and nothing tells git to ignore it."""
+    folder = path.parent.resolve()
+    if not any((each / ".git").exists() for each in (folder, *folder.parents)):
+        return False
+    git = shutil.which("git")
+    if git is None:
+        return True
+    # GIT_DIR and its like, which git sets for its hooks, would speak of another repository.
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        asked = subprocess.run(
+            [git, "-c", "core.fsmonitor=false", "check-ignore", "-q", "--", path.name],
+            check=False,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=DEFAULT.git_seconds,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return True
+    return asked.returncode != 0
