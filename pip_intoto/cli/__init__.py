@@ -50,6 +50,7 @@ COMMANDS = (
     "sign",
     "bundle",
     "check",
+    "index",
     "compare",
 )
 

@@ -152,7 +152,7 @@ class _File:
 
     @classmethod
     def of(cls, path: Path, evidence: Path | None) -> _File:
-        folder = _folder_of(path, evidence)
+        folder = evidence_files.find_folder(path, evidence)
         bundle = folder / evidence_files.bundle_name(path.name)
         papers: tuple[Paper, ...] = ()
         over = ""
@@ -190,20 +190,6 @@ class _File:
                 if isinstance(payload, Layout):
                     found.append(payload)
         return found
-
-
-def _folder_of(path: Path, evidence: Path | None) -> Path:
-    if evidence is not None:
-        if not evidence.is_dir():
-            raise CommandError(f"{evidence} is not a directory", expected="--evidence DIR")
-        return evidence
-    sibling = evidence_files.folder_for(path)
-    names = (evidence_files.bundle_name(path.name), evidence_files.directory_name(path.name))
-    if any((path.parent / name).exists() for name in names) and not any(
-        (sibling / name).exists() for name in names
-    ):
-        return path.parent
-    return sibling
 
 
 # --- whom consumers trust -------------------------------------------------------------------

@@ -232,6 +232,23 @@ def folder_for(file: Path) -> Path:
     return own.with_name(f"{own.name}-evidence")
 
 
+def find_folder(file: Path, named: Path | None) -> Path:
+    """Give the folder that has the evidence of a file: the named one, else where it is looked for.
+
+    Raises CommandError when the named one is none.
+    """
+    if named is not None:
+        if not named.is_dir():
+            raise CommandError(f"{named} is not a directory", expected="where the evidence lies")
+        return named
+    names = (bundle_name(file.name), directory_name(file.name))
+    sibling = folder_for(file)
+    for folder in (sibling, file.parent):
+        if any((folder / name).exists() for name in names):
+            return folder
+    return sibling
+
+
 def bundle_name(filename: str) -> str:
     """``demo-1.0-py3-none-any.whl.intoto.jsonl``."""
     return filename + BUNDLE_SUFFIX
