@@ -47,6 +47,7 @@ COMMANDS = (
     "prepare",
     "layout",
     "run",
+    "record",
     "sign",
     "bundle",
     "check",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pip_intoto.cli.progress import progress_for
 from pip_intoto.cli.signers import signer_of
+from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer.authoring import Envelope
 from pip_intoto.maintainer.exclusion import USUAL, Exclusion
 from pip_intoto.maintainer.functionary import Functionary
@@ -124,7 +125,7 @@ def tell_of(terminal: Terminal, side: str, listing: Listing) -> None:
     """Say what was passed over, in one line each."""
     if listing.untracked:
         terminal.tell(
-            f"{side}: left out {_counted(listing.untracked, 'file')} that git does not track"
+            f"{side}: left out {counted(listing.untracked, 'file')} that git does not track"
             " (--all-files records them)"
         )
     if listing.without_git:
@@ -140,12 +141,18 @@ def tell_of(terminal: Terminal, side: str, listing: Listing) -> None:
 def tell_report(terminal: Terminal, report: Report) -> None:
     """Say where the link is, and what it has."""
     terminal.tell(
-        f"{report.path}: {_counted(report.materials, 'material')},"
-        f" {_counted(report.products, 'product')}"
+        f"{report.path}: {counted(report.materials, 'material')},"
+        f" {counted(report.products, 'product')}"
     )
+    if report.size > DEFAULT.document_bytes:
+        terminal.warn(
+            f"this link has {report.size} bytes, and those who install read no more than"
+            f" {DEFAULT.document_bytes}: record fewer files"
+        )
 
 
-def _counted(count: int, what: str) -> str:
+def counted(count: int, what: str) -> str:
+    """``1 file``, ``2 files``."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 

@@ -7,19 +7,22 @@ one of them begins, the other can finish.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, TypeAlias
 
 from pip_intoto import files
 from pip_intoto.errors import CommandError
 from pip_intoto.limits import LOCAL
-from pip_intoto.maintainer import authoring
+from pip_intoto.maintainer import authoring, documents
 from pip_intoto.maintainer.execution import execute
 from pip_intoto.maintainer.listing import Selection
 from pip_intoto.maintainer.progress import SILENT
 from pip_intoto.maintainer.recording import digests_of
 from pip_intoto.metadata.names import check_step_name
-from pip_intoto.metadata.node import Node
+from pip_intoto.metadata.node import Node, shown
+from pip_intoto.verification.signatures import Keyring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -31,8 +34,10 @@ if TYPE_CHECKING:
     from pip_intoto.maintainer.listing import Listing
     from pip_intoto.maintainer.progress import Progress
     from pip_intoto.maintainer.signing import Signer
+    from pip_intoto.metadata.link import Link
+    from pip_intoto.metadata.strict_json import JsonValue
 
-Recorded = dict[str, dict[str, str]]
+Recorded: TypeAlias = "dict[str, dict[str, str]]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,12 +105,52 @@ class Functionary:
             command=command,
             byproducts=_byproducts(outcome),
         )
-        content = json.dumps(authoring.sign(link, [self.signer], form), indent=1).encode() + b"\n"
+        return self._write(link, path, form, outcome)
+
+    def begin(self, *, materials: Iterable[str], directory: Path, form: Envelope) -> Report:
+        """Record what the step uses, and keep it in ``directory`` until :meth:`finish`.
+
+        Takes the place of what was begun before. Raises CommandError.
+        """
+        link = authoring.link(self.name, materials=self._recorded("materials", materials))
+        return self._write(link, directory / self._unfinished(self.signer.keyid), form, None)
+
+    def finish(self, *, products: Iterable[str], begun_in: Path, directory: Path) -> Report:
+        """Add what the step made to what :meth:`begin` kept, and write the link.
+
+        What was begun must be signed by the same key. Raises CommandError, and what
+        :func:`pip_intoto.maintainer.documents.read` raises.
+        """
+        path = _prepared(directory) / authoring.link_name(self.name, self.signer.keyid)
+        unfinished, form, begun = self._begun(begun_in)
+        link = authoring.link(
+            self.name,
+            materials=begun.materials,
+            products=self._recorded("products", products),
+            command=begun.command,
+            byproducts=_opaque(begun.byproducts),
+            environment=_opaque(begun.environment),
+        )
+        report = self._write(link, path, form, None)
+        try:
+            unfinished.unlink()
+        except OSError as error:
+            raise CommandError(
+                f"{path} is written, but {unfinished} cannot be removed",
+                found=str(error.strerror or error),
+                advice="Remove it, or the next `record stop` would finish it again.",
+            ) from None
+        return report
+
+    def _write(
+        self, link: JsonObject, path: Path, form: Envelope, outcome: Outcome | None
+    ) -> Report:
+        content = _written(authoring.sign(link, [self.signer], form))
         files.replace(path, content)
         return Report(
             path=path,
-            materials=len(before),
-            products=len(after),
+            materials=_count(link["materials"]),
+            products=_count(link["products"]),
             size=len(content),
             outcome=outcome,
         )
@@ -114,6 +159,74 @@ class Functionary:
         listing = self.selection.find(paths)
         self.noticed(side, listing)
         return digests_of(listing.files, label=f"recording {side}", progress=self.progress)
+
+    # --- what was begun ---------------------------------------------------------------------
+
+    def _unfinished(self, keyid: str) -> str:
+        return f".{authoring.link_name(self.name, keyid)}-unfinished"
+
+    def _begun(self, directory: Path) -> tuple[Path, Envelope, Link]:
+        """What was begun with this key: its file, envelope and content."""
+        path = directory / self._unfinished(self.signer.keyid)
+        if not os.path.lexists(path):
+            raise CommandError(
+                f"there is nothing to finish: {path} does not exist",
+                expected="a step that was begun here, with the same key",
+                found=", ".join(self._begun_by_others(directory)),
+                advice="`pip-intoto record start` begins a step, in the same directory.",
+            )
+        document, link = documents.load_link(path, limits=self.limits)
+        # What it says goes into a link under our name: nobody else may have written it.
+        keyring = Keyring([self.signer.public_key], now=datetime.now(timezone.utc))
+        if not keyring.signings(document.envelope):
+            raise CommandError(
+                f"{path} is not signed by this key, or was changed since",
+                expected=f"a signature by {self.signer.keyid}",
+                advice="Begin the step again: what it used is no longer known for certain.",
+            )
+        # N4: a signed report of one step must not stand in for another.
+        if link.name != self.name:
+            raise CommandError(
+                f"{path} is about another step", expected=shown(self.name), found=shown(link.name)
+            )
+        return path, document.form, link
+
+    def _begun_by_others(self, directory: Path) -> list[str]:
+        begin, end = self._unfinished("").split(".link", 1)
+        end = ".link" + end
+        return sorted(
+            shown(path.name)
+            for path in directory.iterdir()
+            if path.name.startswith(begin) and path.name.endswith(end)
+        )
+
+
+def _written(content: JsonObject) -> bytes:
+    """The document as its file has it: one line for each artifact, for those who compare links."""
+    link = content.get("signed")
+    if not isinstance(link, dict):
+        return json.dumps(content, indent=1).encode("ascii") + b"\n"
+    members = ",\n".join(f'  "{name}": {_member(value)}' for name, value in link.items())
+    signatures = json.dumps(content["signatures"])
+    return f'{{\n "signed": {{\n{members}\n }},\n "signatures": {signatures}\n}}\n'.encode("ascii")
+
+
+def _member(value: JsonValue) -> str:
+    text = json.dumps(value)
+    if not isinstance(value, dict) or not value:
+        return text
+    # With an indentation, the standard library leaves its fast path, and links may be large. In
+    # JSON no text has a quote without a backslash in front: this ends a member, whatever it holds.
+    inside = text[1:-1].replace('}, "', '},\n   "')
+    return f"{{\n   {inside}\n  }}"
+
+
+def _count(artifacts: JsonValue) -> int:
+    return len(artifacts) if isinstance(artifacts, dict) else 0
+
+
+def _opaque(value: JsonValue) -> JsonObject:
+    return value if isinstance(value, dict) else {}
 
 
 def _byproducts(outcome: Outcome | None) -> JsonObject:
