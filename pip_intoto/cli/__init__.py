@@ -49,6 +49,7 @@ COMMANDS = (
     "run",
     "record",
     "sign",
+    "match-products",
     "bundle",
     "check",
     "index",

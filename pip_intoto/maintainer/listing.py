@@ -36,13 +36,15 @@ class Selection:
     """How files are found and named.
 
     ``base`` is where relative paths begin, and no part of names. Of ``strip`` at most one is cut
-    off the front of each name. With ``all_files`` nobody asks git.
+    off the front of each name. With ``all_files`` nobody asks git; ``regardless`` are names that
+    are found whether git tracks them or not.
     """
 
     base: str = ""
     strip: tuple[str, ...] = ()
     exclusion: Exclusion = field(default_factory=Exclusion)
     all_files: bool = False
+    regardless: Collection[str] = ()
     limits: Limits = LOCAL
 
     def __post_init__(self) -> None:
@@ -87,6 +89,7 @@ class Listing:
         self._strip = selection.strip
         self._excludes = selection.exclusion
         self._all_files = selection.all_files
+        self._regardless = selection.regardless
         self._limits = selection.limits
         self._entries = 0
 
@@ -177,23 +180,19 @@ class Listing:
                     if self._excludes(_slashed(below)):
                         continue
                     self._count()
-                    is_wanted = wanted is None
-                    if wanted is not None and (name := _slashed(below[begin:])) in wanted:
-                        wanted.discard(name)
-                        is_wanted = True
-                    if entry.is_symlink():
-                        if is_wanted:
-                            yield from self._link(below, folder, departed)
-                        else:
-                            self.untracked += 1
-                    elif entry.is_dir(follow_symlinks=False):
-                        if wanted is not None and is_wanted:
-                            # A repository in the repository, which is not among its submodules.
+                    is_tracked = wanted is not None and _slashed(below[begin:]) in wanted
+                    if wanted is not None and is_tracked:
+                        wanted.discard(_slashed(below[begin:]))
+                    if entry.is_dir(follow_symlinks=False):
+                        if is_tracked:
+                            # A submodule that is not checked out, or a repository that is none.
                             yield from self._directory(below, departed)
                         else:
                             pending.append(below)
-                    elif not is_wanted:
+                    elif not (wanted is None or is_tracked or self._is_asked_for(below)):
                         self.untracked += 1
+                    elif entry.is_symlink():
+                        yield from self._link(below, folder, departed)
                     elif entry.is_file(follow_symlinks=False):
                         yield below
                     else:
@@ -238,13 +237,18 @@ class Listing:
                 advice="Name the directories that the step uses or makes.",
             )
 
-    def _take(self, scheme: str, path: str) -> None:
+    def _is_asked_for(self, path: str) -> bool:
+        return bool(self._regardless) and self._named(path) in self._regardless
+
+    def _named(self, path: str) -> str:
         name = _slashed(path)
         for prefix in self._strip:
             if name.startswith(prefix):
-                name = name[len(prefix) :]
-                break
-        name = scheme + name
+                return name[len(prefix) :]
+        return name
+
+    def _take(self, scheme: str, path: str) -> None:
+        name = scheme + self._named(path)
         where = self._where(path)
         other = self.files.setdefault(name, where)
         if other != where and os.path.realpath(other) != os.path.realpath(where):
