@@ -1,0 +1,468 @@
+"""The action and the template for CI: what they are, and that their lines do what they say."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import stat
+import zipfile
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fixtures.keys import key
+from pip_intoto.maintainer import authoring
+from pip_intoto.maintainer.authoring import Envelope
+from pip_intoto.maintainer.layout_source import compile_layout, load_source
+from tests.integration import environments
+from tests.integration.pipelines import (
+    ACTION,
+    INPUT_OF,
+    ROLES,
+    TEMPLATE,
+    Machine,
+    job,
+    loaded,
+    mapping,
+    of_role,
+    script,
+    steps,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tests.integration.conftest import MakeEnvironment
+
+SOURCES = "pyproject.toml README.md src"
+PREPARE = "pip-intoto prepare --no-isolation -o wheel-metadata"
+BUILD = "python -m pip wheel --quiet --no-build-isolation --no-deps --wheel-dir dist ."
+WHEEL = "demo-1.0-py2.py3-none-any.whl"
+
+
+# --- the two files --------------------------------------------------------------------------
+
+
+def test_the_action_has_one_step_for_each_role() -> None:
+    names = [step.name for step in steps()]
+    assert [of_role(role).name for role in ROLES] == names[2:]
+    assert names[:2] == ["Install pip-intoto", "Refuse an unknown role"]
+    assert {step.shell for step in steps()} == {"bash"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_template_has_the_lines_of_the_action(role: str) -> None:
+    assert script(f".pip-intoto-{role}") == of_role(role).lines
+    assert script(f".pip-intoto-{role}", "before_script") == steps()[0].lines
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_both_set_the_same_variables_to_the_same(role: str) -> None:
+    inputs = mapping(loaded(ACTION)["inputs"])
+    written = of_role(role).variables
+    defaults = mapping(job(f".pip-intoto-{role}")["variables"])
+    # The key has no default, and what GitLab's settings say must not be hidden by one.
+    assert written.keys() - defaults.keys() <= {"INTOTO_SIGNING_KEY"}
+    for name, value in written.items():
+        given = INPUT_OF[name]
+        assert given in inputs
+        expression = re.fullmatch(r"\$\{\{ inputs\.([\w-]+)(?: \|\| (.+))? \}\}", value)
+        assert expression is not None, value
+        assert expression[1] == given
+        default = mapping(inputs[given]).get("default")
+        if expression[2] and expression[2].startswith("format("):
+            assert default == ""
+            assert defaults[name] == BUILD.replace(" --quiet", "").replace(
+                " --no-build-isolation", ""
+            )
+        elif expression[2]:
+            assert default == ""
+            assert defaults[name] == expression[2].strip("'")
+        elif name in defaults:
+            assert defaults[name] == default
+
+
+def test_every_variable_of_the_lines_is_set_and_every_input_is_used() -> None:
+    used = {"role"}
+    for step in steps():
+        named = set(re.findall(r"\$\{?(INTOTO_\w+)", step.lines))
+        assert named == step.variables.keys(), step.name
+        used |= {INPUT_OF[name] for name in named}
+    assert used == mapping(loaded(ACTION)["inputs"]).keys()
+    said = TEMPLATE.read_text("utf-8")
+    assert all(f"#   {name} " in said for name in INPUT_OF if name != "INTOTO_SIGNING_KEY")
+
+
+def test_no_value_can_become_a_part_of_a_script() -> None:
+    """Expressions are put into scripts as text: they stand in `env` and `if` only."""
+    for step in steps():
+        assert "${{" not in step.lines
+        assert "eval" not in step.lines
+    for name in loaded(TEMPLATE):
+        assert "$[[" not in str(mapping(loaded(TEMPLATE)[name]).get("script"))
+    text = ACTION.read_text("utf-8")
+    for line in text.splitlines():
+        if "${{" in line and not line.startswith("#"):
+            assert re.match(r" +(if|INTOTO_\w+): \$\{\{", line), line
+
+
+def test_no_other_action_is_used_and_nothing_prints_the_key() -> None:
+    listed = mapping(loaded(ACTION)["runs"])["steps"]
+    assert isinstance(listed, list)
+    assert all("uses" not in mapping(step) for step in listed)
+    for role in ("source", "build"):
+        lines = of_role(role).lines
+        assert "set -x" not in lines
+        # Into a file that only this user reads, removed however the step ends.
+        made = lines.index("key=$(mktemp)")
+        removed = lines.index("trap 'rm -f \"$key\"' EXIT")
+        written = lines.index('printf \'%s\\n\' "$INTOTO_SIGNING_KEY" > "$key"')
+        forgotten = lines.index("unset INTOTO_SIGNING_KEY")
+        assert made < removed < written < forgotten < lines.index("pip-intoto run")
+
+
+def test_neither_file_goes_into_the_wheel() -> None:
+    with zipfile.ZipFile(environments.built_wheel()) as archive:
+        assert not [name for name in archive.namelist() if name.endswith((".yml", ".yaml"))]
+
+
+# --- machines -------------------------------------------------------------------------------
+
+NAMES = ("owner", "author", "builder", "second")
+
+
+def pem(name: str) -> str:
+    return key(name).private_pem().decode("ascii")
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a repository with a project, and what `init` and `layout build` make for it."""
+    if shutil.which("git") is None or shutil.which("bash") is None:
+        pytest.skip("needs git and bash")
+    origin = Machine.at(tmp_path_factory.mktemp("origin") / "demo")
+    (origin.folder / "src" / "demo").mkdir(parents=True)
+    (origin.folder / "keys").mkdir()
+    for path, text in {
+        "pyproject.toml": '[build-system]\nrequires = ["hatchling"]\n'
+        'build-backend = "hatchling.build"\n\n'
+        '[project]\nname = "demo"\nversion = "1.0"\nreadme = "README.md"\n',
+        "README.md": "# Demo\n",
+        "src/demo/__init__.py": "ANSWER = 42\n",
+        **{f"keys/{name}.pub": key(name).public_pem().decode("ascii") for name in NAMES},
+    }.items():
+        (origin.folder / path).write_text(text, encoding="utf-8")
+    begun = origin.run(
+        "git init -q . && git add .\n"
+        "pip-intoto init --yes --no-isolation --owner keys/owner.pub --author keys/author.pub"
+        " --builder keys/builder.pub"
+    )
+    assert begun.returncode == 0, begun.stdout
+    publish(origin, "supply-chain.toml", "root.layout")
+    source = (origin.folder / "supply-chain.toml").read_text("utf-8")
+    agreed = source.replace(
+        "[keys.builder]", '[keys.second]\npublic = "keys/second.pub"\n\n[keys.builder]'
+    ).replace('functionaries = ["builder"]', 'functionaries = ["builder", "second"]\nthreshold = 2')
+    assert "[keys.second]" in agreed
+    assert "threshold = 2\nmaterials" in agreed
+    (origin.folder / "two.toml").write_text(agreed, encoding="utf-8")
+    publish(origin, "two.toml", "two.layout")
+    commit = (
+        "git add . && git -c user.name=Ann -c user.email=ann@acme.example commit -qm Release"
+        " --date '2026-01-02T03:04:05Z'"
+    )
+    assert origin.run(commit).returncode == 0
+    return origin.folder
+
+
+def publish(machine: Machine, source: str, layout: str) -> None:
+    """Make a layout of its source, and have the owner sign it."""
+    payload = compile_layout(load_source(machine.folder / source), now=datetime.now(timezone.utc))
+    document = authoring.sign(payload, [key("owner")], Envelope.DSSE)
+    (machine.folder / layout).write_text(json.dumps(document), encoding="utf-8")
+
+
+def checkout(origin: Path, folder: Path, *artifacts: Path) -> Machine:
+    """Give a machine with a fresh checkout, and the artifacts of earlier jobs."""
+    machine = Machine.at(folder)
+    cloned = machine.run(f"git clone -q {origin} .")
+    assert cloned.returncode == 0, cloned.stdout
+    for artifact in artifacts:
+        shutil.copytree(artifact, folder / artifact.name, dirs_exist_ok=True)
+    return machine
+
+
+def succeeds(machine: Machine, name: str, **variables: str) -> str:
+    done = machine.job(name, **variables)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def source_job(origin: Path, folder: Path) -> Path:
+    """Record the sources on a machine of their own; give the links."""
+    machine = checkout(origin, folder)
+    succeeds(
+        machine,
+        ".pip-intoto-source",
+        INTOTO_SIGNING_KEY=pem("author"),
+        INTOTO_SOURCES=SOURCES,
+        INTOTO_COMMAND=PREPARE,
+    )
+    return machine.folder / "links"
+
+
+def build_job(machine: Machine, name: str, **variables: str) -> str:
+    """Build on a machine with the key called *name*."""
+    return succeeds(
+        machine,
+        ".pip-intoto-build",
+        INTOTO_SIGNING_KEY=pem(name),
+        INTOTO_SOURCES=SOURCES,
+        INTOTO_COMMAND=BUILD,
+        **variables,
+    )
+
+
+# --- source, build, bundle, verify ----------------------------------------------------------
+
+
+def test_a_release_goes_through_all_jobs_and_is_verified(origin: Path, tmp_path: Path) -> None:
+    links = source_job(origin, tmp_path / "source")
+    builder = checkout(origin, tmp_path / "build")
+    build_job(builder, "builder")
+    publisher = checkout(origin, tmp_path / "bundle", links, builder.folder / "links",
+                         builder.folder / "dist")  # fmt: skip
+    succeeds(publisher, ".pip-intoto-bundle", INTOTO_OWNER_KEYS="keys/owner.pub")
+    bundle = publisher.folder / "dist-evidence" / f"{WHEEL}.intoto.jsonl"
+    assert bundle.exists()
+    # Owners by name, as supply-chain.toml has them, are the same.
+    bundle.unlink()
+    succeeds(publisher, ".pip-intoto-bundle")
+    # And now somebody who installs it.
+    consumer = Machine.at(tmp_path / "consumer")
+    for path in (publisher.folder / "dist" / WHEEL, bundle, origin / "keys" / "owner.pub"):
+        shutil.copy(path, consumer.folder)
+    trusted = consumer.run("pip-intoto trust add demo --key owner.pub --policy policy.toml")
+    assert trusted.returncode == 0, trusted.stdout
+    verify = {"INTOTO_POLICY_FILE": "policy.toml", "INTOTO_TARGETS": WHEEL}
+    assert "1 verified" in succeeds(consumer, ".pip-intoto-verify", **verify)
+    with (consumer.folder / WHEEL).open("ab") as file:
+        file.write(b"one more")
+    done = consumer.job(".pip-intoto-verify", **verify)
+    assert done.returncode == 1
+    assert "0 verified, 1 invalid" in done.stdout
+
+
+@pytest.mark.parametrize("name", [".pip-intoto-source", ".pip-intoto-build"])
+def test_the_key_is_private_gone_afterwards_and_never_printed(
+    name: str, origin: Path, tmp_path: Path
+) -> None:
+    machine = checkout(origin, tmp_path / "machine")
+    (machine.folder / "look.sh").write_text(
+        'ls -l "$TMPDIR"\nenv\nmkdir -p dist wheel-metadata\n: > dist/x\n: > wheel-metadata/x\n',
+        encoding="utf-8",
+    )
+    said = succeeds(
+        machine,
+        name,
+        INTOTO_SIGNING_KEY=pem("author"),
+        INTOTO_SOURCES=SOURCES,
+        INTOTO_COMMAND="sh look.sh",
+    )
+    assert re.search(r"^-rw------- .* tmp\.\w+$", said, re.MULTILINE)
+    assert "INTOTO_SIGNING_KEY" not in said
+    assert "INTOTO_SOURCES=" in said
+    for line in pem("author").splitlines():
+        assert line not in said
+    assert not list(machine.programs.glob("tmp.*"))
+    # Nor when it fails.
+    failed = machine.job(
+        name,
+        INTOTO_SIGNING_KEY=pem("author"),
+        INTOTO_SOURCES="not-there",
+        INTOTO_COMMAND="sh look.sh",
+    )
+    assert failed.returncode != 0
+    assert not list(machine.programs.glob("tmp.*"))
+    assert "PRIVATE" not in failed.stdout
+
+
+def test_a_key_may_be_a_file_that_the_runner_made(origin: Path, tmp_path: Path) -> None:
+    machine = checkout(origin, tmp_path / "machine")
+    path = tmp_path / "key of the job"
+    path.write_text(pem("builder"), encoding="ascii")
+    path.chmod(0o600)
+    succeeds(
+        machine,
+        ".pip-intoto-build",
+        INTOTO_SIGNING_KEY=str(path),
+        INTOTO_SOURCES=SOURCES,
+        INTOTO_COMMAND=BUILD,
+    )
+    assert path.exists()
+    assert [link.name for link in (machine.folder / "links").iterdir()] == [
+        authoring.link_name("build", key("builder").keyid)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "variables", "said"),
+    [
+        (".pip-intoto-source", {"INTOTO_SOURCES": "src"}, "INTOTO_SIGNING_KEY"),
+        (".pip-intoto-build", {"INTOTO_SIGNING_KEY": "x"}, "INTOTO_SOURCES"),
+        (".pip-intoto-verify", {"INTOTO_TARGETS": "dist"}, "INTOTO_POLICY_FILE"),
+        (".pip-intoto-verify", {"INTOTO_POLICY_FILE": "p"}, "INTOTO_TARGETS"),
+    ],
+)
+def test_what_is_not_given_is_asked_for(
+    name: str, variables: Mapping[str, str], said: str, tmp_path: Path
+) -> None:
+    done = Machine.at(tmp_path / "machine").job(name, **variables)
+    assert done.returncode != 0
+    assert re.search(rf"{said}: is (empty|not set)", done.stdout)
+
+
+def test_values_are_words_and_nothing_more(origin: Path, tmp_path: Path) -> None:
+    machine = checkout(origin, tmp_path / "machine")
+    evil = "$(touch${IFS}evil) `touch evil` ; touch evil * && evil"
+    for name in ("source", "build", "bundle", "verify"):
+        done = machine.job(
+            f".pip-intoto-{name}",
+            INTOTO_SIGNING_KEY=evil,
+            **{
+                variable: evil
+                for variable in mapping(job(f".pip-intoto-{name}")["variables"])
+                if variable != "INTOTO_REQUIREMENT"
+            },
+        )
+        assert done.returncode != 0
+        assert not (machine.folder / "evil").exists()
+
+
+def test_an_unknown_role_is_refused(tmp_path: Path) -> None:
+    done = Machine.at(tmp_path / "machine").run(steps()[1].lines)
+    assert done.returncode == 2
+    assert "expected source, build, bundle or verify" in done.stdout
+    named = re.findall(r'"(\w+)"', steps()[1].condition)
+    assert tuple(named) == ROLES
+
+
+def test_pip_intoto_is_installed_unless_it_is_there(
+    make_environment: MakeEnvironment, tmp_path: Path
+) -> None:
+    environment = make_environment(armed=False)
+    environments.transplant(environment.site_packages)
+    machine = Machine.at(tmp_path / "machine")
+    variables = {
+        "PATH": f"{environment.root / 'bin'}:/usr/bin:/bin",
+        "PYTHONPATH": "",
+        "PIP_NO_DEPS": "1",
+    }
+    lines = steps()[0].lines
+    done = machine.run(lines, {**variables, "INTOTO_REQUIREMENT": "none"})
+    assert (done.returncode, done.stdout) == (0, "")
+    assert not (environment.root / "bin" / "pip-intoto").exists()
+    wheel = environments.built_wheel()
+    done = machine.run(lines, {**variables, "INTOTO_REQUIREMENT": str(wheel)})
+    assert done.returncode == 0, done.stdout
+    program = environment.root / "bin" / "pip-intoto"
+    assert program.stat().st_mode & stat.S_IXUSR
+    assert "pip-intoto" in machine.run("pip-intoto --version", variables).stdout
+
+
+# --- two builders ---------------------------------------------------------------------------
+
+
+def two_builds(origin: Path, tmp_path: Path) -> tuple[Machine, Machine]:
+    """Record the sources once, and build on two machines with a key each."""
+    links = source_job(origin, tmp_path / "source")
+    one = checkout(origin, tmp_path / "one", links)
+    build_job(one, "builder")
+    other = checkout(origin, tmp_path / "another-directory" / "other")
+    build_job(other, "second", INTOTO_RESULTS="other")
+    return one, other
+
+
+def gathered(origin: Path, tmp_path: Path, one: Machine, other: Machine) -> Machine:
+    """Bring the artifacts of both to the machine that publishes."""
+    return checkout(origin, tmp_path / "bundle", one.folder / "dist", one.folder / "links",
+                    other.folder / "other")  # fmt: skip
+
+
+TWO = {"INTOTO_OTHERS": "other", "INTOTO_LAYOUT": "two.layout"}
+
+
+def test_two_builders_that_agree_are_verified(origin: Path, tmp_path: Path) -> None:
+    one, other = two_builds(origin, tmp_path)
+    publisher = gathered(origin, tmp_path, one, other)
+    said = succeeds(publisher, ".pip-intoto-bundle", **TWO)
+    assert f"equal: {WHEEL}" in said
+    assert "1 verified" in said
+    # One of them alone is not enough.
+    alone = checkout(origin, tmp_path / "alone", one.folder / "dist", one.folder / "links")
+    done = alone.job(".pip-intoto-bundle", INTOTO_LAYOUT="two.layout")
+    assert done.returncode != 0
+    assert "build" in done.stdout
+
+
+def test_two_builders_that_differ_are_blocked_and_the_difference_is_shown(
+    origin: Path, tmp_path: Path
+) -> None:
+    links = source_job(origin, tmp_path / "source")
+    one = checkout(origin, tmp_path / "one", links)
+    build_job(one, "builder")
+    other = checkout(origin, tmp_path / "other")
+    (other.folder / "evil.sh").write_text(
+        f"echo 'ANSWER = 43' > src/demo/__init__.py\n{BUILD}\n"
+        "git checkout -q src/demo/__init__.py\n",
+        encoding="utf-8",
+    )
+    succeeds(
+        other,
+        ".pip-intoto-build",
+        INTOTO_SIGNING_KEY=pem("second"),
+        INTOTO_SOURCES=SOURCES,
+        INTOTO_COMMAND="sh -e evil.sh",
+        INTOTO_RESULTS="other",
+    )
+    publisher = gathered(origin, tmp_path, one, other)
+    done = publisher.job(".pip-intoto-bundle", **TWO)
+    assert done.returncode == 1
+    assert f"different: {WHEEL}" in done.stdout
+    assert "\n  demo/__init__.py\n" in done.stdout
+    assert "\n    -ANSWER = 42\n    +ANSWER = 43\n" in done.stdout
+    assert "demo-1.0.dist-info/RECORD: follows from these" in done.stdout
+    assert not (publisher.folder / "dist-evidence").exists()
+    # Whoever puts it together all the same is stopped by the threshold, and told where to look.
+    done = publisher.run(
+        f"pip-intoto bundle dist/{WHEEL} --layout two.layout --link-dir links --partial\n"
+        f"pip-intoto check dist/{WHEEL}"
+    )
+    assert done.returncode == 1
+    assert "links-disagree" in done.stdout
+    assert "pip-intoto compare" in done.stdout
+
+
+def test_the_commits_time_and_one_umask_make_builds_equal(origin: Path, tmp_path: Path) -> None:
+    machine = checkout(origin, tmp_path / "machine")
+    (machine.folder / "look.sh").write_text(
+        'echo "epoch $SOURCE_DATE_EPOCH"; umask; mkdir -p dist; : > dist/x\n', encoding="utf-8"
+    )
+    lines = "umask 077\n" + script(".pip-intoto-build")
+    variables = {
+        **{
+            name: str(value)
+            for name, value in mapping(job(".pip-intoto-build")["variables"]).items()
+        },
+        "INTOTO_SIGNING_KEY": pem("builder"),
+        "INTOTO_SOURCES": SOURCES,
+        "INTOTO_COMMAND": "sh look.sh",
+    }
+    said = machine.run(lines, variables).stdout
+    time = machine.run("git log -1 --format=%ct").stdout.strip()
+    assert f"epoch {time}\n0022\n" in said
+    said = machine.run(lines, {**variables, "SOURCE_DATE_EPOCH": "5"}).stdout
+    assert "epoch 5\n" in said
