@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +89,11 @@ class Backend:
         self._output.seek(0)
         self._output.truncate()
         try:
-            yield
+            # The library passes the warnings of backends on, again and again; they are for whoever
+            # builds, and not for whoever looks at what is built.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
         except build.BuildBackendException as error:
             raise CommandError(
                 "the build backend failed",

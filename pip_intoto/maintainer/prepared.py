@@ -35,7 +35,7 @@ FOLDER = "wheel-metadata"
 #: What says how and on which machine a wheel was built, and is nothing that sources could say.
 OF_THE_BUILD = frozenset({"WHEEL", "RECORD", "RECORD.jws", "RECORD.p7s"})
 _INFO = re.compile(r"[^/]+\.dist-info")
-_LICENCE = re.compile(rb"^License-File:", re.MULTILINE)
+_LICENCE = re.compile(rb"^License-File:(.*)$", re.MULTILINE)
 
 
 def prepare(
@@ -73,14 +73,24 @@ def prepare_with(backend: Backend, checkout: Checkout, project: Project) -> dict
             raise CommandError(
                 "the build backend prepared no METADATA", found=", ".join(members) or "nothing"
             )
-        if len(members) == 1 and (project.has_entry_points or _LICENCE.search(metadata)):
-            # hatchling's hook gives METADATA alone. The rest is in the wheels that it builds.
+        if _is_lacking(metadata, {name.partition("/")[2] for name in members}, project):
+            # hatchling's hook gives METADATA alone, and flit's no licences. The rest is in the
+            # wheels that they build.
             members = _metadata_in(backend.wheel(copy, Path(folder, "wheel")))
     return {
         name: content
         for name, content in members.items()
         if name.partition("/")[2] not in OF_THE_BUILD
     }
+
+
+def _is_lacking(metadata: bytes, members: set[str], project: Project) -> bool:
+    """Whether something was announced that is not among the files below the prepared folder."""
+    if project.has_entry_points and "entry_points.txt" not in members:
+        return True
+    licences = {match.decode(errors="replace").strip() for match in _LICENCE.findall(metadata)}
+    # Since metadata 2.4 they are in a folder of their own.
+    return not licences <= members | {name.removeprefix("licenses/") for name in members}
 
 
 def _metadata_in(wheel: Path) -> dict[str, bytes]:
