@@ -463,9 +463,12 @@ def layout_of(path: Path, *, now: datetime) -> Layout:
 
     Raises CommandError, and for a file what :func:`pip_intoto.maintainer.documents.load` raises.
     """
-    if is_source(path):
-        return parse_layout(Node(compile_layout(load_source(path), now=now)), LOCAL)
-    return load_layout(path)[1]
+    return compiled(load_source(path), now=now) if is_source(path) else load_layout(path)[1]
+
+
+def compiled(source: LayoutSource, *, now: datetime) -> Layout:
+    """The layout that ``source`` describes, checked. Raises as :func:`compile_layout` does."""
+    return parse_layout(Node(compile_layout(source, now=now)), LOCAL)
 
 
 def is_source(path: Path) -> bool:
