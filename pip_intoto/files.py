@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,7 +63,11 @@ def write_new(path: Path, content: bytes, *, mode: int = OPEN) -> None:
         except OSError:
             # File systems without links; the name is taken first, then filled in one step.
             os.close(os.open(path, _CREATE, mode))
-            written.replace(path)
+            try:
+                written.replace(path)
+            except BaseException:
+                path.unlink()
+                raise
 
 
 def replace(path: Path, content: bytes, *, mode: int | None = None) -> None:
@@ -72,10 +77,11 @@ def replace(path: Path, content: bytes, *, mode: int | None = None) -> None:
     """
     with _explained(path):
         target = Path(os.path.realpath(path))
-        present = _mode_of(target) if mode is None else mode
-        with _beside(target, content, OPEN if present is None else PRIVATE) as written:
-            if present is not None:
-                written.chmod(present)
+        present = _mode_of(target)
+        wanted = present if mode is None else mode
+        with _beside(target, content, OPEN if wanted is None else PRIVATE) as written:
+            if wanted is not None:
+                written.chmod(wanted)
             written.replace(target)
 
 
@@ -105,7 +111,8 @@ def copy(source: Path, path: Path) -> str:
 @contextmanager
 def _beside(path: Path, content: bytes | Iterator[bytes], mode: int) -> Iterator[Path]:
     """A file with ``content`` in the same directory, which is gone afterwards unless renamed."""
-    written = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
+    # (A character takes up to four bytes, and a name may have 255 of them.)
+    written = path.with_name(f".{path.name[:60]}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(written, _CREATE, mode), "wb") as stream:
             for chunk in (content,) if isinstance(content, bytes) else content:
@@ -120,9 +127,13 @@ def _beside(path: Path, content: bytes | Iterator[bytes], mode: int) -> Iterator
 
 def _mode_of(path: Path) -> int | None:
     try:
-        return path.stat().st_mode & 0o7777
+        mode = path.stat().st_mode
     except FileNotFoundError:
         return None
+    if not stat.S_ISREG(mode):
+        # A device would no longer be one; root could take /dev/null away from everybody.
+        raise CommandError(f"{path} is no file, and is not replaced by one")
+    return stat.S_IMODE(mode)
 
 
 @contextmanager
