@@ -1,0 +1,138 @@
+"""Released projects, from their source archives: `init` writes a chain that fits their wheels.
+
+One each on setuptools (with setup.py alone, and with a version out of git), flit, poetry-core and
+hatchling, and one with a compiled extension. Everything is typed as the source says it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pip_intoto.maintainer.layout_source import load_source
+from tests.integration import interpreters
+from tests.integration.locking import made_once
+from tests.integration.maintaining import Desk, altered, members_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = pytest.mark.registry
+
+#: Project and version; a file of its source that wheels hold; what nothing ties to the source.
+PROJECTS = {
+    "setuptools, setup.py alone": ("six==1.17.0", "six.py", set()),
+    "setuptools, a version out of git": (
+        "iniconfig==2.1.0",
+        "iniconfig/__init__.py",
+        {"iniconfig/_version.py"},
+    ),
+    "flit": ("tomli==2.2.1", "tomli/_parser.py", set()),
+    "poetry-core": ("tomlkit==0.13.3", "tomlkit/api.py", set()),
+    "hatchling": ("platformdirs==4.3.8", "platformdirs/unix.py", {"platformdirs/version.py"}),
+    "compiled": ("markupsafe==3.0.2", "markupsafe/_native.py", {"markupsafe/_speedups.*.so"}),
+}
+
+
+def archive_of(requirement: str) -> Path:
+    """Download a source archive, once; skip when that cannot be done."""
+    name = requirement.partition("==")[0]
+
+    def download(target: Path) -> None:
+        target.mkdir()
+        result = subprocess.run(
+            [
+                *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
+                *("--no-binary", name, "--dest", target, requirement),
+            ],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        if result.returncode:
+            pytest.skip(f"the registry cannot be reached: {result.stderr.strip()[-300:]}")
+
+    folder = interpreters.CACHE / "archives"
+    folder.mkdir(parents=True, exist_ok=True)
+    (archive,) = made_once(folder / requirement, download).glob("*.tar.gz")
+    return archive
+
+
+@pytest.fixture(params=PROJECTS)
+def released(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Desk, str, set[str]]:
+    """A released project under git, tagged, as its author would have it."""
+    requirement, member, generated = PROJECTS[request.param]
+    desk = Desk(folder=tmp_path, isolated=True)
+    unpacked = tmp_path / "unpacked"
+    with tarfile.open(archive_of(requirement)) as archive:
+        archive.extractall(unpacked, filter="data")
+    (top,) = unpacked.iterdir()
+    desk.project.rmdir()
+    top.rename(desk.project)
+    # What source archives have, and repositories do not.
+    for left in [desk.project / "PKG-INFO", *desk.project.rglob("*.egg-info/*")]:
+        left.unlink()
+    desk.commit(tag=f"v{requirement.partition('==')[2]}")
+    return desk, member, generated
+
+
+def test_a_released_project_gets_a_chain_that_accepts_its_wheels_and_no_others(
+    released: tuple[Desk, str, set[str]], tmp_path: Path
+) -> None:
+    desk, member, generated = released
+    done = desk.init()
+    assert done.status == 0, done.errors
+    # What nothing ties to the source is said, all of it.
+    untied = {line.rpartition(": ")[2] for line in done.errors.splitlines() if "not tied" in line}
+    assert {name for name in untied if not name.endswith(".pyd")} == generated
+    source = load_source(desk.project / "supply-chain.toml")
+    assert [step.name for step in source.steps] == ["source", "build"]
+    desk.sign_layout()
+    desk.author()
+    # Neither the look at the project nor the metadata leave anything else behind.
+    new = {line[3:] for line in desk.git("status", "--porcelain").splitlines()}
+    assert new == {"links/", "root.layout", "supply-chain.toml", "wheel-metadata/"}
+    wheel = desk.build()
+    verdict = desk.verdict(wheel)
+    assert verdict.reason == "verified", verdict.summary
+
+    # From here on, the builder's key is in the wrong hands.
+    assert member in members_of(wheel)
+    (info,) = {name.partition("/")[0] for name in members_of(wheel) if ".dist-info/RECORD" in name}
+    evil = b"raise SystemExit('evil')\n"
+    for index, (name, change) in enumerate(_changes(member, info, evil).items()):
+        other = altered(wheel, tmp_path / f"altered-{index}", change)
+        desk.report_build(other)
+        verdict = desk.verdict(other)
+        assert verdict.reason == "rule-violated", (name, verdict.summary)
+        said = f"{verdict.summary} {verdict.found} {verdict.expected}"
+        assert name in said
+        assert "inspection wheel" in said
+
+
+def _changes(member: str, info: str, evil: bytes) -> dict[str, Callable[[dict[str, bytes]], None]]:
+    def putting(name: str, content: bytes) -> Callable[[dict[str, bytes]], None]:
+        return lambda members: members.update({name: content})
+
+    package = member.partition("/")[0].removesuffix(".py")
+    data = info.removesuffix(".dist-info") + ".data"
+    return {
+        member: putting(member, evil),
+        f"{info}/METADATA": lambda members: members.update(
+            {f"{info}/METADATA": members[f"{info}/METADATA"] + b"Requires-Dist: evil\n"}
+        ),
+        "evil.pth": putting("evil.pth", b"import evil\n"),
+        "evil.dist-info/entry_points.txt": putting(
+            "evil.dist-info/entry_points.txt", b"[console_scripts]\npip = evil:main\n"
+        ),
+        f"{package}/evil.py": putting(f"{package}/evil.py", evil),
+        f"{data}/scripts/evil": putting(f"{data}/scripts/evil", evil),
+        f"{data}/purelib/evil.dist-info/WHEEL": putting(
+            f"{data}/purelib/evil.dist-info/WHEEL", b"Wheel-Version: 1.0\n"
+        ),
+    }
