@@ -31,7 +31,13 @@ class StreamedDigests:
 
     def watch(self, response: Any, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Pass ``chunks`` of ``response`` on unchanged, and remember their digest."""
-        url = (list(response.history) or [response])[0].request.url
+        request = (list(response.history) or [response])[0].request
+        if request is None:
+            # pip reads local files, such as the metadata of an index on this machine, through
+            # responses that no request led to.
+            yield from chunks
+            return
+        url = request.url
         whole = response.status_code == limits.OK and url not in self._seen
         self._seen[url] = None
         if not whole:

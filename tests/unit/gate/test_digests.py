@@ -25,7 +25,7 @@ class Response:
 
     status_code: int = 200
     history: list[object] = field(default_factory=list)
-    request: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(url=URL))
+    request: SimpleNamespace | None = field(default_factory=lambda: SimpleNamespace(url=URL))
 
 
 @pytest.fixture
@@ -44,6 +44,13 @@ def test_what_was_streamed_needs_no_second_look(private: Path) -> None:
     digests = StreamedDigests()
     download(digests, private)
     assert digests.take(URL, str(private)) == hashlib.sha256(BODY).hexdigest()
+
+
+def test_a_local_file_that_comes_as_a_response_counts_for_nothing(private: Path) -> None:
+    digests = StreamedDigests()
+    download(digests, private, Response(request=None))
+    assert private.read_bytes() == BODY
+    assert digests.take(URL, str(private)) is None
 
 
 def test_a_streamed_digest_counts_once(private: Path) -> None:
