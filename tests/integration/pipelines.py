@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -108,6 +109,9 @@ def script(name: str, part: str = "script") -> str:
     return "\n".join(map(str, lines))
 
 
+_HERE = 'case $1 in init | prepare) set -- "$@" --no-isolation ;; esac\n'
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """Where a job runs: a directory of its own, these tests' Python, and pip-intoto."""
@@ -122,9 +126,13 @@ class Machine:
         programs = folder.with_name(f"{folder.name}-programs")
         programs.mkdir()
         python = shlex.quote(sys.executable)
-        for name, words in (("python", ""), ("pip-intoto", "-m pip_intoto")):
+        for name, text in (
+            ("python", f'exec {python} "$@"'),
+            # The build backend that is installed here, so that nothing is downloaded.
+            ("pip-intoto", f'{_HERE}exec {python} -m pip_intoto "$@"'),
+        ):
             program = programs / name
-            program.write_text(f'#!/bin/sh\nexec {python} {words} "$@"\n', encoding="utf-8")
+            program.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
             program.chmod(0o755)
         return cls(folder=folder, programs=programs)
 
@@ -152,6 +160,8 @@ class Machine:
                 # Closed: nothing leaves this machine.
                 "PIP_INDEX_URL": "http://127.0.0.1:9/simple/",
                 "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+                # The same for pip; its options that say "no" are set by a "no".
+                "PIP_NO_BUILD_ISOLATION": "0",
                 "LC_ALL": "C.UTF-8",
                 "NO_COLOR": "1",
                 **(variables or {}),
@@ -163,3 +173,145 @@ class Machine:
         """Run a job of the template; *variables* are those that a project sets."""
         given = {name: str(value) for name, value in mapping(job(name)["variables"]).items()}
         return self.run(script(name), {**given, **variables})
+
+
+# --- whole pipelines, as the pages show them ------------------------------------------------
+
+_BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_EXPRESSION = re.compile(r"\$\{\{ (.+?) \}\}")
+_PINNED = re.compile(r"[\w./-]+@([0-9a-f]{40}|COMMIT)")
+OURS = "OWNER/pip-intoto/hooks/ci/github@COMMIT"
+
+
+def shown_on(page: str) -> list[dict[str, object]]:
+    """Give the YAML blocks of a page that are mappings: workflows and pipelines."""
+    blocks = map(yaml.safe_load, _BLOCK.findall((ROOT / "docs" / page).read_text("utf-8")))
+    return [mapping(block) for block in blocks if isinstance(block, dict)]
+
+
+def listing(value: object) -> list[object]:
+    """Give *value*, which has to be a list."""
+    assert isinstance(value, list)
+    return value
+
+
+def checkout(origin: Path, folder: Path) -> Machine:
+    """Give a machine with a fresh checkout."""
+    machine = Machine.at(folder)
+    cloned = machine.run(f"git clone -q {shlex.quote(str(origin))} .")
+    assert cloned.returncode == 0, cloned.stdout
+    return machine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """Runs the jobs of a pipeline one after another, each on a machine of its own.
+
+    It knows of both services what the pages use, and no more. ``secrets`` are what an owner puts
+    into the settings.
+    """
+
+    origin: Path
+    folder: Path
+    secrets: Mapping[str, str]
+
+    def workflow(self, workflow: Mapping[str, object]) -> tuple[dict[str, Machine], str]:
+        """Run a workflow of GitHub; give the machines of all jobs that were run, and the log."""
+        machines: dict[str, Machine] = {}
+        log = ""
+        for name, described in mapping(workflow["jobs"]).items():
+            work = mapping(described)
+            needs = work.get("needs", [])
+            assert {*([needs] if isinstance(needs, str) else listing(needs))} <= machines.keys()
+            machines[name] = Machine.at(self.folder / name)
+            for step in map(mapping, listing(work["steps"])):
+                done = self._step(step, machines[name])
+                log += done.stdout
+                if done.returncode:
+                    return machines, f"{log}\n{name} failed"
+        return machines, log
+
+    def _step(
+        self, step: Mapping[str, object], machine: Machine
+    ) -> subprocess.CompletedProcess[str]:
+        given = {
+            name: _EXPRESSION.sub(lambda found: self._secret(found[1]), str(value))
+            for name, value in mapping(step.get("with", {})).items()
+        }
+        uses = str(step["uses"])
+        assert _PINNED.fullmatch(uses), uses
+        if uses == OURS:
+            inputs = mapping(loaded(ACTION)["inputs"])
+            assert given.keys() <= inputs.keys()
+            values = {
+                name: str(mapping(about).get("default", "")) for name, about in inputs.items()
+            }
+            values.update(given)
+            ours = of_role(values["role"])
+            variables = {name: _value(text, values) for name, text in ours.variables.items()}
+            return machine.run(ours.lines, variables)
+        store = self.folder / "artifacts" / given.get("name", "")
+        target = machine.folder / given.get("path", ".").strip()
+        match uses.partition("@")[0].partition("/")[2]:
+            case "checkout":
+                return machine.run(f"git clone -q {shlex.quote(str(self.origin))} .")
+            case "upload-artifact":
+                paths = given["path"].split()
+                if len(paths) == 1:
+                    shutil.copytree(target, store)
+                else:
+                    # What several paths have in common is cut off: here, the working directory.
+                    for path in paths:
+                        shutil.copytree(machine.folder / path, store / path)
+            case "download-artifact":
+                shutil.copytree(store, target, dirs_exist_ok=True)
+            case other:
+                assert other == "setup-python"
+        return machine.run(":")
+
+    def _secret(self, expression: str) -> str:
+        assert expression.startswith("secrets.")
+        return self.secrets[expression.removeprefix("secrets.")]
+
+    def pipeline(self, pipeline: Mapping[str, object]) -> tuple[dict[str, Machine], str]:
+        """Run a pipeline of GitLab; give the machines of all jobs that were run, and the log."""
+        machines: dict[str, Machine] = {}
+        log = ""
+        kept: dict[str, dict[str, Path]] = {}
+        names = [name for name, about in pipeline.items() if "extends" in str(about)]
+        stages = list(map(str, listing(pipeline["stages"])))
+        for name in sorted(
+            names, key=lambda name: stages.index(str(mapping(pipeline[name])["stage"]))
+        ):
+            own = mapping(pipeline[name])
+            above = job(str(own["extends"]))
+            given = {**mapping(above["variables"]), **mapping(own.get("variables", {}))}
+            variables = {key: _expanded(str(value), self.secrets) for key, value in given.items()}
+            machine = machines[name] = checkout(self.origin, self.folder / name)
+            for artifacts in kept.values():
+                for path, artifact in artifacts.items():
+                    shutil.copytree(artifact, machine.folder / path, dirs_exist_ok=True)
+            done = machine.run(script(str(own["extends"])), variables)
+            log += done.stdout
+            if done.returncode:
+                return machines, f"{log}\n{name} failed"
+            described = mapping({**above, **own}["artifacts"])
+            paths = [_expanded(str(path), variables) for path in listing(described["paths"])]
+            kept[name] = {path: machine.folder / path for path in paths}
+        return machines, log
+
+
+def _expanded(text: str, variables: Mapping[str, str]) -> str:
+    return re.sub(r"\$(\w+)", lambda found: variables[found[1]], text)
+
+
+def _value(text: str, inputs: Mapping[str, str]) -> str:
+    """Evaluate the expressions that the action uses."""
+    found = _EXPRESSION.fullmatch(text)
+    assert found is not None
+    first, _, second = found[1].partition(" || ")
+    value = inputs[first.removeprefix("inputs.")]
+    if value or not second:
+        return value
+    formatted = re.fullmatch(r"format\('(.+)', inputs\.(\w+)\)", second)
+    return formatted[1].format(inputs[formatted[2]]) if formatted else second.strip("'")

@@ -7,6 +7,7 @@ import re
 import shutil
 import stat
 import zipfile
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -17,19 +18,26 @@ from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
 from pip_intoto.maintainer.layout_source import compile_layout, load_source
 from tests.integration import environments
+from tests.integration.interpreters import ROOT
 from tests.integration.pipelines import (
     ACTION,
     INPUT_OF,
+    OURS,
     ROLES,
     TEMPLATE,
     Machine,
+    Runner,
+    checkout,
     job,
+    listing,
     loaded,
     mapping,
     of_role,
     script,
+    shown_on,
     steps,
 )
+from tests.integration.test_readme import IN_A_PROJECT, commands
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,8 +46,7 @@ if TYPE_CHECKING:
     from tests.integration.conftest import MakeEnvironment
 
 SOURCES = "pyproject.toml README.md src"
-PREPARE = "pip-intoto prepare --no-isolation -o wheel-metadata"
-BUILD = "python -m pip wheel --quiet --no-build-isolation --no-deps --wheel-dir dist ."
+BUILD = "python -m pip wheel --no-deps --wheel-dir dist ."
 WHEEL = "demo-1.0-py2.py3-none-any.whl"
 
 
@@ -75,9 +82,8 @@ def test_both_set_the_same_variables_to_the_same(role: str) -> None:
         default = mapping(inputs[given]).get("default")
         if expression[2] and expression[2].startswith("format("):
             assert default == ""
-            assert defaults[name] == BUILD.replace(" --quiet", "").replace(
-                " --no-build-isolation", ""
-            )
+            assert defaults[name] == BUILD
+            assert expression[2] == f"format('{BUILD.replace('dist', '{0}')}', inputs.dist)"
         elif expression[2]:
             assert default == ""
             assert defaults[name] == expression[2].strip("'")
@@ -138,29 +144,36 @@ def pem(name: str) -> str:
     return key(name).private_pem().decode("ascii")
 
 
-@pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a repository with a project, and what `init` and `layout build` make for it."""
+def begun(machine: Machine) -> None:
+    """Put a project into a machine's folder, and into git."""
     if shutil.which("git") is None or shutil.which("bash") is None:
         pytest.skip("needs git and bash")
-    origin = Machine.at(tmp_path_factory.mktemp("origin") / "demo")
-    (origin.folder / "src" / "demo").mkdir(parents=True)
-    (origin.folder / "keys").mkdir()
+    (machine.folder / "src" / "demo").mkdir(parents=True)
     for path, text in {
         "pyproject.toml": '[build-system]\nrequires = ["hatchling"]\n'
         'build-backend = "hatchling.build"\n\n'
         '[project]\nname = "demo"\nversion = "1.0"\nreadme = "README.md"\n',
         "README.md": "# Demo\n",
         "src/demo/__init__.py": "ANSWER = 42\n",
-        **{f"keys/{name}.pub": key(name).public_pem().decode("ascii") for name in NAMES},
     }.items():
-        (origin.folder / path).write_text(text, encoding="utf-8")
-    begun = origin.run(
-        "git init -q . && git add .\n"
-        "pip-intoto init --yes --no-isolation --owner keys/owner.pub --author keys/author.pub"
+        (machine.folder / path).write_text(text, encoding="utf-8")
+    done = machine.run("git init -q . && git add .")
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a repository with a project, and what `init` and `layout build` make for it."""
+    origin = Machine.at(tmp_path_factory.mktemp("origin") / "demo")
+    begun(origin)
+    (origin.folder / "keys").mkdir()
+    for name in NAMES:
+        (origin.folder / "keys" / f"{name}.pub").write_bytes(key(name).public_pem())
+    described = origin.run(
+        "pip-intoto init --yes --owner keys/owner.pub --author keys/author.pub"
         " --builder keys/builder.pub"
     )
-    assert begun.returncode == 0, begun.stdout
+    assert described.returncode == 0, described.stdout
     publish(origin, "supply-chain.toml", "root.layout")
     source = (origin.folder / "supply-chain.toml").read_text("utf-8")
     agreed = source.replace(
@@ -185,11 +198,9 @@ def publish(machine: Machine, source: str, layout: str) -> None:
     (machine.folder / layout).write_text(json.dumps(document), encoding="utf-8")
 
 
-def checkout(origin: Path, folder: Path, *artifacts: Path) -> Machine:
+def machine_with(origin: Path, folder: Path, *artifacts: Path) -> Machine:
     """Give a machine with a fresh checkout, and the artifacts of earlier jobs."""
-    machine = Machine.at(folder)
-    cloned = machine.run(f"git clone -q {origin} .")
-    assert cloned.returncode == 0, cloned.stdout
+    machine = checkout(origin, folder)
     for artifact in artifacts:
         shutil.copytree(artifact, folder / artifact.name, dirs_exist_ok=True)
     return machine
@@ -203,13 +214,12 @@ def succeeds(machine: Machine, name: str, **variables: str) -> str:
 
 def source_job(origin: Path, folder: Path) -> Path:
     """Record the sources on a machine of their own; give the links."""
-    machine = checkout(origin, folder)
+    machine = machine_with(origin, folder)
     succeeds(
         machine,
         ".pip-intoto-source",
         INTOTO_SIGNING_KEY=pem("author"),
         INTOTO_SOURCES=SOURCES,
-        INTOTO_COMMAND=PREPARE,
     )
     return machine.folder / "links"
 
@@ -221,7 +231,6 @@ def build_job(machine: Machine, name: str, **variables: str) -> str:
         ".pip-intoto-build",
         INTOTO_SIGNING_KEY=pem(name),
         INTOTO_SOURCES=SOURCES,
-        INTOTO_COMMAND=BUILD,
         **variables,
     )
 
@@ -231,9 +240,9 @@ def build_job(machine: Machine, name: str, **variables: str) -> str:
 
 def test_a_release_goes_through_all_jobs_and_is_verified(origin: Path, tmp_path: Path) -> None:
     links = source_job(origin, tmp_path / "source")
-    builder = checkout(origin, tmp_path / "build")
+    builder = machine_with(origin, tmp_path / "build")
     build_job(builder, "builder")
-    publisher = checkout(origin, tmp_path / "bundle", links, builder.folder / "links",
+    publisher = machine_with(origin, tmp_path / "bundle", links, builder.folder / "links",
                          builder.folder / "dist")  # fmt: skip
     succeeds(publisher, ".pip-intoto-bundle", INTOTO_OWNER_KEYS="keys/owner.pub")
     bundle = publisher.folder / "dist-evidence" / f"{WHEEL}.intoto.jsonl"
@@ -260,7 +269,7 @@ def test_a_release_goes_through_all_jobs_and_is_verified(origin: Path, tmp_path:
 def test_the_key_is_private_gone_afterwards_and_never_printed(
     name: str, origin: Path, tmp_path: Path
 ) -> None:
-    machine = checkout(origin, tmp_path / "machine")
+    machine = machine_with(origin, tmp_path / "machine")
     (machine.folder / "look.sh").write_text(
         'ls -l "$TMPDIR"\nenv\nmkdir -p dist wheel-metadata\n: > dist/x\n: > wheel-metadata/x\n',
         encoding="utf-8",
@@ -291,7 +300,7 @@ def test_the_key_is_private_gone_afterwards_and_never_printed(
 
 
 def test_a_key_may_be_a_file_that_the_runner_made(origin: Path, tmp_path: Path) -> None:
-    machine = checkout(origin, tmp_path / "machine")
+    machine = machine_with(origin, tmp_path / "machine")
     path = tmp_path / "key of the job"
     path.write_text(pem("builder"), encoding="ascii")
     path.chmod(0o600)
@@ -300,7 +309,6 @@ def test_a_key_may_be_a_file_that_the_runner_made(origin: Path, tmp_path: Path) 
         ".pip-intoto-build",
         INTOTO_SIGNING_KEY=str(path),
         INTOTO_SOURCES=SOURCES,
-        INTOTO_COMMAND=BUILD,
     )
     assert path.exists()
     assert [link.name for link in (machine.folder / "links").iterdir()] == [
@@ -326,7 +334,7 @@ def test_what_is_not_given_is_asked_for(
 
 
 def test_values_are_words_and_nothing_more(origin: Path, tmp_path: Path) -> None:
-    machine = checkout(origin, tmp_path / "machine")
+    machine = machine_with(origin, tmp_path / "machine")
     evil = "$(touch${IFS}evil) `touch evil` ; touch evil * && evil"
     for name in ("source", "build", "bundle", "verify"):
         done = machine.job(
@@ -379,16 +387,16 @@ def test_pip_intoto_is_installed_unless_it_is_there(
 def two_builds(origin: Path, tmp_path: Path) -> tuple[Machine, Machine]:
     """Record the sources once, and build on two machines with a key each."""
     links = source_job(origin, tmp_path / "source")
-    one = checkout(origin, tmp_path / "one", links)
+    one = machine_with(origin, tmp_path / "one", links)
     build_job(one, "builder")
-    other = checkout(origin, tmp_path / "another-directory" / "other")
+    other = machine_with(origin, tmp_path / "another-directory" / "other")
     build_job(other, "second", INTOTO_RESULTS="other")
     return one, other
 
 
 def gathered(origin: Path, tmp_path: Path, one: Machine, other: Machine) -> Machine:
     """Bring the artifacts of both to the machine that publishes."""
-    return checkout(origin, tmp_path / "bundle", one.folder / "dist", one.folder / "links",
+    return machine_with(origin, tmp_path / "bundle", one.folder / "dist", one.folder / "links",
                     other.folder / "other")  # fmt: skip
 
 
@@ -402,7 +410,7 @@ def test_two_builders_that_agree_are_verified(origin: Path, tmp_path: Path) -> N
     assert f"equal: {WHEEL}" in said
     assert "1 verified" in said
     # One of them alone is not enough.
-    alone = checkout(origin, tmp_path / "alone", one.folder / "dist", one.folder / "links")
+    alone = machine_with(origin, tmp_path / "alone", one.folder / "dist", one.folder / "links")
     done = alone.job(".pip-intoto-bundle", INTOTO_LAYOUT="two.layout")
     assert done.returncode != 0
     assert "build" in done.stdout
@@ -412,9 +420,9 @@ def test_two_builders_that_differ_are_blocked_and_the_difference_is_shown(
     origin: Path, tmp_path: Path
 ) -> None:
     links = source_job(origin, tmp_path / "source")
-    one = checkout(origin, tmp_path / "one", links)
+    one = machine_with(origin, tmp_path / "one", links)
     build_job(one, "builder")
-    other = checkout(origin, tmp_path / "other")
+    other = machine_with(origin, tmp_path / "other")
     (other.folder / "evil.sh").write_text(
         f"echo 'ANSWER = 43' > src/demo/__init__.py\n{BUILD}\n"
         "git checkout -q src/demo/__init__.py\n",
@@ -447,7 +455,7 @@ def test_two_builders_that_differ_are_blocked_and_the_difference_is_shown(
 
 
 def test_the_commits_time_and_one_umask_make_builds_equal(origin: Path, tmp_path: Path) -> None:
-    machine = checkout(origin, tmp_path / "machine")
+    machine = machine_with(origin, tmp_path / "machine")
     (machine.folder / "look.sh").write_text(
         'echo "epoch $SOURCE_DATE_EPOCH"; umask; mkdir -p dist; : > dist/x\n', encoding="utf-8"
     )
@@ -466,3 +474,135 @@ def test_the_commits_time_and_one_umask_make_builds_equal(origin: Path, tmp_path
     assert f"epoch {time}\n0022\n" in said
     said = machine.run(lines, {**variables, "SOURCE_DATE_EPOCH": "5"}).stdout
     assert "epoch 5\n" in said
+
+
+# --- the pages ------------------------------------------------------------------------------
+
+PAGES = sorted(IN_A_PROJECT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maintainer:
+    """The machine of somebody who follows a page in the directory of the project."""
+
+    machine: Machine
+    keys: Path
+
+    def types(self, command: str) -> str:
+        done = self.machine.run(command)
+        assert done.returncode == 0, f"$ {command}\n{done.stdout}"
+        return done.stdout
+
+    def follows(self, page: str) -> dict[str, str]:
+        """Type every command of a page; give what each said."""
+        typed = commands(f"docs/how-to/{page}")
+        assert typed
+        return {command: self.types(command) for command in typed}
+
+    def secrets(self) -> dict[str, str]:
+        """Give what the pages have people put into the settings."""
+        return {
+            f"{name.upper()}_KEY": path.read_text("ascii")
+            for name in ("author", "builder", "second")
+            if (path := self.keys / f"{name}.pem").exists()
+        }
+
+    def runner(self) -> Runner:
+        return Runner(
+            origin=self.machine.folder,
+            folder=self.keys.parent / "runner",
+            secrets=self.secrets(),
+        )
+
+
+@pytest.fixture
+def maintainer(tmp_path: Path) -> Maintainer:
+    """Give a maintainer with a project in git, and the key of an owner."""
+    machine = Machine.at(tmp_path / "demo")
+    begun(machine)
+    made = Maintainer(machine=machine, keys=tmp_path / "keys")
+    made.types("pip-intoto keygen --no-password ../keys/owner")
+    made.types("git config user.name Ann; git config user.email ann@acme.example")
+    made.types("git add . && git commit -qm Begun")
+    return made
+
+
+def test_the_page_on_github_can_be_followed(maintainer: Maintainer) -> None:
+    maintainer.follows("github-actions.md")
+    release, verify = shown_on("how-to/github-actions.md")
+    runner = maintainer.runner()
+    machines, log = runner.workflow(release)
+    assert "1 verified" in log
+    assert (machines["bundle"].folder / "dist-evidence" / f"{WHEEL}.intoto.jsonl").exists()
+    house = maintainer.machine.folder / "wheelhouse"
+    for part in ("dist", "dist-evidence"):
+        shutil.copytree(runner.folder / "artifacts" / "release" / part, house, dirs_exist_ok=True)
+    maintainer.types("git add . && git commit -qm 'What we install'")
+    _, log = runner.workflow(verify)
+    assert "1 verified" in log
+
+
+def test_the_page_on_gitlab_can_be_followed(maintainer: Maintainer) -> None:
+    maintainer.follows("gitlab-ci.md")
+    pipeline, verify = shown_on("how-to/gitlab-ci.md")
+    machines, log = maintainer.runner().pipeline(pipeline)
+    assert "1 verified" in log
+    assert (machines["bundle"].folder / "dist-evidence" / f"{WHEEL}.intoto.jsonl").exists()
+    hidden = mapping(verify["verify"])["extends"]
+    known = mapping(job(str(hidden))["variables"])
+    assert mapping(mapping(verify["verify"])["variables"]).keys() <= known.keys()
+
+
+def test_the_page_on_two_builders_can_be_followed(maintainer: Maintainer) -> None:
+    maintainer.follows("github-actions.md")
+    page = (ROOT / "docs" / "how-to" / "two-builders.md").read_text("utf-8")
+    (diff,) = re.findall(r"^```diff\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    source = maintainer.machine.folder / "supply-chain.toml"
+    for command in commands("docs/how-to/two-builders.md"):
+        if command == "pip-intoto layout lint":
+            source.write_text(edited(source.read_text("utf-8"), diff), encoding="utf-8")
+        said = maintainer.types(command)
+        if command.startswith("pip-intoto compare"):
+            assert said.startswith(f"equal: {WHEEL}\n")
+    workflow, pipeline = shown_on("how-to/two-builders.md")
+    runner = maintainer.runner()
+    machines, log = runner.workflow(workflow)
+    assert f"equal: {WHEEL}" in log
+    assert "1 verified" in log
+    links = {path.name for path in (machines["bundle"].folder / "links").iterdir()}
+    assert len(links) == 3
+    again = replace(runner, folder=runner.folder.with_name("gitlab"))
+    _, log = again.pipeline(pipeline)
+    assert f"equal: {WHEEL}" in log
+    assert "1 verified" in log
+    # The same machine twice is not two builders.
+    alone = {**runner.secrets, "SECOND_KEY": runner.secrets["BUILDER_KEY"]}
+    _, log = replace(runner, folder=runner.folder.with_name("alone"), secrets=alone).workflow(
+        workflow
+    )
+    assert log.endswith("bundle failed")
+
+
+def edited(text: str, diff: str) -> str:
+    """Apply what a page shows as a diff: added lines go where its lines stand one after another."""
+    lines = diff.splitlines()
+    before = "\n".join(line[1:] for line in lines if not line.startswith("+"))
+    after = "\n".join(line[1:] for line in lines if not line.startswith("-"))
+    assert text.count(before) == 1
+    return text.replace(before, after)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_actions_on_the_pages_are_named_by_commit_and_their_inputs_exist(page: str) -> None:
+    inputs = mapping(loaded(ACTION)["inputs"])
+    uses = 0
+    for block in shown_on(f"how-to/{page}"):
+        for described in mapping(block.get("jobs", {})).values():
+            for step in map(mapping, listing(mapping(described)["steps"])):
+                uses += 1
+                assert "run" not in step
+                if step["uses"] == OURS:
+                    assert mapping(step["with"]).keys() <= inputs.keys()
+                else:
+                    assert re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", str(step["uses"]))
+    assert bool(uses) is (page != "gitlab-ci.md")
