@@ -249,11 +249,15 @@ def _shared(
         for name in before:
             both = [party for party in names[step.name] if party in names[name]]
             both = [party for party in both if party not in alone]
-            if both and len(both) >= max(step.threshold, subject.steps[name].threshold):
+            earlier = subject.steps[name]
+            if both and len(both) >= max(step.threshold, earlier.threshold):
                 who = " and ".join(called[party] for party in both)
+                # Whoever writes the source should not speak for what becomes of it; later steps
+                # are often carried out in one place.
+                begins = not any(isinstance(rule, Match) for rule in earlier.expected_materials)
                 yield place_of(step, index).finding(
                     "shared-key",
-                    Severity.WARNING,
+                    Severity.WARNING if begins else Severity.NOTE,
                     f"{who} may also carry out the step {name}, which this one builds on",
                     why="What one step says of the other is worth something as long as nobody can"
                     " speak for both.",
