@@ -127,7 +127,8 @@ def _check_possible(args: argparse.Namespace, document: SignedDocument) -> None:
     """Links are filed under the one key that signed them."""
     if isinstance(document.payload, Layout):
         return
-    count = len(args.keys) + len(args.gpg or ())
+    # Without an id, --gpg means one key as well.
+    count = len(args.keys) + (0 if args.gpg is None else max(1, len(args.gpg)))
     if count > 1:
         raise CommandError("links are signed by one key each", found=f"{count} keys")
     if args.append:
