@@ -6,6 +6,9 @@ import json
 import re
 import shutil
 import stat
+import subprocess
+import sys
+import tarfile
 import zipfile
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -130,9 +133,19 @@ def test_no_other_action_is_used_and_nothing_prints_the_key() -> None:
         assert made < removed < written < forgotten < lines.index("pip-intoto run")
 
 
-def test_neither_file_goes_into_the_wheel() -> None:
+def test_both_go_into_the_sdist_and_neither_into_the_wheel(tmp_path: Path) -> None:
     with zipfile.ZipFile(environments.built_wheel()) as archive:
-        assert not [name for name in archive.namelist() if name.endswith((".yml", ".yaml"))]
+        assert not [name for name in archive.namelist() if name.endswith(".yml")]
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path],
+        check=True,
+        capture_output=True,
+        cwd=ROOT,
+    )
+    (built,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(built) as packed:
+        names = {name.partition("/")[2] for name in packed.getnames() if "/hooks/ci/" in name}
+    assert names == {str(path.relative_to(ROOT)) for path in (ACTION, TEMPLATE)}
 
 
 # --- machines -------------------------------------------------------------------------------
