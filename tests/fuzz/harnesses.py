@@ -13,8 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fixtures.distributions import sdist, wheel
 from fixtures.openpgp import OpenPGPKey
 from pip_intoto.artifacts.archives import read_tar, read_wheel, read_zip
+from pip_intoto.artifacts.comparing import Form, compare
 from pip_intoto.errors import (
     ArchiveAmbiguous,
     MetadataMalformed,
@@ -130,18 +132,26 @@ def _judge(data: bytes) -> None:
 
 
 def archives(data: bytes) -> None:
-    """Archives: a zip, a wheel or a tar, as the first byte says.
+    """Archives: a zip, a wheel or a tar, as the first byte says; read, and compared with another.
 
     For a tar the checksums of its headers are put right, unless the byte is a capital.
     """
     kind, content = data[:1], data[1:]
+    form, read = _ARCHIVES.get(kind, (Form.TAR, read_tar))
+    if form is Form.TAR and kind != b"T":
+        content = _summed(content)
     with suppress(ArchiveAmbiguous, MetadataTooLarge):
-        if kind == b"z":
-            read_zip(io.BytesIO(content), limits=_SMALL)
-        elif kind == b"w":
-            read_wheel(io.BytesIO(content), limits=_SMALL)
-        else:
-            read_tar(io.BytesIO(content if kind == b"T" else _summed(content)), limits=_SMALL)
+        read(io.BytesIO(content), limits=_SMALL)
+    with suppress(ArchiveAmbiguous, MetadataTooLarge):
+        compare(io.BytesIO(content), io.BytesIO(_ANOTHER[form]), form, limits=_SMALL)
+
+
+_ARCHIVES = {b"z": (Form.ZIP, read_zip), b"w": (Form.WHEEL, read_wheel)}
+_ANOTHER = {
+    Form.ZIP: wheel("demo").data,
+    Form.WHEEL: wheel("demo").data,
+    Form.TAR: sdist("demo", runs=Path("ran")).data,
+}
 
 
 def _summed(content: bytes) -> bytes:
