@@ -51,7 +51,7 @@ def test_the_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["--help"]) == 0
     said = capsys.readouterr().out
     for name in COMMANDS:
-        assert re.search(rf"^    {name} ", said, re.MULTILINE), name
+        assert re.search(rf"^    {name}( |$)", said, re.MULTILINE), name
 
 
 @pytest.mark.parametrize("name", COMMANDS)
