@@ -83,7 +83,7 @@ def read_checkout(directory: Path) -> Checkout:
     listed = _git(root, "ls-files", "-z", "--cached", "--recurse-submodules") or ""
     # What is deleted in the working directory is still listed, and so are broken links.
     names = sorted({name for name in listed.split("\0") if name and _is_there(root / name)})
-    status = _git(root, "status", "--porcelain", "-z", "--untracked-files=no") or ""
+    status = _git(root, "status", "--porcelain", "-z", "--untracked-files=no", "--no-renames") or ""
     changed = tuple(entry[3:] for entry in status.split("\0") if entry[2:3] == " ")
     return Checkout(root=root, project=project, names=tuple(names), git=git, changed=changed)
 
@@ -134,12 +134,15 @@ def _git(directory: Path, *arguments: str) -> str | None:
     program = shutil.which("git")
     if program is None:
         return None
+    # GIT_DIR and the like, which git sets for its hooks, would speak of another repository.
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
     done = subprocess.run(
-        [program, "-C", str(directory), *arguments],
+        [program, "-c", "core.fsmonitor=false", *arguments],
         check=False,
+        cwd=directory,
         capture_output=True,
         stdin=subprocess.DEVNULL,
-        env={**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},
+        env={**environment, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},
     )
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()

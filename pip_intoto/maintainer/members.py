@@ -296,15 +296,15 @@ def _of_the_rest(member: str) -> list[Allowed | Refused]:
     if libraries:
         pattern = f"{escape(libraries['folder'])}/*"
         return [Allowed(pattern=pattern, origin=Origin.REPAIR)]
-    if member.endswith(".pth"):
-        why = "equals no source file: every start of Python reads it, and may run what it says"
-        return [Refused(pattern=escape(member), why=why)]
     data = _DATA.fullmatch(member)
-    if data:
-        where = data["where"]
-        pattern = f"{escape(data['name'])}-*.data/{escape(where)}/{escape(data['rest'])}"
-        why = f"equals no source file: pip puts it outside the packages ({where})"
-        return [Refused(pattern=pattern, why=why)]
+    if data or member.endswith(".pth"):
+        why = "pip puts it outside the packages"
+        if member.endswith(".pth"):
+            why = "every start of Python reads it, and may run what it says"
+        pattern = escape(member)
+        if data:
+            pattern = f"{escape(data['name'])}-*.data/{escape(data['where'] + '/' + data['rest'])}"
+        return [Refused(pattern=pattern, why=f"equals no source file: {why}")]
     extension = _EXTENSION.fullmatch(member)
     if extension:
         stem, tags = escape(extension["stem"]), extension["tags"]

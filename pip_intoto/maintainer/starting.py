@@ -460,7 +460,8 @@ def _rule(rule: Rule) -> str:
     """A text, or a list of words where splitting the text would give others."""
     words = list(rule.words)
     line = " ".join(words)
-    return _text(line) if line.split() == words and not _QUOTING.search(line) else _array(words)
+    plain = line.isprintable() and line.split() == words and not _QUOTING.search(line)
+    return _text(line) if plain else _array(words)
 
 
 def _indented(lines: Iterable[str]) -> list[str]:
