@@ -6,12 +6,16 @@ import importlib.util
 import re
 import subprocess
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
 from fixtures.keys import key
+from pip_intoto.maintainer import layout_source
+from pip_intoto.maintainer.lint import lint
+from pip_intoto.maintainer.owners import Owners
 from pip_intoto.policy import vocabulary
 from pip_intoto.policy.file import load_policy
 
@@ -21,9 +25,12 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import ModuleType
 
 ROOT = Path(__file__).parents[2]
+Table: TypeAlias = "dict[str, object]"
+
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 
 
@@ -64,15 +71,69 @@ def test_help_that_changed_is_noticed(check: ModuleType, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_policies_on_the_pages_parse_and_have_known_keys_only(page: Path) -> None:
-    known = {key for _, keys in vocabulary.TABLES for key in keys}
+def test_policies_and_layout_sources_on_the_pages_have_known_keys_only(page: Path) -> None:
     blocks = re.findall(r"^```toml\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     for block in blocks:
         written = tomllib.loads(block)
-        tables = [written, *written.get("keys", {}).values()]
-        for name in ("project", "exception", "revoked"):
-            tables += written.get(name, [])
-        assert {key for table in tables for key in table} <= known
+        is_source = not {"owners", "step", "inspection"}.isdisjoint(written)
+        for table, known in _of_source(written) if is_source else _of_policy(written):
+            assert table.keys() <= set(known)
+
+
+def _of_policy(written: Table) -> Iterator[tuple[Table, tuple[str, ...]]]:
+    # Some pages show what stands in a table without its header.
+    anywhere = tuple(key for _, keys in vocabulary.TABLES for key in keys)
+    tables = [written, *_named(written, "keys")]
+    for name in ("project", "exception", "revoked"):
+        tables += _listed(written, name)
+    return ((table, anywhere) for table in tables)
+
+
+def _of_source(written: Table) -> Iterator[tuple[Table, tuple[str, ...]]]:
+    yield written, layout_source.TOP
+    yield from ((key, vocabulary.KEY) for key in _named(written, "keys"))
+    yield from ((step, layout_source.STEP) for step in _listed(written, "step"))
+    yield from ((each, layout_source.INSPECTION) for each in _listed(written, "inspection"))
+    owners = written.get("owners")
+    if isinstance(owners, dict):
+        yield owners, layout_source.OWNERS
+
+
+def _named(written: Table, name: str) -> list[Table]:
+    tables = written.get(name)
+    return list(tables.values()) if isinstance(tables, dict) else []
+
+
+def _listed(written: Table, name: str) -> list[Table]:
+    tables = written.get(name)
+    return tables if isinstance(tables, list) else []
+
+
+def test_the_example_of_a_layout_source_is_one_and_has_no_findings(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "reference" / "layout-source.md").read_text("utf-8")
+    example = re.findall(r"^```toml\n(version.*?)^```$", page, re.MULTILINE | re.DOTALL)[0]
+    (tmp_path / "keys").mkdir()
+    for name in ("alice", "bob", "ben", "carl"):
+        (tmp_path / "keys" / f"{name}.pub").write_bytes(key(name).public_pem())
+    path = tmp_path / "supply-chain.toml"
+    path.write_text(example, encoding="utf-8")
+    now = datetime.now(timezone.utc)
+    source = layout_source.load_source(path)
+    layout = layout_source.compiled(source, now=now)
+    owners = Owners.of_source(source).trusted
+    assert lint(layout, now=now, project=source.project, owners=owners) == ()
+
+
+def test_every_key_of_a_layout_source_is_described() -> None:
+    page = (ROOT / "docs" / "reference" / "layout-source.md").read_text("utf-8")
+    for known in (
+        layout_source.TOP,
+        layout_source.OWNERS,
+        layout_source.STEP,
+        layout_source.INSPECTION,
+        vocabulary.KEY,
+    ):
+        assert [name for name in known if f"| `{name}` |" not in page] == []
 
 
 def test_the_example_of_the_reference_is_a_policy(tmp_path: Path) -> None:

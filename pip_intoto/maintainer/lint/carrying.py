@@ -9,7 +9,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pip_intoto.maintainer.lint.findings import RuleList, Severity, opened, place_of, reach
+from pip_intoto.maintainer.lint.findings import (
+    RuleList,
+    Severity,
+    is_everything,
+    opened,
+    place_of,
+    reach,
+)
 from pip_intoto.metadata.rules import Allow, Create, Disallow, Match, Modify
 from pip_intoto.policy.file import canonical_name
 from pip_intoto.verification.artifact_rules import shown_rule
@@ -25,6 +32,18 @@ if TYPE_CHECKING:
 
 _ENDINGS = (".whl", ".tar.gz", ".zip")
 _SEPARATORS = "-_."
+#: Folders of which one may believe that releases lie there, where a rule takes all of a folder.
+_OF_RELEASES = {
+    "dist",
+    "build",
+    "out",
+    "output",
+    "public",
+    "release",
+    "releases",
+    "wheelhouse",
+    "wheels",
+}
 
 
 def look_at_carrying(subject: Subject) -> Iterator[Finding]:
@@ -76,7 +95,7 @@ def _last_step(subject: Subject) -> Iterator[Finding]:
     # 2. "Otherwise the binding step is the policy's `binds`, else the last of `steps`".
     index = len(subject.layout.steps) - 1
     step = subject.layout.steps[index]
-    files = tuple(_names(subject))
+    files = tuple(_file_names(subject))
     # 3. "Only when no product has the name are materials looked at"; 4. "an explicit CREATE,
     # MODIFY, MATCH or ALLOW (for materials: MATCH)".
     products = RuleList(step, index, "products")
@@ -85,7 +104,11 @@ def _last_step(subject: Subject) -> Iterator[Finding]:
         yield from _scope(products, takers, subject)
         return
     materials = RuleList(step, index, "materials")
-    takers = [rule for rule in _takers(materials, files, subject) if isinstance(rule, Match)]
+    takers = [
+        rule
+        for rule in _takers(materials, files, subject)
+        if isinstance(rule, Match) and _is_reported(rule, files, subject)
+    ]
     if takers:
         yield from _scope(materials, takers, subject)
         return
@@ -101,11 +124,16 @@ def _last_step(subject: Subject) -> Iterator[Finding]:
 
 
 def _takers(rules: RuleList, files: Iterable[str], subject: Subject) -> list[Rule]:
-    """The rules that may consume one of the files before a rule forbids it."""
+    """The rules that may consume one of the files before a rule forbids it.
+
+    A step may have made it in whatever folder; what is unpacked has none.
+    """
     found: list[Rule] = []
     for file in files:
         for rule in rules.rules:
             name = opened(reach(rule))
+            if not rules.is_of_inspection:
+                name = _last_segment(name)
             if isinstance(rule, Disallow):
                 if subject.covers(rule.pattern, file):
                     break
@@ -116,6 +144,27 @@ def _takers(rules: RuleList, files: Iterable[str], subject: Subject) -> list[Rul
                 if isinstance(rule, Allow) and subject.covers(rule.pattern, file):
                     break
     return found
+
+
+def _is_reported(rule: Match, files: Iterable[str], subject: Subject) -> bool:
+    """Whether the step that a MATCH is about may report a release, and not only the source."""
+    for index, step in enumerate(subject.layout.steps):
+        if step.name == rule.step:
+            takers = _takers(RuleList(step, index, rule.destination), files, subject)
+            return any(not _is_folder_of_source(taker) for taker in takers)
+    return False
+
+
+def _last_segment(pattern: str) -> str:
+    found = parts(pattern)
+    slashes = [at for at, part in enumerate(found) if part == "/"]
+    return "".join(found[slashes[-1] + 1 :] if slashes else found)
+
+
+def _is_folder_of_source(rule: Rule) -> bool:
+    """Whether a rule takes all of a folder, and not of one for releases."""
+    folder, slash, last = reach(rule).rpartition("/")
+    return bool(slash) and is_everything(last) and folder not in _OF_RELEASES
 
 
 def _consumes(rule: Rule, rules: RuleList) -> bool:
@@ -132,30 +181,34 @@ def _consumes(rule: Rule, rules: RuleList) -> bool:
 # --- the files of a project -----------------------------------------------------------------
 
 
-def _spelled(project: str) -> str:
-    """The pattern of all spellings of a project's name."""
-    return "".join(
-        f"[{_SEPARATORS}]"
-        if character == "-"
-        else f"[{character.upper()}{character}]"
-        if character.isalpha()
-        else character
-        for character in project
+def _spellings(subject: Subject) -> list[str]:
+    """How the layout spells the project in the names of files; all spellings, if it does not."""
+    starts = (
+        literal_start_of_last_segment(reach(rule))
+        for rules in subject.lists()
+        for rule in rules.rules
     )
+    found = dict.fromkeys(
+        start[:at]
+        for start in starts
+        for at, character in enumerate(start)
+        if character == "-" and canonical_name(start[:at]) == subject.project
+    )
+    return [escape(name) for name in found] or ["".join(map(_any_spelling, subject.project))]
+
+
+def _any_spelling(character: str) -> str:
+    if character == "-":
+        return f"[{_SEPARATORS}]"
+    return f"[{character.upper()}{character}]" if character.isalpha() else character
 
 
 def _file_names(subject: Subject) -> Iterator[str]:
     """Patterns of the files that the project may release."""
-    name = f"{_spelled(subject.project)}-" if subject.project else ""
+    starts = [f"{name}-" for name in _spellings(subject)] if subject.project else [""]
     for ending in _ENDINGS:
-        yield f"{name}*{ending}"
-
-
-def _names(subject: Subject) -> Iterator[str]:
-    """The same with whatever folder a step may have made them in."""
-    for name in _file_names(subject):
-        yield name
-        yield f"*/{name}"
+        for start in starts:
+            yield f"{start}*{ending}"
 
 
 def _files_of(inspection: Inspection, subject: Subject) -> tuple[str, ...]:
@@ -164,14 +217,16 @@ def _files_of(inspection: Inspection, subject: Subject) -> tuple[str, ...]:
     files = tuple(_file_names(subject))
     if not isinstance(native, Unpack):
         return files
-    archive = _archive(native)
-    return tuple(file for file in files if subject.meets(archive, file)) or files
+    return tuple(file for file in files if _is_about(native, file, subject)) or files
 
 
-def _archive(native: Unpack) -> str:
-    """The pattern of the names that an unpacking is about."""
+def _is_about(native: Unpack, file: str, subject: Subject) -> bool:
+    """Whether an unpacking may be about one of the files."""
     name = native.archive.removeprefix("./")
-    return opened(name if native.wildcards else escape(name))
+    # Only unzip reads it as a pattern; and no release has such characters in its name.
+    if not native.wildcards and escape(name) != name:
+        return False
+    return subject.meets(opened(name), file)
 
 
 def _example(subject: Subject) -> str:
@@ -187,7 +242,7 @@ def _unpacking(subject: Subject) -> Iterator[Finding]:
         if not isinstance(native, Unpack):
             continue
         at = place_of(inspection, index)
-        files = [file for file in _file_names(subject) if subject.meets(_archive(native), file)]
+        files = [file for file in _file_names(subject) if _is_about(native, file, subject)]
         if not files:
             yield at.finding(
                 "inspection-of-other-file",

@@ -131,7 +131,6 @@ def test_a_key_may_stand_in_the_source_itself(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.accepts("K6")
 def test_K6_an_openpgp_key_stands_in_the_layout_as_in_toto_writes_it(tmp_path: Path) -> None:
     master = OpenPGPKey(
         name="master", validity=86_400, subkeys=(OpenPGPKey(name="sub", validity=3_600),)
@@ -327,7 +326,6 @@ def test_a_layout_has_steps(tmp_path: Path) -> None:
     assert refused(tmp_path, HEAD + KEYS).message == "the layout source has no steps"
 
 
-@pytest.mark.rejects("K1")
 def test_a_private_key_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path)
     (tmp_path / "keys" / "ben.pub").write_bytes(key("ben").private_pem())
@@ -340,7 +338,6 @@ def test_a_source_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         load_source(tmp_path / "supply-chain.toml")
 
 
-@pytest.mark.rejects("K5")
 def test_K5_what_makes_no_layout_is_an_error_with_a_place(tmp_path: Path) -> None:
     master = OpenPGPKey(name="master")
     other = OpenPGPKey(name="other").described() | {"keyid": master.keyid}
