@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -16,6 +17,8 @@ import pytest
 from fixtures.keys import key
 from fixtures.supply_chain import SupplyChain
 from pip_intoto.maintainer import authoring
+from tests.integration.maintaining import Desk
+from tests.integration.pages import ROOT, commands
 from tests.integration.test_reference_evidence import AUTHOR, BUILDER, OWNER, WHEEL, make
 
 if TYPE_CHECKING:
@@ -232,3 +235,90 @@ def test_the_lines_of_check_are_all_that_a_user_types(
     result = environment.pip("install", "demo", variables={"PIP_INDEX_URL": f"{simple}/"})
     assert result.status == 0, result.output
     assert "1 verified" in result.output
+
+
+# --- the pages ------------------------------------------------------------------------------
+
+_SCRIPT = re.compile(r"^```(sh|python)\n(?:# (\w+\.py)\n)?(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BACKEND = """\
+import base64, hashlib, os, zipfile
+
+INFO = "demo-1.0.dist-info"
+METADATA = b"Metadata-Version: 2.1\\nName: demo\\nVersion: 1.0\\n"
+WHEEL = b"Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+
+def prepare_metadata_for_build_wheel(directory, config_settings=None):
+    os.mkdir(os.path.join(directory, INFO))
+    for name, content in (("METADATA", METADATA), ("WHEEL", WHEEL)):
+        with open(os.path.join(directory, INFO, name), "wb") as file:
+            file.write(content)
+    return INFO
+
+def build_wheel(directory, config_settings=None, metadata_directory=None):
+    with open("src/demo/__init__.py", "rb") as file:
+        members = {"demo/__init__.py": file.read()}
+    members[INFO + "/METADATA"], members[INFO + "/WHEEL"] = METADATA, WHEEL
+    rows = [INFO + "/RECORD,,"]
+    for name, content in members.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=")
+        rows.append("%s,sha256=%s,%d" % (name, digest.decode(), len(content)))
+    members[INFO + "/RECORD"] = "\\n".join(rows + [""]).encode()
+    name = "demo-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(os.path.join(directory, name), "w") as archive:
+        for member, content in members.items():
+            archive.writestr(member, content)
+    return name
+"""
+_PYPROJECT = """\
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["src"]
+[project]
+name = "demo"
+version = "1.0"
+"""
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """Give a project under git, and no keys yet."""
+    made = Desk(folder=tmp_path / "desk")
+    for path in (made.folder / "keys").iterdir():
+        path.unlink()
+    made.write(
+        {
+            "pyproject.toml": _PYPROJECT,
+            "src/backend.py": _BACKEND,
+            "src/demo/__init__.py": "VERSION = 1\n",
+            ".gitignore": "/dist/\n/links/\n/wheel-metadata/\n/dist-evidence/\n__pycache__\n",
+        }
+    )
+    made.commit()
+    return made
+
+
+def test_the_pages_on_publishing_can_be_followed(desk: Desk, environment: Environment) -> None:
+    for page in ("publish-evidence.md", "publish-for-pypi.md"):
+        for command in commands(f"docs/how-to/{page}"):
+            desk.must("sh", "-c", command)
+    project = desk.project
+    policy = project / "policy.toml"
+    owner = project.parent / "keys" / "owner.pub"
+    desk.must("pip-intoto", "trust", "add", "demo", "--key", owner, "--policy", policy)
+    result = install(environment, (project / "public" / "simple").as_uri(), policy)
+    assert result.status == 0, result.output
+    assert "1 verified" in result.output
+
+
+def test_what_in_toto_s_own_tools_make_is_published_as_the_page_says(desk: Desk) -> None:
+    for role in ("owner", "builder"):
+        desk.must("pip-intoto", "keygen", f"../keys/{role}", "--no-password")
+    page = (ROOT / "docs" / "how-to" / "publish-evidence.md").read_text("utf-8")
+    scripts = _SCRIPT.findall(page)
+    assert [language for language, _, _ in scripts] == ["python", "sh", "sh"]
+    for language, name, text in scripts:
+        if language == "python":
+            (desk.project / name).write_text(text, encoding="utf-8")
+        else:
+            desk.must("sh", "-e", "-c", text)
