@@ -247,4 +247,6 @@ def _prepared(directory: Path) -> Path:
         raise CommandError(
             f"{directory} cannot be made", found=str(error.strerror or error)
         ) from None
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise CommandError(f"{directory} is read-only", expected="a directory for the link")
     return directory
