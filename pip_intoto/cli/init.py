@@ -18,11 +18,11 @@ from pip_intoto.maintainer import starting, trial
 from pip_intoto.maintainer.layout_source import DEFAULT_NAME
 from pip_intoto.maintainer.members import Origin
 from pip_intoto.maintainer.starting import Key, Start
-from pip_intoto.metadata.keys import load_public
+from pip_intoto.metadata.keys import identity, load_public
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from pip_intoto.maintainer.trial import Examined, Trial
 
@@ -149,15 +149,24 @@ def _roles(
         given: list[Path] = getattr(args, role)
         if role in needed:
             paths[role] = given or [_asked(role) if asks else Path(f"../keys/{role}.pub")]
-    names: dict[Path, str] = {}
-    for path in (path for each in paths.values() for path in each):
-        if path not in names:
-            _check_public(path)
-            names[path] = _free(path.name.partition(".")[0] or "key", names.values())
+    keys: dict[str, Key] = {}
+    for path in dict.fromkeys(path for each in paths.values() for path in each):
+        # One key is one key, whatever its files are called.
+        keys.setdefault(_identity(path), _key(path, output, [key.name for key in keys.values()]))
     return {
-        role: tuple(Key(name=names[path], public=_relative(path, output)) for path in each)
+        role: tuple(dict.fromkeys(keys[_identity(path)] for path in each))
         for role, each in paths.items()
     }
+
+
+def _key(path: Path, output: Path, taken: Collection[str]) -> Key:
+    """What the source calls a key: after its file, and by a path that is relative to itself."""
+    name = re.sub(r"[^A-Za-z0-9_-]", "-", path.name.partition(".")[0]) or "key"
+    others = (f"{name}-{number}" for number in range(2, len(taken) + 2))
+    return Key(
+        name=next(each for each in (name, *others) if each not in taken),
+        public=Path(os.path.relpath(path, output.parent)).as_posix(),
+    )
 
 
 def _asked(role: str) -> Path:
@@ -166,10 +175,13 @@ def _asked(role: str) -> Path:
     return Path(sys.stdin.readline().strip() or default).expanduser()
 
 
-def _check_public(path: Path) -> None:
-    """A key that is there already must be one, and public."""
+def _identity(path: Path) -> str:
+    """What tells a key from others: what it is, or where it will be.
+
+    Raises CommandError for a file that is there, and is no public key.
+    """
     if not path.exists():
-        return
+        return str(path)
     content = files.read(path, DEFAULT.key_bytes)
     if b"PRIVATE KEY-----" in content:
         raise CommandError(
@@ -178,28 +190,13 @@ def _check_public(path: Path) -> None:
             advice=f"pip-intoto keygen wrote the public one beside it: {path.with_suffix('.pub')}",
         )
     try:
-        load_public(content, limits=DEFAULT)
+        return identity(load_public(content, limits=DEFAULT))
     except UnusableKey as error:
         raise CommandError(
             f"{path} is no key that can be used: {error.message}",
             expected=error.expected or "a public key in PEM",
             found=error.found,
         ) from None
-
-
-def _free(name: str, taken: Iterable[str]) -> str:
-    name = re.sub(r"[^A-Za-z0-9_-]", "-", name)
-    taken = set(taken)
-    return next(
-        each
-        for each in (name, *(f"{name}-{number}" for number in range(2, len(taken) + 3)))
-        if each not in taken
-    )
-
-
-def _relative(path: Path, output: Path) -> str:
-    """As the source names it: relative to itself, with slashes."""
-    return Path(os.path.relpath(path, output.parent)).as_posix()
 
 
 # --- telling --------------------------------------------------------------------------------

@@ -94,6 +94,8 @@ class Desk:
                     [str(self.folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
                 ),
                 "GIT_CONFIG_GLOBAL": os.devnull,
+                **{f"GIT_{role}_NAME": "author" for role in ("AUTHOR", "COMMITTER")},
+                **{f"GIT_{role}_EMAIL": "author@example.org" for role in ("AUTHOR", "COMMITTER")},
                 "PIP_DISABLE_PIP_VERSION_CHECK": "1",
                 "NO_COLOR": "1",
             },
@@ -108,8 +110,7 @@ class Desk:
 
     def git(self, *words: str, cwd: Path | None = None) -> str:
         """Ask git."""
-        who = ("-c", "user.name=author", "-c", "user.email=author@example.org")
-        return self.must("git", *who, *words, cwd=cwd).output
+        return self.must("git", *words, cwd=cwd).output
 
     # --- the project ---
 
