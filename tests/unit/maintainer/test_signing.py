@@ -149,6 +149,7 @@ def test_a_wrong_password_is_told_from_none_and_from_one_too_many() -> None:
         (b"", "PEM"),
         (signing.generate().private_pem()[:70], "PEM"),
     ],
+    ids=["public", "openssh", "openpgp", "certificate", "json", "garbage", "empty", "cut"],
 )
 def test_what_is_no_private_key_is_called_by_its_name(content: bytes, found: str) -> None:
     with pytest.raises(CommandError, match="not a private key that can be read") as caught:
