@@ -706,6 +706,9 @@ def _rules(place: str, side: str, old: tuple[Rule, ...], new: tuple[Rule, ...]) 
     if _same_effect(old, new):
         return
     gone, came, effect = _compared(old, new)
+    if _is_closed(old) and not _is_closed(new):
+        # Whatever else there is: something passes now that did not.
+        effect = Effect.WEAKER
     if gone or came:
         what = f"has other rules for its {side}"
     else:

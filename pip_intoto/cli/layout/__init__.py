@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import argparse
 
 #: In the order in which a layout meets them; one module each, below this package.
-COMMANDS: tuple[str, ...] = ("build", "lint", "diff", "renew", "status")
+COMMANDS: tuple[str, ...] = ("build", "lint", "show", "diff", "renew", "status")
 HELP = "make, check, draw, compare and renew the layout of a project"
 EXAMPLES = """
   # supply-chain.toml describes the chain; what is wrong with it, and the layout that it makes

@@ -1,0 +1,73 @@
+"""A chart as a Mermaid flowchart, for pages that draw such texts (GitHub, GitLab, many wikis)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pip_intoto.maintainer.drawing.model import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pip_intoto.maintainer.drawing.model import Chart, Node
+
+#: What may stand in a text as it is: words, and what stands between the letters of one.
+_PLAIN = re.compile(r"[^\W_]|(?<=[^\W_])[._/-](?=[^\W_])| ")
+#: Which node has which shape.
+_SHAPES = {
+    Kind.STEP: ("[", "]"),
+    Kind.INSPECTION: ("([", "])"),
+    Kind.FILE: ("[[", "]]"),
+}
+_INDENT = "    "
+
+
+def render(charts: Sequence[Chart]) -> str:
+    """A flowchart of all ``charts``; of several, each in a frame of its own."""
+    lines = ["flowchart TD"]
+    for number, chart in enumerate(charts):
+        if len(charts) == 1:
+            lines += [_INDENT + line for line in _chart(chart, "n")]
+        else:
+            lines.append(f"{_INDENT}subgraph g{number} [{_quoted(chart.title, chart.subtitle)}]")
+            lines += [_INDENT * 2 + line for line in _chart(chart, f"g{number}n")]
+            lines.append(f"{_INDENT}end")
+    return "\n".join(lines) + "\n"
+
+
+def _chart(chart: Chart, prefix: str) -> Iterator[str]:
+    for index, node in enumerate(chart.nodes):
+        before, after = _SHAPES[node.kind]
+        yield f"{prefix}{index}{before}{_quoted(*_lines(node))}{after}"
+    for edge in chart.edges:
+        # Against the order of the layout: dotted.
+        arrow = "-->" if edge.is_forward else "-.->"
+        label = f"|{_quoted(*edge.items)}|" if edge.items else ""
+        yield f"{prefix}{edge.source} {arrow}{label} {prefix}{edge.target}"
+
+
+def _lines(node: Node) -> tuple[str, ...]:
+    kind = "" if node.kind is Kind.FILE else f"{node.kind.value} "
+    return (f"{kind}{node.name}", *map(str, node.facts))
+
+
+def _quoted(*lines: str) -> str:
+    return '"' + "<br/>".join(map(escape, lines)) + '"'
+
+
+def escape(text: str) -> str:
+    """``text`` such that no reader of Mermaid finds anything but text in it.
+
+    Letters and digits stand as they are, and dots, dashes and slashes between them. Everything else
+    could be markup to Mermaid, Markdown or HTML, and becomes Mermaid's own entity.
+    """
+    made = []
+    position = 0
+    while position < len(text):
+        if _PLAIN.match(text, position):
+            made.append(text[position])
+        else:
+            made.append(f"#{ord(text[position])};")
+        position += 1
+    return "".join(made)
