@@ -157,7 +157,10 @@ class LayoutSource:
     inspections: tuple[SourceInspection, ...]
 
     def line_of(self, place: str) -> int:
-        """The line of a place in the layout: ``steps[2].expected_products[0]``; 1 for others."""
+        """The line of a place in the layout: ``steps[2].expected_products[0]``; 1 for others.
+
+        That of a list of rules is where its last rule stands.
+        """
         matched = _PLACE.match(place)
         if matched is None:
             return 1
@@ -167,12 +170,12 @@ class LayoutSource:
         item = items[int(matched[2])]
         if matched[3] is None:
             return item.line
-        return (item.materials if matched[3] == "materials" else item.products)[
-            int(matched[4])
-        ].line
+        rules = item.materials if matched[3] == "materials" else item.products
+        index = -1 if matched[4] is None else int(matched[4])
+        return rules[index].line if rules else item.line
 
 
-_PLACE = re.compile(r"(steps|inspect)\[(\d+)\](?:\.expected_(materials|products)\[(\d+)\])?")
+_PLACE = re.compile(r"(steps|inspect)\[(\d+)\](?:\.expected_(materials|products)(?:\[(\d+)\])?)?")
 
 
 # --- from TOML ------------------------------------------------------------------------------
