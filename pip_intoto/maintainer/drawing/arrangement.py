@@ -209,6 +209,8 @@ def _settle(layer: Sequence[_Cell], wanted: Sequence[float]) -> None:
 
     The least squares are found by pooling: neighbours that would overlap move as one block.
     """
+    if not layer:
+        return
     #: Where a block begins, how heavy it is, and the sum of weighted wishes for its beginning.
     blocks: list[tuple[int, float, float]] = []
     offsets = [0.0]

@@ -28,7 +28,7 @@ _TEXT = 12.0
 _LINE = 17.0
 #: How wide a character is at most, for one unit of the font's size.
 _MONO = 0.61
-_BOLD = 0.62
+_BOLD = 0.7
 _BOX = 280.0
 _LABEL_COLUMNS = 34
 _HEAD = 30.0
