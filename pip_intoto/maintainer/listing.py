@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: ITE-4: what stands before the colon says how the rest is to be found; this is the usual way.
 _FILE = "file:"
+_OTHER_SCHEMES = ("dir:", "ostree:")
+_ELSEWHERE = "What in-toto calls dir: and ostree: is not recorded here, only files are."
 #: What stands for a byte that is no UTF-8.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -112,7 +114,9 @@ class Listing:
                 raise CommandError(
                     f"{shown(error.filename or named)} cannot be recorded:"
                     f" {error.strerror or error}",
-                    advice="Name what is there, and can be read: nothing is left out in silence.",
+                    advice=_ELSEWHERE
+                    if named.startswith(_OTHER_SCHEMES)
+                    else "Name what is there, and can be read: nothing is left out in silence.",
                 ) from None
         if len(self.files) == before:
             self.empty.append(named)

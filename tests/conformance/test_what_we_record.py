@@ -23,6 +23,7 @@ from in_toto.models.metadata import Metadata
 from in_toto.runlib import record_artifacts_as_dict
 from securesystemslib.signer import SSlibKey
 
+from fixtures import gnupg
 from pip_intoto.errors import CommandError
 from pip_intoto.maintainer import documents, signing
 from pip_intoto.maintainer.exclusion import USUAL, Exclusion
@@ -271,6 +272,32 @@ def test_finished_links_of_both_sides_are_the_same(tmp_path: Path) -> None:
         assert run(folder, [*command, "stop", *common, "-p", "src"]).returncode == 0
         contents.append(signed(next(folder.glob("edit.*.link"))))
     assert contents[0] == contents[1]
+
+
+@posix
+@pytest.mark.skipif(not gnupg.is_there(), reason="needs GnuPG")
+@pytest.mark.parametrize("subkey", [False, True], ids=["master", "subkey"])
+@pytest.mark.parametrize("begins", ["theirs", "ours"])
+def test_K6_what_one_side_begins_with_gnupg_the_other_finishes(
+    tmp_path: Path, begins: str, *, subkey: bool
+) -> None:
+    folder = tree(tmp_path / "work")
+    commands = [their_command("record"), our_command("record")]
+    if begins == "ours":
+        commands.reverse()
+    start, stop = commands
+    with gnupg.keyring() as ring:
+        master = ring.key("author", "rsa2048")
+        signer = ring.subkey(master, "rsa2048") if subkey else master
+        # (With an id, its `stop` names the link after the master, though a subkey has signed.)
+        common = ["-n", "edit", "--gpg-home", str(ring.home), "--gpg"]
+        assert run(folder, [*start, "start", *common, "-m", "src"]).returncode == 0
+        assert (folder / f".edit.{signer[:8]}.link-unfinished").exists()
+        finished = run(folder, [*stop, "stop", *common, "-p", "src"])
+        assert finished.returncode == 0, finished.stderr
+    (link,) = folder.glob("edit.*.link")
+    assert link.name == f"edit.{signer[:8]}.link"
+    assert signed(link)["materials"] == signed(link)["products"]
 
 
 def _change(folder: Path) -> None:

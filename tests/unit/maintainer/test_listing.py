@@ -113,6 +113,13 @@ def test_a_path_that_is_not_there_is_an_error(here: Path) -> None:
         names("a.py", "b.py")
 
 
+@pytest.mark.parametrize("scheme", ["dir", "ostree"])
+def test_what_is_not_recorded_by_file_is_told(scheme: str) -> None:
+    with pytest.raises(CommandError, match=f"'{scheme}:src' cannot be recorded") as caught:
+        names(f"{scheme}:src")
+    assert "only files" in caught.value.advice
+
+
 def test_folders_and_patterns_that_leave_nothing_are_told(here: Path) -> None:
     (here / "empty").mkdir()
     write(here / "a.pyc")
