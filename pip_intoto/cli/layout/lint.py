@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pip_intoto.cli import BLOCKED
 from pip_intoto.cli.layout.naming import add_owner_option, owner_keys
 from pip_intoto.cli.terminal import Terminal, Tone
-from pip_intoto.errors import CommandError
+from pip_intoto.errors import CommandError, EvidenceInvalid
 from pip_intoto.limits import LOCAL
 from pip_intoto.maintainer import evidence_files
 from pip_intoto.maintainer.documents import load_layout
@@ -144,10 +144,17 @@ def _links(paths: Iterable[Path], terminal: Terminal) -> tuple[Link, ...]:
             papers, notes = evidence_files.read_bundle(path)
         else:
             papers = (evidence_files.read_document(path),)
+        found = []
+        for document in (paper.document for paper in papers):
+            try:
+                payload = read_payload(document.envelope, limits=LOCAL)
+            except EvidenceInvalid as error:
+                notes.append(f"{document.origin} is left out: {error}")
+                continue
+            if isinstance(payload, Link):
+                found.append(payload)
         for note in notes:
             terminal.warn(note)
-        payloads = [read_payload(paper.document.envelope, limits=LOCAL) for paper in papers]
-        found = [payload for payload in payloads if isinstance(payload, Link)]
         if not found:
             raise CommandError(
                 f"there are no links in {path}", expected="a directory or a bundle with links"

@@ -390,6 +390,18 @@ def test_lint_holds_the_rules_against_links(project: Path, run: Run, form: str) 
     assert "setup.py" in out
 
 
+def test_what_cannot_be_read_among_links_is_left_out(project: Path, run: Run) -> None:
+    assert run("build")[0] == 0
+    folder = project / "links"
+    folder.mkdir()
+    for name, content in _links(project).items():
+        (folder / name).write_text(json.dumps(content))
+    (folder / "bad.link").write_text(json.dumps({"signed": {"_type": "link"}, "signatures": []}))
+    status, out, err = run("lint", "--links", "links")
+    assert (status, "[links-break-rule]" in out) == (0, True)
+    assert "bad.link is left out" in err
+
+
 def test_lint_needs_links_where_it_is_told_of_them(project: Path, run: Run) -> None:
     assert run("build")[0] == 0
     status, _, err = run("lint", "--links", "root.layout")
