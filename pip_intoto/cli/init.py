@@ -117,10 +117,22 @@ def run(args: argparse.Namespace) -> int:
         prepared=tried.prepared,
         origins=tried.origins,
     )
-    files.write_new(output, starting.compose(start).encode())
+    files.write_new(output, _encoded(starting.compose(start)))
     _tell_what_was_found(terminal, tried)
     _tell_what_to_do(terminal, output, roles)
     return 0
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        # As Python has names of files that are not UTF-8; no metadata can hold them.
+        raise CommandError(
+            "the project has a file whose name is not UTF-8",
+            found=repr(text[error.start - 20 : error.end + 20]),
+            advice="Rename it: names in links and layouts are UTF-8.",
+        ) from None
 
 
 def _steps(names: str) -> frozenset[str]:

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from pip_intoto.maintainer.progress import Progress
 
+#: Seconds between two looks at the clock.
+_TICK = 0.2
 _INSTALL = "Install it: pip install 'pip-intoto[maintainer]'"
 
 
@@ -46,13 +49,17 @@ class Backend:
         Where the backend has no hook for that, it builds a wheel, and the metadata is that of the
         wheel. Raises CommandError.
         """
-        with self._explained(project), self._progress.task("preparing the metadata"):
-            return Path(self._builder(project).metadata_path(folder))
+        with self._explained(project):
+            builder = self._builder(project)
+            with _ticking(self._progress, "preparing the metadata"):
+                return Path(builder.metadata_path(folder))
 
     def wheel(self, project: Path, folder: Path) -> Path:
         """Have a wheel built into ``folder``; gives its path. Raises CommandError."""
-        with self._explained(project), self._progress.task("building a wheel"):
-            return Path(self._builder(project).build("wheel", folder))
+        with self._explained(project):
+            builder = self._builder(project)
+            with _ticking(self._progress, "building a wheel"):
+                return Path(builder.build("wheel", folder))
 
     def _builder(self, project: Path) -> ProjectBuilder:
         from build import ProjectBuilder
@@ -61,7 +68,7 @@ class Backend:
         if environment is None:
             return ProjectBuilder(project, sys.executable, self._run)
         builder = ProjectBuilder.from_isolated_env(environment, project, self._run)
-        with self._progress.task("installing what the build needs"):
+        with _ticking(self._progress, "installing what the build needs"):
             environment.install(builder.build_system_requires)
             environment.install(builder.get_requires_for_build("wheel"))
         return builder
@@ -133,6 +140,25 @@ def open_backend(*, isolated: bool = True, progress: Progress = SILENT) -> Itera
                 yield Backend(environment, output, progress)
         else:
             yield Backend(None, output, progress)
+
+
+@contextmanager
+def _ticking(progress: Progress, label: str) -> Iterator[None]:
+    """Count the seconds of something that does not say how far it is."""
+    with progress.task(label) as advance:
+        done = threading.Event()
+
+        def tick() -> None:
+            while not done.wait(_TICK):
+                advance(_TICK)
+
+        thread = threading.Thread(target=tick, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
 
 def _no_environment(error: subprocess.CalledProcessError) -> CommandError:

@@ -323,6 +323,26 @@ def test_source_that_nobody_reviewed_is_refused(desk: Desk) -> None:
     assert "src/demo/__init__.py" in verdict.summary
 
 
+def test_source_archives_need_a_layout_of_their_own(desk: Desk) -> None:
+    begun(desk, SRC)
+    desk.sign_layout()
+    desk.author()
+    desk.build()
+    archive = desk.folder / "demo-1.0.tar.gz"
+    desk.git("archive", "--prefix=demo-1.0/", "-o", str(archive), "HEAD")
+    assert desk.verdict(archive).reason == "inspection-failed"
+    # As the last comment says: without the inspections, and with a rule for the archive.
+    text = desk.source
+    (desk.project / "supply-chain.toml").write_text(
+        text[: text.index("[[inspection]]")].replace(
+            '["CREATE demo-*.whl",', '["CREATE demo-*.whl", "CREATE demo-*.tar.gz",'
+        )
+    )
+    desk.sign_layout()
+    desk.report_build(archive)
+    assert desk.verdict(archive).reason == "verified"
+
+
 # --- init, what it says ---------------------------------------------------------------------
 
 
@@ -583,6 +603,15 @@ def test_versions_out_of_git_are_those_of_the_project(desk: Desk) -> None:
     assert prepare(desk)[1] == "wheel-metadata/demo-3.1+dirty.dist-info/METADATA\n"
     # What the backend leaves lying about, it leaves in a copy.
     assert not list(desk.project.glob("*.egg-info"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file systems elsewhere refuse such names")
+def test_a_name_that_no_metadata_can_hold_is_said(desk: Desk) -> None:
+    desk.write({**SRC, os.fsdecode(b"README-\xff"): "read me\n"})
+    desk.commit()
+    done = desk.init()
+    assert done.status == 2
+    assert "a file whose name is not UTF-8" in done.errors
 
 
 def test_metadata_is_what_a_build_backend_must_give(desk: Desk) -> None:
