@@ -18,13 +18,18 @@ The layout or the policy, never the links, says where the file must appear:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pip_intoto.errors import ArtifactDigestMismatch, ArtifactNotBound, LayoutNotForProject
+from pip_intoto.errors import (
+    ArtifactDigestMismatch,
+    ArtifactNotBound,
+    LayoutNotForProject,
+    RuleViolated,
+)
 from pip_intoto.metadata.node import shown
 from pip_intoto.metadata.rules import Allow, Create, Match, Modify
-from pip_intoto.verification.artifact_rules import consumers, shown_rule
+from pip_intoto.verification.artifact_rules import check_item, consumers, shown_rule
 from pip_intoto.verification.patterns import literal_start_of_last_segment
 
 if TYPE_CHECKING:
@@ -103,6 +108,50 @@ def bind(
     binding = _bind_by_step(subject, steps[name], records, budget)
     _check_scope(subject, binding, trust)
     return binding
+
+
+def another_file(
+    subject: Subject, layout: Layout, records: Mapping[str, Record], budget: Budget
+) -> ArtifactDigestMismatch | None:
+    """Say that the chain made another file of this name, where that is why an inspection failed.
+
+    The rules of the inspection only say that they do not know the file. ``records`` holds what
+    was reported of every step and inspection of ``layout``.
+    """
+    steps = {step.name for step in layout.steps}
+    for inspection in layout.inspections:
+        for rule in inspection.expected_materials:
+            if not isinstance(rule, Match) or rule.step not in steps or rule.source_prefix:
+                continue
+            folder = f"{rule.destination_prefix.rstrip('/')}/" if rule.destination_prefix else ""
+            record = records[rule.step]
+            made = record.side(rule.destination).get(folder + subject.filename)
+            if made is None or made.get("sha256") in {None, subject.sha256}:
+                continue
+            place = f"step {rule.step}, {rule.destination}"
+            try:
+                _check_digest(subject, folder + subject.filename, made, record, place)
+            except ArtifactDigestMismatch as error:
+                if foreign := _foreign_member(subject, inspection, records, budget):
+                    error.found += f"; it holds {foreign}"
+                return error
+    return None
+
+
+def _foreign_member(
+    subject: Subject, inspection: Inspection, records: Mapping[str, Record], budget: Budget
+) -> str:
+    """Name what the inspection found in the file, and its rules do not know; empty for nothing."""
+    record = records[inspection.name]
+    products = {n: digests for n, digests in record.products.items() if n != subject.filename}
+    inside = replace(record, products=products)
+    try:
+        check_item(
+            replace(inspection, expected_materials=()), {**records, inspection.name: inside}, budget
+        )
+    except RuleViolated as violation:
+        return violation.found
+    return ""
 
 
 def binding_step(layout: Layout, trust: Trust) -> str:

@@ -45,6 +45,7 @@ from pip_intoto.errors import (
     InspectionFailed,
     LayoutFeatureUnsupported,
     MetadataTooLarge,
+    RuleViolated,
 )
 from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata.layout import Layout
@@ -53,7 +54,7 @@ from pip_intoto.metadata.names import link_filename
 from pip_intoto.metadata.node import shown
 from pip_intoto.verdict import Outcome, TraceEntry
 from pip_intoto.verification.artifact_rules import Budget, shown_rule
-from pip_intoto.verification.binding import bind, nearness
+from pip_intoto.verification.binding import another_file, bind, nearness
 from pip_intoto.verification.choice import Candidate, Group, alike, qualifying_groups, search
 from pip_intoto.verification.evidence import StepEvidence, signers
 from pip_intoto.verification.functionaries import Functionaries
@@ -283,20 +284,28 @@ class _Workflow:
             # V10: "Inspection steps are executed" - only after the rules of all steps hold (I7).
             inspected = self._inspect_all(layout, signer)
             # V11
-            looked: Mapping[str, Group] = next(
-                search(
-                    layout.inspections,
-                    inspected,
-                    lambda groups, _: groups,
-                    self._budget,
-                    self._limits,
-                    given=records,
+            subject = self._subject if signer is None else None
+            try:
+                looked: Mapping[str, Group] = next(
+                    search(
+                        layout.inspections,
+                        inspected,
+                        lambda groups, _: groups,
+                        self._budget,
+                        self._limits,
+                        given=records,
+                    )
                 )
-            )
+            except RuleViolated as violation:
+                records.update({name: groups[0].record for name, groups in inspected.items()})
+                other = None
+                if subject is not None:
+                    other = another_file(subject, layout, records, self._budget)
+                raise other or violation from None
             records.update({name: group.record for name, group in looked.items()})
             bound = None
-            if signer is None and self._subject is not None:
-                bound = bind(self._subject, layout, records, self._trust, self._budget)
+            if subject is not None:
+                bound = bind(subject, layout, records, self._trust, self._budget)
             return _Outcome(
                 chosen=tuple((step, chosen[step.name]) for step in layout.steps),
                 binding=bound,

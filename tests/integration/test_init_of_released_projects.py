@@ -6,17 +6,14 @@ hatchling, and one with a compiled extension. Everything is typed as the source 
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pip_intoto.maintainer.layout_source import load_source
-from tests.integration import interpreters
-from tests.integration.locking import made_once
 from tests.integration.maintaining import Desk, altered, members_of
+from tests.integration.releases import archive_of, needs_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,33 +36,10 @@ PROJECTS = {
 }
 
 
-def archive_of(requirement: str) -> Path:
-    """Download a source archive, once; skip when that cannot be done."""
-    name = requirement.partition("==")[0]
-
-    def download(target: Path) -> None:
-        target.mkdir()
-        result = subprocess.run(
-            [
-                *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
-                *("--no-binary", name, "--dest", target, requirement),
-            ],
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        if result.returncode:
-            pytest.skip(f"the registry cannot be reached: {result.stderr.strip()[-300:]}")
-
-    folder = interpreters.CACHE / "archives"
-    folder.mkdir(parents=True, exist_ok=True)
-    (archive,) = made_once(folder / requirement, download).glob("*.tar.gz")
-    return archive
-
-
 @pytest.fixture(params=PROJECTS)
 def released(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Desk, str, set[str]]:
     """A released project under git, tagged, as its author would have it."""
+    needs_registry()
     requirement, member, generated = PROJECTS[request.param]
     desk = Desk(folder=tmp_path, isolated=True)
     unpacked = tmp_path / "unpacked"

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shlex
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,60 +16,20 @@ from fixtures.distributions import wheel
 from fixtures.keys import key
 from pip_intoto.maintainer import authoring
 from pip_intoto.metadata import canonical
+from tests.integration.pages import ROOT, Shell, commands
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fixtures.supply_chain import SupplyChain
     from tests.integration.conftest import MakeEnvironment
-    from tests.integration.environments import Completed, Environment
     from tests.integration.loopback import Index
-
-ROOT = Path(__file__).parents[2]
-_BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def commands(page: str) -> list[str]:
-    """Give the commands of a page's console blocks; a command may go on over several lines."""
-    found: list[str] = []
-    for block in _BLOCK.findall((ROOT / page).read_text("utf-8")):
-        for line in block.splitlines():
-            if line.startswith("$ "):
-                found.append(line[2:])
-            else:
-                found[-1] += "\n" + line
-    return found
-
-
-class Shell:
-    """A shell in which ``python``, ``pip`` and ``pip-intoto`` are those of one environment."""
-
-    def __init__(self, environment: Environment, index: Index, folder: Path) -> None:
-        self._environment = environment
-        self.home = environment.home
-        self.variables = {"PIP_INDEX_URL": index.simple}
-        programs = folder / "bin"
-        programs.mkdir()
-        for name, words in (
-            ("python", ""),
-            ("pip", "-m pip"),
-            ("pip-intoto", "-m pip_intoto"),
-        ):
-            path = programs / name
-            python = shlex.quote(str(environment.python))
-            path.write_text(f'#!/bin/sh\nexec {python} {words} "$@"\n', encoding="utf-8")
-            path.chmod(0o755)
-        self.variables["PATH"] = f"{programs}:/usr/bin:/bin"
-        self.work = folder / "work"
-        self.work.mkdir()
-
-    def run(self, command: str) -> Completed:
-        """Run one command to its end."""
-        return self._environment.run(["sh", "-c", command], variables=self.variables, cwd=self.work)
 
 
 @pytest.fixture
 def shell(make_environment: MakeEnvironment, index: Index, tmp_path: Path) -> Shell:
     """Give a shell in an environment in which our wheel is installed, and never enabled."""
-    return Shell(make_environment(), index, tmp_path)
+    return Shell(make_environment(), tmp_path, index)
 
 
 @pytest.fixture
@@ -95,8 +51,16 @@ def world(
     return shell
 
 
-#: Their commands need a project in git, and are typed in tests/integration/test_pipelines.py.
-IN_A_PROJECT = {"github-actions.md", "gitlab-ci.md", "two-builders.md"}
+#: Their commands need a project in git, and are typed in test_pipelines.py and test_publishing.py;
+#: those about keys need a terminal, and are typed in test_keys_page.py.
+IN_A_PROJECT = {
+    "github-actions.md",
+    "gitlab-ci.md",
+    "keys.md",
+    "publish-evidence.md",
+    "publish-for-pypi.md",
+    "two-builders.md",
+}
 
 
 @pytest.mark.parametrize(
@@ -111,56 +75,6 @@ def test_every_command_of_the_how_to_pages_runs(page: str, world: Shell) -> None
     for command in typed:
         result = world.run(command)
         assert result.status == 0, f"$ {command}\n{result.output}"
-
-
-_SCRIPT = re.compile(r"^```(sh|python)\n(?:# (\w+\.py)\n)?(.*?)^```$", re.MULTILINE | re.DOTALL)
-_BACKEND = """\
-import zipfile
-
-def build_wheel(directory, config_settings=None, metadata_directory=None):
-    name = "demo-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(f"{directory}/{name}", "w") as archive:
-        archive.writestr("demo.py", "")
-        archive.writestr(
-            "demo-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: demo\\nVersion: 1.0\\n"
-        )
-        archive.writestr(
-            "demo-1.0.dist-info/WHEEL",
-            "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
-        )
-        archive.writestr("demo-1.0.dist-info/RECORD", "")
-    return name
-"""
-
-
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="the page makes keys with openssl")
-def test_evidence_made_as_the_how_to_page_says_verifies(shell: Shell) -> None:
-    """in-toto's own commands make it; a user who has the page's two commands verifies it."""
-    (shell.work / "src").mkdir()
-    (shell.work / "src" / "backend.py").write_text(_BACKEND, encoding="utf-8")
-    (shell.work / "pyproject.toml").write_text(
-        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["src"]\n',
-        encoding="utf-8",
-    )
-    # Where in-toto is: the environment of these tests, not the user's.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    page = (ROOT / "docs" / "how-to" / "publish-evidence.md").read_text("utf-8")
-    for language, name, text in _SCRIPT.findall(page):
-        if language == "python":
-            (shell.work / name).write_text(text, encoding="utf-8")
-            continue
-        done = subprocess.run(
-            ["sh", "-e", "-c", text],
-            check=False,
-            capture_output=True,
-            text=True,
-            cwd=shell.work,
-            env={**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
-        )
-        assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
-    said = [shell.run(command) for command in commands("docs/how-to/publish-evidence.md")]
-    assert [result.status for result in said] == [0, 0], said[-1].output
-    assert said[-1].output.endswith("1 verified\n")
 
 
 def test_every_command_of_the_readme_runs(world: Shell) -> None:

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pip_intoto.errors import ArtifactDigestMismatch, ArtifactNotBound, LayoutNotForProject
+from pip_intoto.errors import (
+    ArtifactDigestMismatch,
+    ArtifactNotBound,
+    LayoutNotForProject,
+    RuleViolated,
+)
 from pip_intoto.maintainer import authoring
 from pip_intoto.verification.binding import Subject
 from tests.unit.verification.supply import (
@@ -64,6 +69,48 @@ def test_binding_1_it_decides_although_the_last_step_would_bind() -> None:
     with pytest.raises(ArtifactNotBound) as caught:
         inspected(inspection("look", MATCH_TAG))
     assert "inspection look" in caught.value.place
+
+
+def look_inside(*members: list[str]) -> JsonObject:
+    """Describe an inspection that forbids files and members that nobody reported."""
+    forbid = ["DISALLOW", "*"]
+    return authoring.inspection(
+        "look",
+        run=["true"],
+        expected_materials=[MATCH_BUILD, forbid],
+        expected_products=[MATCH_BUILD, *members, forbid],
+    )
+
+
+FROM_SOURCE = ["MATCH", "*", "IN", "wheel", "WITH", "PRODUCTS", "IN", "src", "FROM", "tag"]
+
+
+def test_binding_1_another_file_of_this_name_is_said_to_be_one_with_its_step() -> None:
+    with pytest.raises(ArtifactDigestMismatch) as caught:
+        inspected(look_inside(), build=build_link(products={f"dist/{WHEEL}": OTHER}))
+    error = caught.value
+    assert (error.code, error.place) == ("artifact-digest-mismatch", "step build, products")
+    assert f"dist/{WHEEL}" in error.expected
+    assert SUBJECT.sha256 in error.found
+    assert "it holds" not in error.found
+
+
+def test_binding_1_and_the_member_that_nobody_reported_is_named() -> None:
+    members = {WHEEL: digests(WHEEL_CONTENT), "wheel/demo.py": digests("evil")}
+    documents = chain(
+        root=layout(inspections=[look_inside(FROM_SOURCE)]),
+        build=build_link(products={f"dist/{WHEEL}": OTHER}),
+    )
+    inspector = FakeInspector(products=members)
+    with pytest.raises(ArtifactDigestMismatch, match="another file of this name") as caught:
+        check(documents, inspector=inspector)
+    assert f"it holds 'wheel/demo.py', sha256 {digests('evil')['sha256']}" in caught.value.found
+
+
+def test_binding_1_what_no_step_reported_is_told_by_the_rule() -> None:
+    with pytest.raises(RuleViolated, match="DISALLOW") as caught:
+        inspected(look_inside(), build=build_link(products={}))
+    assert caught.value.place == "inspection look, expected_materials[1]"
 
 
 def test_binding_1_every_such_inspection_must_consume_the_file() -> None:
