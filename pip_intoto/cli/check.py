@@ -106,13 +106,14 @@ def run(args: argparse.Namespace) -> int:
     checked = [_File.of(path, args.evidence) for path in targets]
     consumer = _consumer(args, [file.distribution.name for file in checked])
     verdicts = [_judged(file, consumer.policy) for file in checked]
+    announcements = _announcements(checked, consumer, sources)
     report = _Report(
         files=checked,
         verdicts=verdicts,
         status=exit_status(verdicts),
-        announcements=_announcements(checked, consumer, sources),
+        announcements=announcements,
         sources=sources,
-        needs=_needs(checked),
+        needs=(*_needs(checked), *(line for each in announcements for line in each.needs)),
         warnings=_warnings(checked),
     )
     if args.format == "json":
@@ -272,6 +273,7 @@ def _derived(
                 name=each.name,
                 sha256=each.identity,
                 text=_text(each.content),
+                principal=principals.get(each.identity, each.name),
             )
             for each in offered
         ),
@@ -283,7 +285,7 @@ def _of_named(key: NamedKey) -> OwnerKey:
         text = _text(files.read(key.path, DEFAULT.key_bytes))
     else:
         text = publishing.public_text(key.key)
-    return OwnerKey(name=key.name, sha256=key.identity, text=text)
+    return OwnerKey(name=key.name, sha256=key.identity, text=text, principal=key.principal)
 
 
 def _text(data: bytes) -> str:
@@ -455,6 +457,8 @@ class _Report:
                 terminal.report(f"  {name}  {fingerprint}")
         if self.needs:
             terminal.report()
-            terminal.report("And in the project's rule in their policy, by hand", Tone.TITLE)
+            terminal.report(
+                "And in their policy, in the project's rule unless said otherwise", Tone.TITLE
+            )
             for line in self.needs:
                 terminal.report(f"  {line}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from dataclasses import dataclass
@@ -33,12 +34,14 @@ _UNFIT = re.compile(r"[^A-Za-z0-9_-]+")
 class OwnerKey:
     """A key of a project owner. ``sha256`` is what `trust add` shows of it.
 
-    ``text`` is the content of a file with the key: PEM, or JSON for an OpenPGP key.
+    ``text`` is the content of a file with the key: PEM, or JSON for an OpenPGP key. ``principal``
+    is the party behind it.
     """
 
     name: str
     sha256: str
     text: str
+    principal: str
 
     @property
     def suffix(self) -> str:
@@ -81,6 +84,19 @@ class Announcement:
     def fingerprints(self) -> tuple[tuple[str, str], ...]:
         """What `trust add` calls the keys, and shows of them."""
         return tuple((called, f"sha256:{key.sha256}") for called, key in self._called.items())
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What has to be added to the policy where several keys are one party's.
+
+        `trust add` takes each key for a party of its own.
+        """
+        parties = [key.principal for key in self.keys]
+        return tuple(
+            f"[keys.{called}]: principal = {json.dumps(key.principal)}"
+            for called, key in self._called.items()
+            if parties.count(key.principal) > 1
+        )
 
     @property
     def _called(self) -> dict[str, OwnerKey]:
@@ -164,9 +180,7 @@ def needs_of(layout: Layout) -> tuple[str, ...]:
 
 
 def _array(words: Sequence[str]) -> str:
-    # Imported here for start-up time. TOML's basic strings are JSON's, but for the slash.
-    import json
-
+    # TOML's basic strings are JSON's, but for the slash.
     return f"[{', '.join(json.dumps(word) for word in words)}]"
 
 

@@ -186,6 +186,20 @@ def test_the_owners_of_the_layout_source_are_the_default(shell: Shell) -> None:
     assert pem in shell.out
 
 
+def test_keys_of_one_party_are_told_to_be_so(shell: Shell) -> None:
+    put()
+    public("owner")
+    public("second")
+    two = SOURCE.replace('keys = ["alice"]', 'keys = ["alice", "laptop"]\nthreshold = 1')
+    two = two.replace(
+        "[[step]]", '[keys.laptop]\npublic = "second.pub"\nprincipal = "alice"\n[[step]]'
+    )
+    Path("supply-chain.toml").write_text(two)
+    assert shell.run("check", "dist") == 0
+    for called in ("demo-alice", "demo-laptop"):
+        assert f'[keys.{called}]: principal = "alice"' in shell.out
+
+
 @pytest.mark.parametrize("words", [[], ["demo==1.0"], ["links"], ["nothing.whl"]])
 def test_nothing_to_check_is_never_success(words: list[str], shell: Shell) -> None:
     Path("links").mkdir(exist_ok=True)
