@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pip_intoto.maintainer.drawing.model import Kind
@@ -21,10 +22,35 @@ _SHAPES = {
     Kind.FILE: ("[[", "]]"),
 }
 _INDENT = "    "
+#: What Mermaid takes unless a page asks for more: characters, and edges.
+_LONGEST = 50_000
+_EDGES = 500
 
 
 def render(charts: Sequence[Chart]) -> str:
-    """A flowchart of all ``charts``; of several, each in a frame of its own."""
+    """A flowchart of all ``charts``; of several, each in a frame of its own.
+
+    Of what is too much for Mermaid, the shorter edges are drawn, and if need be without words.
+    """
+    drawn = [_with_fewer_edges(chart, _EDGES // len(charts)) for chart in charts]
+    full = _flowchart(drawn)
+    return full if len(full) <= _LONGEST else _flowchart([_without_words(each) for each in drawn])
+
+
+def _with_fewer_edges(chart: Chart, most: int) -> Chart:
+    order = sorted(chart.edges, key=lambda edge: abs(edge.target - edge.source))
+    return chart.without(order[most:])
+
+
+def _without_words(chart: Chart) -> Chart:
+    return replace(
+        chart,
+        nodes=tuple(replace(node, facts=()) for node in chart.nodes),
+        edges=tuple(replace(edge, items=()) for edge in chart.edges),
+    )
+
+
+def _flowchart(charts: Sequence[Chart]) -> str:
     lines = ["flowchart TD"]
     for number, chart in enumerate(charts):
         if len(charts) == 1:

@@ -364,3 +364,7 @@ def test_a_layout_that_is_nothing_but_edges_is_drawn_all_the_same() -> None:
     # What is too much to be drawn is told in words.
     assert "more from" in image
     assert len(text.render(drawn, width=80)) > 120
+    # Pages refuse larger ones.
+    flowchart = mermaid.render([drawn])
+    assert len(flowchart) <= 50_000
+    assert flowchart.count("-->") == 500
