@@ -133,11 +133,12 @@ def _replace(output: Path, members: Mapping[str, bytes]) -> None:
             target = new / name
             target.parent.mkdir(parents=True, exist_ok=True)
             files.write_new(target, content)
-        if beside.exists():
-            beside.rename(old)
         try:
+            if beside.exists():
+                beside.rename(old)
             new.rename(beside)
-        except OSError:
+        except BaseException:
+            # Ctrl-C between the two steps, too.
             if old.exists():
                 old.rename(beside)
             raise

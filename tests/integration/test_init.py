@@ -155,6 +155,8 @@ def test_a_wheel_is_tied_to_its_source_and_verifies(desk: Desk, layout: str) -> 
     said = begun(desk, files)
     assert rule in rules(desk)
     assert "not tied" not in said
+    linted = desk.must("pip-intoto", "layout", "lint")
+    assert "0 errors, 0 warnings" in linted.output
     wheel = carried_out(desk)
     verdict = desk.verdict(wheel)
     assert verdict.reason == "verified", verdict.summary
