@@ -22,6 +22,7 @@ from pip_intoto.maintainer.authoring import Envelope
 from pip_intoto.maintainer.layout_source import compile_layout, load_source
 from tests.integration import environments
 from tests.integration.interpreters import ROOT
+from tests.integration.pages import commands
 from tests.integration.pipelines import (
     ACTION,
     INPUT_OF,
@@ -40,7 +41,6 @@ from tests.integration.pipelines import (
     shown_on,
     steps,
 )
-from tests.integration.test_readme import IN_A_PROJECT, commands
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -491,7 +491,7 @@ def test_the_commits_time_and_one_umask_make_builds_equal(origin: Path, tmp_path
 
 # --- the pages ------------------------------------------------------------------------------
 
-PAGES = sorted(IN_A_PROJECT)
+PAGES = ("github-actions.md", "gitlab-ci.md", "two-builders.md")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
