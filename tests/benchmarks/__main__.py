@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import installing, places, report, starting, verifying
+from tests.benchmarks import installing, places, recording, report, starting, verifying
 from tests.integration.interpreters import ROOT
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _PAGE = ROOT / "docs" / "benchmarks.md"
 
 def main() -> None:
     """Run what was asked for."""
-    subjects = ("starting", "installing", "verifying")
+    subjects = ("starting", "installing", "verifying", "recording")
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("subject", nargs="*", metavar="SUBJECT", help=", ".join(subjects))
     parser.add_argument("--turns", type=int, default=9, help="how often installs are repeated")
@@ -43,6 +43,7 @@ def main() -> None:
             "starting": lambda: starting.compare(pair(), folder, options.turns),
             "installing": lambda: installing.compare(pair(), folder, options.turns),
             "verifying": lambda: verifying.compare(folder, options.turns),
+            "recording": lambda: recording.compare(folder, options.turns),
         }
         for subject in options.subject or subjects:
             busy = report.load()
