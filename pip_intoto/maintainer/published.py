@@ -55,7 +55,7 @@ class Published:
         # In this order: whoever is interrupted here has the renewed layout twice, and the next
         # run takes the second one away.
         if next_ is None and pending is not None:
-            waiting.unlink()
+            waiting.unlink(missing_ok=True)
         elif next_ is not None and next_ != pending:
             files.replace(waiting, next_)
         return outcome
@@ -94,8 +94,11 @@ def _below(path: Path) -> Iterator[Path]:
         for folder, folders, names in os.walk(path):
             folders.sort()
             for name in sorted(names):
-                if name.endswith((authoring.BUNDLE_SUFFIX, LAYOUT_SUFFIX)):
-                    yield Path(folder, name)
+                each = Path(folder, name)
+                # Of what only looks like a file, nobody knows when it ends.
+                is_named = name.endswith((authoring.BUNDLE_SUFFIX, LAYOUT_SUFFIX))
+                if is_named and (each.is_file() or each.is_symlink()):
+                    yield each
     elif not path.exists():
         raise CommandError(f"{path} is not there", expected="a bundle, a layout or a directory")
     elif path.name.endswith(PENDING_SUFFIX):

@@ -17,8 +17,15 @@ EXAMPLES = """
   pip-intoto layout lint
   pip-intoto layout build --signing-key ../keys/owner.pem
 
+  # the chain as a drawing; what another layout would change
+  pip-intoto layout show root.layout
+  pip-intoto layout diff root.layout new.layout
+
   # who has signed, and who has not
   pip-intoto layout status root.layout
+
+  # half a year more for everything that was published
+  pip-intoto layout renew --expires "6 months" --signing-key ../keys/owner.pem public/
 """
 
 _PACKAGE = "pip_intoto.cli.layout"

@@ -116,6 +116,12 @@ def run(args: argparse.Namespace) -> int:
             advance(1)
     for outcome, paths in outcomes.items():
         _report(terminal, outcome, paths, is_dry=args.dry_run)
+    if len({outcome.digest for outcome in outcomes}) > 1:
+        # An old layout, put there by somebody else, has the owner's signature as well.
+        terminal.warn(
+            "these are different layouts, and not only in their expiry; `pip-intoto layout diff`"
+            " compares two files"
+        )
     if any(outcome.missing for outcome in outcomes):
         terminal.tell(f"The others sign with --expires {written(expires)}, this very date.")
     if refused:

@@ -157,6 +157,18 @@ def test_what_is_not_the_owners_is_refused_by_name_and_the_rest_is_renewed(
     assert foreign.read_bytes() == before
 
 
+def test_different_layouts_are_not_renewed_without_a_word(
+    renew: Renew, capsys: pytest.CaptureFixture[str]
+) -> None:
+    published(CHAIN)
+    older = authoring.sign({**CHAIN.layout(), "readme": "given up"}, [OWNER])
+    Path("public/old.intoto.jsonl").write_bytes(authoring.bundle([Document(older)]))
+    assert renew("--signing-key", "owner.pem", "--dry-run", "public") == 0
+    said = capsys.readouterr()
+    assert said.out.count("1 file would be renewed") == 2
+    assert "warning: these are different layouts" in said.err
+
+
 def test_an_expiry_is_shortened_only_with_shorten(renew: Renew) -> None:
     bundle = published(replace(CHAIN, expires=datetime(2099, 1, 1, tzinfo=timezone.utc)))
     assert renew("--signing-key", "owner.pem", bundle) == 2

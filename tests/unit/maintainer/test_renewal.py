@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -476,6 +477,8 @@ def test_what_is_named_is_found_once_and_what_is_not_there_is_said(tmp_path: Pat
     layout = tmp_path / "sub" / "root.layout"
     layout.parent.mkdir()
     layout.write_bytes(b"{}")
+    if os.name == "posix":
+        os.mkfifo(tmp_path / "pipe.layout")
     found = [each.path for each in published([tmp_path, bundle, layout])]
     assert len(found) == 2
     with pytest.raises(CommandError, match="not there"):
