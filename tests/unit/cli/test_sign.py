@@ -199,8 +199,12 @@ def test_when_the_disk_is_full_the_layout_stays_as_it_was(folder: Path) -> None:
     script = (
         "import resource, sys\n"
         "from pip_intoto.cli import main\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
-        "sys.exit(main(sys.argv[1:]))\n"
+        "before = resource.getrlimit(resource.RLIMIT_FSIZE)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))\n"
+        "status = main(sys.argv[1:])\n"
+        # What else the process writes at its end is to be whole.
+        "resource.setrlimit(resource.RLIMIT_FSIZE, before)\n"
+        "sys.exit(status)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, "sign", "-f", path, "-k", "alice.pem"],

@@ -101,8 +101,13 @@ def test_when_the_disk_is_full_neither_part_is_left(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from pip_intoto.maintainer import key_files, signing\n"
         "key = signing.load(Path('key').read_bytes())\n"
-        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({BETWEEN}, {BETWEEN}))\n"
-        "key_files.write_pair(Path('owner'), key)\n"
+        "before = resource.getrlimit(resource.RLIMIT_FSIZE)\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({BETWEEN}, before[1]))\n"
+        "try:\n"
+        "    key_files.write_pair(Path('owner'), key)\n"
+        # What else the process writes at its end is to be whole.
+        "finally:\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, before)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
