@@ -20,7 +20,6 @@ from securesystemslib.signer import (
     GCPSigner,
     HSMSigner,
     Key,
-    TKeySigner,
     VaultSigner,
 )
 from securesystemslib.signer import Signer as Theirs
@@ -48,7 +47,8 @@ _EXTRAS = {
     "tkey": "tkey",
 }
 _ADVICE = {
-    "hsm": "PYKCS11LIB must name the PKCS #11 library of the module.",
+    "hsm": "PYKCS11LIB must name the PKCS #11 library of the module; versions of securesystemslib"
+    " before 1.6 lack what is needed here.",
     "awskms": "The credentials are those of the AWS command line and of boto3.",
     "gcpkms": "The credentials are Google's application default credentials.",
     "azurekms": "The credentials are those that azure-identity finds, such as `az login`.",
@@ -189,6 +189,9 @@ def _of_vault(parts: SplitResult, _: Secrets) -> tuple[str, Key]:
 
 
 def _of_tkey(parts: SplitResult, ask: Secrets) -> tuple[str, Key]:
+    # Older versions do not have it, and are not asked: its scheme is unknown to them.
+    from securesystemslib.signer import TKeySigner
+
     query = dict(parse_qsl(parts.query))
     passphrase = ask("passphrase") if query.get("passphrase", "").lower() == "true" else None
     device = parts.path if parts.path != "/" else ""
