@@ -39,9 +39,12 @@ _Item: TypeAlias = Step | Inspection
 #: Pairs of rules that are held against each other before two lists count as different.
 _PAIRS = 20_000
 #: Rules of one list that are searched for those that do nothing.
-_SEARCHED = 200
+_SEARCHED = 100
 #: Rules of one list that are lined up with those of another.
 _LINED_UP = 2_000
+#: Characters of one pattern times those of another that are compared: what takes milliseconds.
+_WORTH_IT = 40_000
+_SPECIAL = re.compile(r"[*?\[]")
 _PARAMETER = re.compile(r"\{[A-Za-z0-9_-]+\}")
 
 
@@ -632,8 +635,27 @@ def _is_idle(rule: Rule, before: Sequence[Rule]) -> bool:
 
 def _widens(wide: str, narrow: str) -> bool:
     """Whether the pattern ``wide`` surely matches all that ``narrow`` does."""
-    # What a parameter will stand for is not known.
-    return wide == narrow or ("{" not in wide and covers(wide, _reach_of(narrow)))
+    if wide == narrow:
+        return True
+    head = _head(wide)
+    # What a parameter will stand for is not known; and most patterns have nothing in common.
+    if "{" in wide or head == wide or not narrow.startswith(head):
+        return False
+    return len(wide) * len(narrow) <= _WORTH_IT and covers(wide, _reach_of(narrow))
+
+
+def _may_meet(one: str, other: str) -> bool:
+    """Whether there may be a name that both patterns match."""
+    heads = _head(one), _head(other)
+    if not (heads[0].startswith(heads[1]) or heads[1].startswith(heads[0])):
+        return False
+    return len(one) * len(other) > _WORTH_IT or meets(one, other)
+
+
+def _head(pattern: str) -> str:
+    """What every name begins with that ``pattern`` matches."""
+    special = _SPECIAL.search(pattern)
+    return pattern if special is None else pattern[: special.start()]
 
 
 def _reach_of(pattern: str) -> str:
@@ -664,7 +686,7 @@ def _is_check(rule: Rule) -> bool:
 
 def _independent(one: Rule, other: Rule) -> bool:
     """Whether two rules that follow each other surely do the same the other way round."""
-    return (_is_check(one) and _is_check(other)) or not meets(_reach(one), _reach(other))
+    return (_is_check(one) and _is_check(other)) or not _may_meet(_reach(one), _reach(other))
 
 
 def _same_effect(old: Sequence[Rule], new: Sequence[Rule]) -> bool:
@@ -806,7 +828,7 @@ def _alone(rule: Rule, later: Sequence[Rule]) -> bool:
     if len(later) > _PAIRS:
         return False
     return not any(
-        meets(_reach(rule), _reach(other)) for other in later if not isinstance(other, Disallow)
+        _may_meet(_reach(rule), _reach(other)) for other in later if not isinstance(other, Disallow)
     )
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pip_intoto import files
-from pip_intoto.cli.terminal import Line, Terminal, Tone, printable
+from pip_intoto.cli.terminal import Line, Terminal, Tone
 from pip_intoto.maintainer.differences import Effect, differences
 from pip_intoto.maintainer.layouts_in import layout_in
+from pip_intoto.sources.addresses import printable
 from pip_intoto.verification.wording import counted
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ EXAMPLES = """
 
   # for programs; the exit status is 1 when anything is different
   pip-intoto layout diff --format json root.layout new.layout
+
+signatures are not looked at: `layout status` says who has signed
 """
 
 SCHEMA = 1
@@ -64,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "json":
         report = json.dumps(_for_programs(old.origin, new.origin, changes), indent=2) + "\n"
     else:
-        report = "".join(f"{printable(line.text)}\n" for line in _lines(changes))
+        report = "".join(f"{line.text}\n" for line in _lines(changes))
     if args.output is not None:
         files.replace(args.output, report.encode("utf-8"))
     elif args.format == "json":
@@ -79,6 +82,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lines(changes: Sequence[Change]) -> Iterator[Line]:
+    """The report; no name in it begins another line."""
+    return (Line(printable(line.text), line.tone) for line in _said(changes))
+
+
+def _said(changes: Sequence[Change]) -> Iterator[Line]:
     if not changes:
         yield Line("Both layouts mean the same.", Tone.GOOD)
         return

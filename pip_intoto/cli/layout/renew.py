@@ -19,6 +19,7 @@ from pip_intoto.maintainer.layout_source import DEFAULT_NAME, load_source
 from pip_intoto.maintainer.published import published
 from pip_intoto.maintainer.renewal import Renewer, State, expiry_of, written
 from pip_intoto.metadata.keys import load_public
+from pip_intoto.sources.addresses import printable as shown
 from pip_intoto.verification.wording import counted
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def _report(terminal: Terminal, outcome: Outcome, paths: Sequence[Path], *, is_d
     tone = Tone.DOUBT if outcome.missing or outcome.unknown else Tone.GOOD
     terminal.report(f"{head} (layout {outcome.digest[:8]})", tone)
     for path in paths[:_SHOWN]:
-        terminal.report(f"  {path}", Tone.FAINT)
+        terminal.report(f"  {shown(str(path))}", Tone.FAINT)
     if len(paths) > _SHOWN:
         terminal.report(f"  and {len(paths) - _SHOWN} more", Tone.FAINT)
     for line in _details(outcome):

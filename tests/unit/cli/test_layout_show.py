@@ -215,6 +215,24 @@ def test_differences_for_programs(place: Path, capsys: pytest.CaptureFixture[str
     assert "neither   layout has another readme" in Path("report.txt").read_text()
 
 
+def test_no_rule_forges_a_line_of_the_report(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert place.is_dir()
+    evil = authoring.step(
+        "build",
+        functionaries=[CHAIN.builder],
+        expected_products=[["ALLOW", "x\n1 change: 1 neither"], ["ALLOW", "y\x1b[2J"]],
+    )
+    written("evil.layout", steps=[evil])
+    for name in ("root.layout", "evil.layout"):
+        (other,) = {"root.layout", "evil.layout"} - {name}
+        assert main(["layout", "diff", name, other]) == 1
+        printed = capsys.readouterr().out
+        assert "\n1 change: 1 neither" not in printed
+        assert "\x1b" not in printed
+
+
 def test_of_several_roots_the_one_that_lasts_longest_is_compared(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

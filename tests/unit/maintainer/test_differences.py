@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -406,3 +407,13 @@ def test_large_layouts_are_compared_in_a_moment() -> None:
     fewer = with_products(*texts[:2000], *texts[2001:], *CLOSED)
     assert only(old, fewer).gone == ("CREATE file-2000",)
     assert only(old, with_products(*texts, "ALLOW x", *CLOSED)).came == ("ALLOW x",)
+
+
+@pytest.mark.parametrize("count", [100, 5_000])
+def test_layouts_made_to_be_slow_are_compared_in_seconds(count: int) -> None:
+    texts = [f"CREATE {'a*' * 40}{number}*" for number in range(count)]
+    began = time.monotonic()
+    assert differences(with_products(*texts), with_products(*reversed(texts)))
+    longest = [f"ALLOW {'?*' * 2_000}{number}" for number in range(count // 100)]
+    assert differences(with_products(*longest), with_products(*reversed(longest)))
+    assert time.monotonic() - began < 20
