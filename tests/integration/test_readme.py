@@ -53,13 +53,15 @@ def world(
 
 #: Their commands need a project in git, and are typed in test_pipelines.py and test_publishing.py;
 #: those about keys need a terminal, and are typed in test_keys_page.py; those about renewing need
-#: what was published, and are typed in test_renewal_page.py.
+#: what was published, and are typed in test_renewal_page.py; those about recording, in
+#: test_recording_page.py.
 IN_A_PROJECT = {
     "github-actions.md",
     "gitlab-ci.md",
     "keys.md",
     "publish-evidence.md",
     "publish-for-pypi.md",
+    "record-steps.md",
     "renew-a-layout.md",
     "two-builders.md",
 }
