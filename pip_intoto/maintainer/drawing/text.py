@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Rails side by side; the sources of further ones are only named.
 _RAILS = 8
+#: Arrows that end at one box; where there are more, those from afar are told in words.
+_ENDING = 10
 _NARROWEST = 28
 _WIDEST = 100
 
@@ -93,7 +95,11 @@ def has_lines(encoding: str) -> bool:
 
 def render(chart: Chart, *, width: int, encoding: str = "utf-8") -> tuple[Drawn, ...]:
     """Draw ``chart`` for a terminal of ``width`` columns, in what ``encoding`` can write."""
-    return tuple(_Drawing(chart, width, encoding).draw())
+    nearest: dict[int, list[Edge]] = {}
+    for edge in sorted(chart.edges, key=lambda each: abs(each.target - each.source)):
+        nearest.setdefault(edge.target, []).append(edge)
+    far = [edge for edges in nearest.values() for edge in edges[_ENDING:]]
+    return tuple(_Drawing(chart.without(far), width, encoding).draw())
 
 
 class _Drawing:
