@@ -139,7 +139,7 @@ def _replace(output: Path, members: Mapping[str, bytes]) -> None:
             new.rename(beside)
         except BaseException:
             # Ctrl-C between the two steps, too.
-            if old.exists():
+            if old.exists() and not beside.exists():
                 old.rename(beside)
             raise
     except OSError as error:

@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import subprocess
 import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pip_intoto.errors import CommandError
+from pip_intoto.maintainer import prepared
 from pip_intoto.maintainer.layout_source import load_source
 from tests.integration.maintaining import Desk, altered, write_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 HATCHLING = """\
 [build-system]
@@ -236,6 +241,55 @@ def test_members_of_another_place_are_refused_where_some_data_is_tied(
         verdict = desk.verdict(other)
         assert verdict.reason == "rule-violated"
         assert name in verdict.summary
+
+
+COMPILED = """\
+import base64, hashlib, pathlib, zipfile
+
+INFO = "demo-1.0.dist-info"
+METADATA = "Metadata-Version: 2.1\\nName: demo\\nVersion: 1.0\\n"
+MEMBERS = {
+    "demo/__init__.py": "",
+    "demo/_fast.cpython-313-x86_64-linux-gnu.so": "machine code",
+    f"{INFO}/METADATA": METADATA,
+    f"{INFO}/WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: false\\nTag: py3-none-any\\n",
+}
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    rows = []
+    for name, text in MEMBERS.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=")
+        rows.append(f"{name},sha256={digest.decode()},{len(text)}\\n")
+    with zipfile.ZipFile(pathlib.Path(folder, "demo-1.0-py3-none-any.whl"), "w") as archive:
+        for name, text in MEMBERS.items():
+            archive.writestr(name, text)
+        archive.writestr(f"{INFO}/RECORD", "".join([*rows, f"{INFO}/RECORD,,\\n"]))
+    return "demo-1.0-py3-none-any.whl"
+"""
+
+
+def test_what_compilers_read_is_recorded(desk: Desk) -> None:
+    files = {
+        "pyproject.toml": OWN,
+        "own.py": COMPILED,
+        "demo/__init__.py": "",
+        "ext/core/fast.c": "int x;\n",
+        "ext/core/notes.txt": "",
+        "ext/include/fast.h": "",
+        "CMakeLists.txt": "",
+        "tests/fake.c": "",
+        "notes.txt": "",
+    }
+    said = begun(desk, files)
+    assert "compiled, not tied to the source: demo/_fast.*.so" in said
+    words = desk.commands()["build"]
+    start = words.index("--materials") + 1
+    assert words[start : words.index("--products")] == [
+        *("pyproject.toml", "CMakeLists.txt", "own.py", "demo", "ext")
+    ]
+    # A backend without the hook for metadata: it comes out of a wheel.
+    verdict = desk.verdict(carried_out(desk))
+    assert verdict.reason == "verified", verdict.summary
 
 
 # --- every step -----------------------------------------------------------------------------
@@ -587,6 +641,66 @@ def test_a_failing_backend_leaves_the_earlier_result(desk: Desk) -> None:
     assert status == 2
     assert "Invalid version" in said
     assert (desk.project / "wheel-metadata/demo-1.0.dist-info/METADATA").is_file()
+
+
+def test_prepare_into_a_folder_that_is_not_there_is_said(desk: Desk) -> None:
+    desk.write(SRC)
+    desk.commit()
+    status, _, said = prepare(desk, "-o", "nowhere/out")
+    assert status == 2
+    assert "nowhere/out cannot be written: No such file or directory" in said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are others there")
+def test_prepare_that_is_killed_leaves_the_earlier_result(desk: Desk) -> None:
+    desk.write({"pyproject.toml": OWN, "own.py": OWN_BACKEND})
+    desk.commit(tag="v1.0")
+    assert prepare(desk)[0] == 0
+    reached = desk.folder / "reached"
+    slow = f"import pathlib, time; pathlib.Path({str(reached)!r}).touch(); time.sleep(60)\n"
+    desk.write({"own.py": slow})
+    shim = desk.folder / "bin" / "pip-intoto"
+    process = subprocess.Popen(
+        [sys.executable, shim, "prepare", "--no-isolation"],
+        cwd=desk.project,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while not reached.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert reached.exists()
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert {path.name for path in desk.project.iterdir()} == {
+        *(".git", "own.py", "pyproject.toml", "wheel-metadata")
+    }
+    assert (desk.project / "wheel-metadata/demo-1.0.dist-info/METADATA").is_file()
+
+
+def test_what_cannot_take_its_place_leaves_the_earlier_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "project"
+    (project / "src" / "demo").mkdir(parents=True)
+    for name, text in SRC.items():
+        (project / name).write_text(text)
+    output = tmp_path / "out"
+    first = prepared.prepare(project, output, isolated=False)
+    rename = Path.rename
+
+    def failing(self: Path, target: Path) -> Path:
+        if target == output and not self.name.endswith(".old"):
+            raise OSError(5, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(CommandError, match="cannot be written: Input/output error"):
+        prepared.prepare(project, output, isolated=False)
+    assert [path.name for path in tmp_path.iterdir() if path != project] == ["out"]
+    assert all((output / name).is_file() for name in first)
 
 
 def test_prepare_takes_another_folder_as_its_source(desk: Desk) -> None:

@@ -1,7 +1,8 @@
 """Released projects, from their source archives: `init` writes a chain that fits their wheels.
 
 One each on setuptools (with setup.py alone, and with a version out of git), flit, poetry-core and
-hatchling, and one with a compiled extension. Everything is typed as the source says it.
+hatchling, and one with a compiled extension. Everything is typed as the source says it. Small
+projects of our own show what each backend makes of commands, licences and scripts.
 """
 
 from __future__ import annotations
@@ -110,3 +111,89 @@ def _changes(member: str, info: str, evil: bytes) -> dict[str, Callable[[dict[st
             f"{data}/purelib/evil.dist-info/WHEEL", b"Wheel-Version: 1.0\n"
         ),
     }
+
+
+HEAD = """
+[project]
+name = "demo"
+version = "1.0"
+description = "A demonstration"
+readme = "README.md"
+license = "MIT"
+license-files = ["LICENSE"]
+
+[project.scripts]
+demo = "demo:main"
+"""
+BACKENDS = {
+    "setuptools>=77": "setuptools.build_meta",
+    "flit_core>=3.11,<5": "flit_core.buildapi",
+    "poetry-core>=2.2": "poetry.core.masonry.api",
+    "hatchling>=1.27": "hatchling.build",
+    "pdm-backend>=2.4": "pdm.backend",
+}
+
+
+def table(requirement: str, backend: str) -> str:
+    return f'[build-system]\nrequires = ["{requirement}"]\nbuild-backend = "{backend}"\n'
+
+
+@pytest.mark.parametrize("requirement", BACKENDS)
+def test_commands_and_licences_are_tied_with_every_backend(
+    tmp_path: Path, requirement: str
+) -> None:
+    needs_registry()
+    desk = Desk(folder=tmp_path, isolated=True)
+    desk.write(
+        {
+            "pyproject.toml": table(requirement, BACKENDS[requirement]) + HEAD,
+            "README.md": "Demo\n",
+            "LICENSE": "Do what you like.\n",
+            "src/demo/__init__.py": "def main() -> None: ...\n",
+        }
+    )
+    desk.commit()
+    done = desk.init()
+    assert done.status == 0, done.errors
+    assert "not tied" not in done.errors
+    assert "warning" not in done.errors
+    for name in ("METADATA", "entry_points.txt", "licenses/LICENSE"):
+        assert f'"MATCH demo-*.dist-info/{name} IN wheel' in desk.source
+    desk.sign_layout()
+    desk.author()
+    wheel = desk.build()
+    assert desk.verdict(wheel).reason == "verified"
+    name = "demo-1.0.dist-info/entry_points.txt"
+    other = altered(
+        wheel, tmp_path / "evil", lambda members: members.update({name: b"[console_scripts]\n"})
+    )
+    desk.report_build(other)
+    verdict = desk.verdict(other)
+    assert verdict.reason == "rule-violated"
+    assert name in verdict.summary
+
+
+def test_scripts_that_setuptools_rewrites_are_refused_and_others_are_tied(tmp_path: Path) -> None:
+    needs_registry()
+    desk = Desk(folder=tmp_path, isolated=True)
+    desk.write(
+        {
+            "pyproject.toml": table("setuptools>=77", "setuptools.build_meta"),
+            "setup.py": "from setuptools import setup\n"
+            "setup(name='demo', version='1.0', py_modules=['demo'],\n"
+            "      scripts=['bin/shell', 'bin/snake'])\n",
+            "demo.py": "",
+            "bin/shell": "#!/bin/sh\n",
+            "bin/snake": "#!/usr/bin/env python3\n",
+        }
+    )
+    desk.commit()
+    done = desk.init()
+    assert done.status == 0, done.errors
+    assert "demo-*.data/scripts/snake equals no source file" in done.errors
+    assert '"MATCH shell IN wheel/demo-1.0.data/scripts WITH PRODUCTS IN bin' in desk.source
+    desk.sign_layout()
+    desk.author()
+    verdict = desk.verdict(desk.build())
+    assert verdict.reason == "rule-violated"
+    assert "demo-1.0.data/scripts/snake" in verdict.summary
