@@ -236,8 +236,8 @@ def _carried(item: Step | Inspection, index: Mapping[str, int]) -> Iterator[Edge
     """What the MATCH rules of ``item`` bring, by where it comes from."""
     rules: list[Rule] = [*item.expected_materials, *item.expected_products]
     if isinstance(item, Inspection):
-        # What it finds at first is the file, whose edge comes from the file.
-        rules = list(item.expected_products)
+        # What it finds at first, and still finds in the end, is the file, which has its own edge.
+        rules = [rule for rule in item.expected_products if rule not in item.expected_materials]
     here = index[item.name]
     brought: dict[int, list[str]] = {}
     for rule in rules:

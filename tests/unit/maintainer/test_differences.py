@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
 from pip_intoto.maintainer.differences import Effect, differences
 from pip_intoto.maintainer.layouts_in import Found
+from pip_intoto.maintainer.signing import SigningKey
 from pip_intoto.metadata.layout import Step, parse_layout
 from pip_intoto.metadata.node import Node
 from pip_intoto.metadata.rules import parse_rule
@@ -313,6 +315,46 @@ def test_K6_a_key_that_is_valid_for_longer_is_weaker() -> None:
     new = openpgp(ever, pubkeys=[ever.keyid])
     assert effects(old, new) == {"functionary-changed": Effect.WEAKER}
     assert effects(new, old) == {"functionary-changed": Effect.STRICTER}
+
+
+PEM = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----"
+
+
+def certified(name: str, root: str = "AAAA") -> Found:
+    constraint = {"common_name": name, "roots": ["acme"]}
+    authority = {"keyval": {"certificate": PEM.format(root)}}
+    return chain(step("build", cert_constraints=[constraint]), rootcas={"acme": authority})
+
+
+def test_X1_other_certificates_and_authorities_are_a_change() -> None:
+    assert differences(certified("ann"), certified("ann")) == ()
+    assert effects(certified("ann"), certified("bob")) == {"certificates": Effect.UNCLEAR}
+    assert effects(certified("ann"), certified("ann", "BBBB")) == {"authorities": Effect.UNCLEAR}
+    plain = chain(step("build"))
+    assert effects(plain, certified("ann"))["certificates"] is Effect.WEAKER
+    assert effects(certified("ann"), plain)["certificates"] is Effect.STRICTER
+
+
+def test_a_key_that_signs_by_another_scheme_is_a_change() -> None:
+    rsa = SigningKey.of(generate_private_key(65537, 2048))
+
+    def by(scheme: str) -> Found:
+        described = authoring.key_object(rsa) | {"scheme": scheme}
+        return chain(step("build", pubkeys=[rsa.keyid]), keys={rsa.keyid: described})
+
+    change = only(by("rsassa-pss-sha256"), by("rsa-pkcs1v15-sha256"))
+    assert (change.code, change.effect) == ("functionary-changed", Effect.UNCLEAR)
+
+
+def test_K3_keys_of_unknown_kinds_sign_nothing_and_change_nothing() -> None:
+    def unknown(keytype: str) -> Found:
+        keys = {
+            ALICE.keyid: authoring.key_object(ALICE),
+            "ab" * 32: {"keytype": keytype, "scheme": "x", "keyval": {"public": "y"}},
+        }
+        return chain(step("build", pubkeys=[ALICE.keyid, "ab" * 32]), keys=keys)
+
+    assert differences(unknown("new"), unknown("newer")) == ()
 
 
 # --- steps and inspections --------------------------------------------------------------------

@@ -89,7 +89,11 @@ UNPACK = authoring.inspection(
     "wheel",
     run=["unzip", "demo-*.whl"],
     expected_materials=rules("MATCH demo-*.whl WITH PRODUCTS FROM build", "DISALLOW *"),
-    expected_products=rules("MATCH demo/* IN wheel WITH PRODUCTS IN src FROM source", "DISALLOW *"),
+    expected_products=rules(
+        "MATCH demo-*.whl WITH PRODUCTS FROM build",
+        "MATCH demo/* IN wheel WITH PRODUCTS IN src FROM source",
+        "DISALLOW *",
+    ),
 )
 
 
