@@ -128,6 +128,11 @@ def tell_of(terminal: Terminal, side: str, listing: Listing) -> None:
             f"{side}: left out {counted(listing.untracked, 'file')} that git does not track"
             " (--all-files records them)"
         )
+    if listing.excluded:
+        terminal.tell(
+            f"{side}: left out {counted(len(listing.excluded), 'file')} that git tracks, and"
+            f" --exclude or its default fits: {_some(listing.excluded)}"
+        )
     if listing.without_git:
         terminal.warn(
             f"{side}: there is no git to ask what belongs to the source; everything is recorded"

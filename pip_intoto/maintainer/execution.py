@@ -77,7 +77,7 @@ def execute(
         except (OSError, ValueError) as error:
             why = (error.strerror if isinstance(error, OSError) else "") or str(error)
             raise CommandError(f"{shown(command[0])} cannot be run: {why}") from None
-        signals.process = process
+        signals.pass_on_to(process)
         listeners = [
             _Listener(source, shown_on, limits.recorded_output)
             for source, shown_on in ((process.stdout, sys.stdout), (process.stderr, sys.stderr))
@@ -144,18 +144,27 @@ class _Signals:
     """What wanted to end this process while a command runs."""
 
     def __init__(self) -> None:
-        self.process: subprocess.Popen[bytes] | None = None
         self.received = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def pass_on_to(self, process: subprocess.Popen[bytes]) -> None:
+        """From now on, and what came before the command had begun."""
+        self._process = process
+        if self.received:
+            self._send(self.received)
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
+        """Take note, and tell the command unless the keyboard did."""
         again = bool(self.received)
         self.received = number
         # Ctrl-C reaches everybody on the terminal, the command included.
-        if number == signal.SIGINT and not again and _is_in_front():
-            return
-        if self.process is not None:
+        if number != signal.SIGINT or again or not _is_in_front():
+            self._send(number)
+
+    def _send(self, number: int) -> None:
+        if self._process is not None:
             with suppress(OSError):
-                self.process.send_signal(number)
+                self._process.send_signal(number)
 
 
 @contextmanager
@@ -179,6 +188,8 @@ def _signals_for() -> Iterator[_Signals]:
 
 def _is_in_front() -> bool:
     """Whether this process is among those that the keyboard of a terminal speaks to."""
+    if sys.platform == "win32":
+        return True
     try:
         terminal = os.open("/dev/tty", os.O_RDONLY)
     except OSError:

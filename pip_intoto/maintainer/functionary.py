@@ -71,6 +71,7 @@ class Functionary:
 
     def __post_init__(self) -> None:
         check_step_name(Node(self.name, "--step-name"))
+        _check_words([self.name])
 
     def carry_out(
         self,
@@ -88,6 +89,7 @@ class Functionary:
 
         When the command fails, there is no link, unless ``even_failed``. Raises CommandError.
         """
+        _check_words(command)
         path = _prepared(directory) / authoring.link_name(self.name, self.signer.keyid)
         before = self._recorded("materials", materials)
         outcome = None
@@ -227,6 +229,19 @@ def _count(artifacts: JsonValue) -> int:
 
 def _opaque(value: JsonValue) -> JsonObject:
     return value if isinstance(value, dict) else {}
+
+
+def _check_words(words: Iterable[str]) -> None:
+    """Refuse what no link can hold, before anything is done that a link should report."""
+    for word in words:
+        try:
+            word.encode("utf-8")
+        except UnicodeEncodeError:
+            raise CommandError(
+                "no link can hold the name of the step, or a word of the command",
+                expected="text in UTF-8",
+                found=shown(word),
+            ) from None
 
 
 def _byproducts(outcome: Outcome | None) -> JsonObject:

@@ -79,6 +79,7 @@ class Listing:
     directories where it tracks others; ``without_git`` says that there was a repository, and no
     git to ask. ``empty`` are the paths that were named for nothing; ``strange`` is what is neither
     file nor folder: pipes, devices, links that lead nowhere or to a folder that they lie in.
+    ``excluded`` are files that git tracks, and that the patterns leave out.
     """
 
     def __init__(self, selection: Selection) -> None:
@@ -87,6 +88,7 @@ class Listing:
         self.without_git = False
         self.empty: list[str] = []
         self.strange: list[str] = []
+        self.excluded: list[str] = []
         self._base = selection.base
         self._strip = selection.strip
         self._excludes = selection.exclusion
@@ -99,15 +101,17 @@ class Listing:
         """Find what one path stands for. Raises as :meth:`Selection.find` does."""
         scheme = _FILE if named.startswith(_FILE) else ""
         path = os.path.normpath(named[len(scheme) :])
-        before = len(self.files)
+        found = False
         if not self._excludes(_slashed(path)):
             try:
                 mode = os.stat(self._where(path)).st_mode
                 if stat.S_ISDIR(mode):
                     for below in self._directory(path, ()):
                         self._take(scheme, below)
+                        found = True
                 elif stat.S_ISREG(mode):
                     self._take(scheme, path)
+                    found = True
                 else:
                     raise CommandError(f"{shown(named)} is neither a file nor a directory")
             except OSError as error:
@@ -118,7 +122,7 @@ class Listing:
                     if named.startswith(_OTHER_SCHEMES)
                     else "Name what is there, and can be read: nothing is left out in silence.",
                 ) from None
-        if len(self.files) == before:
+        if not found:
             self.empty.append(named)
 
     def check(self) -> None:
@@ -149,16 +153,10 @@ class Listing:
         ``departed`` are the real paths of the folders with the links that led here.
         """
         names = None if self._all_files else self._tracked(path)
-        if not names:
-            yield from self._walk(path, None, departed)
-            return
-        missing = set(names)
-        yield from self._walk(path, missing, departed)
-        # Nearly always these were deleted, or not checked out. Else the file system spells their
-        # names otherwise than git does.
-        for name in sorted(missing):
-            if self._is_there(path, name):
-                yield _below(path, name)
+        if names:
+            yield from self._only(path, set(names), departed)
+        else:
+            yield from self._everything(path, departed)
 
     def _tracked(self, path: str) -> list[str] | None:
         directory = os.path.realpath(self._where(path))
@@ -168,39 +166,78 @@ class Listing:
         self.without_git |= names is None
         return names
 
-    def _walk(self, path: str, wanted: set[str] | None, departed: tuple[str, ...]) -> Iterator[str]:
-        """Yield the files below ``path``, only ``wanted`` ones if there is a choice.
-
-        What was met is taken out of ``wanted``.
-        """
-        begin = len(_below(path, ""))
+    def _everything(self, path: str, departed: tuple[str, ...]) -> Iterator[str]:
+        """Yield all files below ``path``."""
         pending = [path]
         while pending:
             folder = pending.pop()
-            prefix = _below(folder, "")
-            with os.scandir(self._where(folder)) as entries:
-                for entry in entries:
-                    below = prefix + entry.name
-                    if self._excludes(_slashed(below)):
-                        continue
-                    self._count()
-                    is_tracked = wanted is not None and _slashed(below[begin:]) in wanted
-                    if wanted is not None and is_tracked:
-                        wanted.discard(_slashed(below[begin:]))
-                    if entry.is_dir(follow_symlinks=False):
-                        if is_tracked:
-                            # A submodule that is not checked out, or a repository that is none.
-                            yield from self._directory(below, departed)
-                        else:
-                            pending.append(below)
-                    elif not (wanted is None or is_tracked or self._is_asked_for(below)):
-                        self.untracked += 1
-                    elif entry.is_symlink():
-                        yield from self._link(below, folder, departed)
-                    elif entry.is_file(follow_symlinks=False):
-                        yield below
+            for below, entry in self._entries_of(folder):
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(below)
+                else:
+                    yield from self._file(below, entry, folder, departed)
+            if self._entries > self._limits.entries:
+                raise CommandError(
+                    "there are too many files",
+                    expected=f"at most {self._limits.entries} files and folders to look at",
+                    advice="Name the directories that the step uses or makes.",
+                )
+
+    def _only(self, path: str, wanted: set[str], departed: tuple[str, ...]) -> Iterator[str]:
+        """Yield the files below ``path`` that git tracks, and count the others.
+
+        ``wanted`` are their names relative to ``path``, with ``/``.
+        """
+        begin = len(_below(path, ""))
+        pending = [path]
+        while pending and self._entries <= self._limits.entries:
+            folder = pending.pop()
+            try:
+                entries = list(self._entries_of(folder))
+            except OSError:
+                # Nothing may be tracked in it. If something is, it is looked for once more below.
+                continue
+            for below, entry in entries:
+                name = _slashed(below[begin:])
+                is_folder = entry.is_dir(follow_symlinks=False)
+                if name in wanted:
+                    wanted.discard(name)
+                    if is_folder:
+                        # A submodule that is not checked out, or a repository that is none.
+                        yield from self._directory(below, departed)
                     else:
-                        self.strange.append(below)
+                        yield from self._file(below, entry, folder, departed)
+                elif is_folder:
+                    pending.append(below)
+                elif self._regardless and self._named(below) in self._regardless:
+                    yield from self._file(below, entry, folder, departed)
+                else:
+                    self.untracked += 1
+        # Nearly always these were deleted, or not checked out. Else the file system spells their
+        # names otherwise than git does, or they cannot be reached, which is an error.
+        for name in sorted(wanted):
+            if self._is_there(path, name):
+                yield _below(path, name)
+
+    def _entries_of(self, folder: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        """Yield what lies in a folder and is not left out, with its path."""
+        prefix = _below(folder, "")
+        with os.scandir(self._where(folder)) as entries:
+            for entry in entries:
+                below = prefix + entry.name
+                if not self._excludes(_slashed(below)):
+                    self._entries += 1
+                    yield below, entry
+
+    def _file(
+        self, path: str, entry: os.DirEntry[str], folder: str, departed: tuple[str, ...]
+    ) -> Iterator[str]:
+        if entry.is_symlink():
+            yield from self._link(path, folder, departed)
+        elif entry.is_file(follow_symlinks=False):
+            yield path
+        else:
+            self.strange.append(path)
 
     def _link(self, link: str, folder: str, departed: tuple[str, ...]) -> Iterator[str]:
         where = self._where(link)
@@ -221,28 +258,23 @@ class Listing:
         where = self._where(path)
         below = path
         for segment in name.split("/"):
-            below = _below(below, segment)
-            if os.path.islink(where) or self._excludes(_slashed(below)):
+            if below != path and os.path.islink(where):
+                # What is behind a link in the place of a folder is not what git tracks.
                 return False
+            below = _below(below, segment)
             where = os.path.join(where, segment)
-        return os.path.isfile(where)
+            if self._excludes(_slashed(below)):
+                self.excluded.append(_below(path, name))
+                return False
+        try:
+            return stat.S_ISREG(os.stat(where).st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
     # --- names ------------------------------------------------------------------------------
 
     def _where(self, path: str) -> str:
         return os.path.join(self._base, path) if self._base else path
-
-    def _count(self) -> None:
-        self._entries += 1
-        if self._entries > self._limits.entries:
-            raise CommandError(
-                "there are too many files",
-                expected=f"at most {self._limits.entries} files and folders to look at",
-                advice="Name the directories that the step uses or makes.",
-            )
-
-    def _is_asked_for(self, path: str) -> bool:
-        return bool(self._regardless) and self._named(path) in self._regardless
 
     def _named(self, path: str) -> str:
         name = _slashed(path)

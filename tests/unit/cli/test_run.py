@@ -98,6 +98,14 @@ def test_N3_a_step_name_cannot_leave_the_directory(name: str, capsys: Captured) 
     assert sorted(path.name for path in Path().iterdir()) == ["src"]
 
 
+@POSIX
+def test_J5_words_that_are_no_text_are_refused_before_the_command_runs(capsys: Captured) -> None:
+    assert run("-p", "src", "--", "touch", "ran", "\udcff") == 2
+    assert r"'\udcff'" in capsys.readouterr().err
+    assert not Path("ran").exists()
+    assert main(["run", "-n", "a\udcff", "--signing-key", "../key.pem", "-x"]) == 2
+
+
 def test_the_directory_of_links_is_made() -> None:
     assert run("-p", "src", "-x", "-d", "new/links") == 0
     assert list(link(f"new/links/{LINK}").products) == ["src/a.py"]
@@ -227,6 +235,15 @@ def test_what_git_does_not_track_is_told_in_one_line(here: Path, capsys: Capture
     assert len(said) == 2
     assert run("-m", "src", "-x", "--all-files") == 0
     assert list(link().materials) == ["src/a.py", "src/junk"]
+
+
+def test_tracked_files_that_the_default_leaves_out_are_told(here: Path, capsys: Captured) -> None:
+    Repository(here).track("src/x.linker.py")
+    assert run("-m", "src", "-x") == 0
+    assert capsys.readouterr().err.startswith(
+        "materials: left out 1 file that git tracks, and --exclude or its default fits:"
+        " 'src/x.linker.py'\n"
+    )
 
 
 def test_quiet_says_nothing_but_warnings(here: Path, capsys: Captured) -> None:

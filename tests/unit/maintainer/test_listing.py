@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from dataclasses import replace
@@ -17,7 +18,7 @@ from pip_intoto.maintainer.listing import Selection
 from tests.unit.maintainer.repositories import Repository, write
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="names and pipes as POSIX has them")
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="names that are no UTF-8")
@@ -66,6 +67,7 @@ def test_however_a_path_is_spelled_names_are_normal(here: Path, path: str) -> No
 def test_what_is_named_twice_is_found_once(here: Path) -> None:
     write(here / "src" / "a.py")
     assert names("src", "src/a.py", "src", strip=("src/",)) == ["a.py"]
+    assert not Selection().find(["src", "src/a.py", "src"]).empty
 
 
 def test_a_base_path_is_no_part_of_names(here: Path, tmp_path: Path) -> None:
@@ -316,6 +318,45 @@ def test_patterns_apply_to_what_git_tracks_too(here: Path) -> None:
     Repository(here).track("src/a.py", "src/a.pyc", "src/x/b.py")
     assert names("src") == ["src/a.py", "src/x/b.py"]
     assert names("src", exclude=["x"]) == ["src/a.py", "src/a.pyc"]
+
+
+def test_tracked_files_that_patterns_leave_out_are_told(here: Path) -> None:
+    Repository(here).track("src/a.py", "src/x.linker.py", "src/old/y.pyc")
+    write(here / "src" / "junk.pyc")
+    listing = Selection().find(["src"])
+    assert list(listing.files) == ["src/a.py"]
+    assert listing.excluded == ["src/old/y.pyc", "src/x.linker.py"]
+    assert listing.untracked == 0
+
+
+def test_what_is_not_tracked_need_not_be_readable(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Repository(here).track("src/a.py", "closed/b.py")
+    write(here / "data" / "private")
+    really = os.scandir
+
+    def scandir(path: str) -> Iterator[os.DirEntry[str]]:
+        if Path(path).name in {"data", "closed"}:
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return really(path)
+
+    # (Root may read everything.)
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert names("src", ".") == ["closed/b.py", "src/a.py"]
+    with pytest.raises(CommandError, match="'(data|closed)' cannot be recorded: Permission"):
+        names(".", all_files=True)
+
+
+def test_many_other_files_do_not_keep_the_tracked_ones_from_being_recorded(here: Path) -> None:
+    Repository(here).track("deep/down/a.py")
+    for number in range(20):
+        write(here / f"{number}" / "junk")
+    listing = Selection(limits=replace(LOCAL, entries=5)).find(["."])
+    assert list(listing.files) == ["deep/down/a.py"]
+    (here / "link").symlink_to(".")
+    listing = Selection(limits=replace(LOCAL, entries=1)).find(["link"])
+    assert list(listing.files) == ["link/deep/down/a.py"]
 
 
 def test_submodules_are_part_of_the_source(here: Path, tmp_path: Path) -> None:
