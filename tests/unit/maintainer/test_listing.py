@@ -344,7 +344,7 @@ def test_what_is_not_tracked_need_not_be_readable(
     # (Root may read everything.)
     monkeypatch.setattr(os, "scandir", scandir)
     assert names("src", ".") == ["closed/b.py", "src/a.py"]
-    with pytest.raises(CommandError, match="'(data|closed)' cannot be recorded: Permission"):
+    with pytest.raises(CommandError, match=r"'(data|closed)' cannot be recorded: Permission"):
         names(".", all_files=True)
 
 
