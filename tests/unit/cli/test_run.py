@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -111,6 +112,11 @@ def test_the_directory_of_links_is_made() -> None:
     assert list(link(f"new/links/{LINK}").products) == ["src/a.py"]
 
 
+def test_a_directory_that_cannot_be_made_is_an_error(capsys: Captured) -> None:
+    assert run("-p", "src", "-d", "src/a.py/links", "--", "no-such-program") == 2
+    assert "links cannot be made" in capsys.readouterr().err
+
+
 def test_a_link_is_written_in_place_of_an_earlier_one() -> None:
     assert run("-p", "src", "-x") == 0
     write(Path("src/b.py"))
@@ -154,7 +160,11 @@ def test_nothing_is_read_from_the_working_directory_or_the_environment(
 @POSIX
 @pytest.mark.parametrize(
     ("script", "status", "said"),
-    [("exit 3", 3, "exit status 3"), ("kill -9 $$", 137, "signal SIGKILL")],
+    [
+        ("exit 3", 3, "exit status 3"),
+        ("kill -9 $$", 137, "signal SIGKILL"),
+        ("kill -40 $$", 168, "signal 40"),
+    ],
 )
 def test_a_command_that_fails_leaves_no_link(
     script: str, status: int, said: str, capfd: Captured
@@ -209,6 +219,14 @@ def test_a_command_that_says_too_much_is_cut_short() -> None:
     limits = replace(LOCAL, recorded_output=10)
     outcome = execute(["seq", "1", "1000"], keep_streams=True, seconds=None, limits=limits)
     assert outcome == Outcome(status=0, stdout="1\n2\n3\n4\n5\n", stderr="", shortened=True)
+
+
+@POSIX
+def test_commands_may_be_run_by_other_threads() -> None:
+    # Only the main thread may keep signals.
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(execute, ["true"], keep_streams=False, seconds=None, limits=LOCAL)
+        assert done.result() == Outcome(status=0)
 
 
 @POSIX
@@ -348,6 +366,22 @@ def test_N4_what_was_begun_is_about_the_step_that_is_finished(capsys: Captured) 
     assert record("stop", "-p", "src") == 2
     assert "is about another step" in capsys.readouterr().err
     assert not Path(LINK).exists()
+
+
+def test_a_link_that_is_finished_though_its_beginning_stays_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    assert record("start", "-m", "src") == 0
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        assert record("stop", "-p", "src", "-d", "links") == 2
+    said = capsys.readouterr().err
+    assert f"{Path('links', LINK)} is written, but {UNFINISHED} cannot be removed" in said
+    assert list(link(f"links/{LINK}").products) == ["src/a.py"]
 
 
 def test_what_cannot_be_read_is_not_finished(capsys: Captured) -> None:

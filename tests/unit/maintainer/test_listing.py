@@ -198,6 +198,9 @@ def test_there_may_not_be_more_than_a_link_holds(here: Path) -> None:
     with pytest.raises(CommandError, match="too many files"):
         Selection(limits=replace(LOCAL, entries=2)).find(["."])
     assert len(Selection(limits=replace(LOCAL, artifacts=3, entries=3)).find(["."]).files) == 3
+    Repository(here).track()
+    with pytest.raises(CommandError, match="git tracks too much"):
+        Selection(limits=replace(LOCAL, artifacts=2)).find(["."])
 
 
 # --- links and what is no file ---------------------------------------------------------------
