@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pip_intoto.cli import BLOCKED, recording
 from pip_intoto.cli.progress import progress_for
 from pip_intoto.cli.terminal import Terminal, Tone
+from pip_intoto.errors import NothingVerified
 from pip_intoto.maintainer.documents import load_link
 from pip_intoto.maintainer.matching import mismatch
 from pip_intoto.maintainer.recording import digests_of
@@ -40,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
     selection = replace(recording.selection_of(args), regardless=link.products.keys())
     listing = selection.find(args.paths or ["."])
     recording.tell_of(terminal, "files", listing)
+    if not listing.files and not link.products:
+        raise NothingVerified(f"{args.link} has no products, and there is no file to compare")
     found = digests_of(listing.files, label="comparing", progress=progress_for(terminal))
     wrong = mismatch(link.products, found)
     if not args.quiet:

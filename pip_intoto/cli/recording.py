@@ -123,6 +123,7 @@ def functionary_of(args: argparse.Namespace, terminal: Terminal) -> Functionary:
 
 def tell_of(terminal: Terminal, side: str, listing: Listing) -> None:
     """Say what was passed over, in one line each."""
+    terminal.detail(f"{side}: {counted(len(listing.files), 'file')}")
     if listing.untracked:
         terminal.tell(
             f"{side}: left out {counted(listing.untracked, 'file')} that git does not track"

@@ -432,3 +432,15 @@ def test_products_that_git_does_not_track_are_compared_too(here: Path, capsys: C
     write(here / "dist" / "demo.whl", "other")
     assert main(["match-products", "-l", LINK]) == 1
     assert "digests differ: dist/demo.whl" in capsys.readouterr().out
+
+
+def test_nothing_that_matches_nothing_is_no_success(capsys: Captured) -> None:
+    assert run("-q", "-x") == 0
+    Path("empty").mkdir()
+    assert main(["match-products", "-l", LINK, "-p", "empty"]) == 2
+    assert "no file to compare" in capsys.readouterr().err
+
+
+def test_verbose_says_how_much_there_is(capsys: Captured) -> None:
+    assert run("-v", "-m", "src", "-x") == 0
+    assert capsys.readouterr().err.startswith("materials: 1 file\nproducts: 0 files\n")
