@@ -43,6 +43,7 @@ HOOKS = {
 }
 _BOOT = "pip_intoto_boot.py"
 _GATE = "pip_intoto_gate"
+_WHOSE = "Run this as the user who owns the environment, or use a virtual environment."
 _VERSION = re.compile(r'^VERSION = "([^"]+)"$', re.MULTILINE)
 
 
@@ -293,7 +294,7 @@ def _differs(packages: Path) -> bool:
 
 
 def _write(path: Path, content: str) -> None:
-    replace(path, content.encode(), mode=0o644)
+    replace(path, content.encode(), mode=0o644, advice=_WHOSE)
 
 
 def _remove_directory(path: Path) -> None:
@@ -340,5 +341,5 @@ def _writing(packages: Path) -> Iterator[None]:
         raise CommandError(
             f"{error.filename or packages} cannot be written: {error.strerror or error}",
             expected=f"a site-packages that you may write ({packages})",
-            advice="Run this as the user who owns the environment, or use a virtual environment.",
+            advice=_WHOSE,
         ) from None

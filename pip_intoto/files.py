@@ -6,6 +6,7 @@ name in one step. When that fails, what stood there stands there still.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -27,6 +28,8 @@ PRIVATE = 0o600
 #: Bytes that are copied at once.
 _CHUNK = 256 * 1024
 _CREATE: int = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+#: What to say of a file that could not be written, to whoever has no better advice.
+_AS_BEFORE = "What stood there before stands there still."
 
 
 def read(path: Path, at_most: int) -> bytes:
@@ -48,13 +51,13 @@ def check_free(path: Path) -> None:
             raise FileExistsError
 
 
-def write_new(path: Path, content: bytes, *, mode: int = OPEN) -> None:
+def write_new(path: Path, content: bytes, *, mode: int = OPEN, advice: str = _AS_BEFORE) -> None:
     """Write a file that is not there yet. Raises CommandError, and leaves nothing behind.
 
     Whoever creates a file of the same name in the meantime keeps it.
     """
     check_free(path)
-    with _explained(path), _beside(path, content, mode) as written:
+    with _explained(path, advice), _beside(path, content, mode) as written:
         try:
             # Unlike a rename, a second name is refused where one exists.
             os.link(written, path)
@@ -70,12 +73,14 @@ def write_new(path: Path, content: bytes, *, mode: int = OPEN) -> None:
                 raise
 
 
-def replace(path: Path, content: bytes, *, mode: int | None = None) -> None:
+def replace(
+    path: Path, content: bytes, *, mode: int | None = None, advice: str = _AS_BEFORE
+) -> None:
     """Put ``content`` in the place of what is there, through a link if it is one.
 
     ``mode`` defaults to the one that the file has, else to :data:`OPEN`. Raises CommandError.
     """
-    with _explained(path):
+    with _explained(path, advice):
         target = Path(os.path.realpath(path))
         present = _mode_of(target)
         wanted = present if mode is None else mode
@@ -132,12 +137,12 @@ def _mode_of(path: Path) -> int | None:
         return None
     if not stat.S_ISREG(mode):
         # A device would no longer be one; root could take /dev/null away from everybody.
-        raise CommandError(f"{path} is no file, and is not replaced by one")
+        raise OSError(errno.EINVAL, "it is no file, and is not replaced by one")
     return stat.S_IMODE(mode)
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explained(path: Path, advice: str = _AS_BEFORE) -> Iterator[None]:
     try:
         yield
     except FileExistsError:
@@ -149,5 +154,5 @@ def _explained(path: Path) -> Iterator[None]:
     except OSError as error:
         raise CommandError(
             f"{path} cannot be written: {error.strerror or error}",
-            advice="What stood there before stands there still.",
+            advice=advice,
         ) from None

@@ -11,8 +11,8 @@ from pip_intoto import files
 from pip_intoto.cli.terminal import Terminal
 from pip_intoto.errors import CommandError
 from pip_intoto.limits import DEFAULT
-from pip_intoto.maintainer import bundling, evidence_files
 from pip_intoto.maintainer.authoring import BUNDLE_SUFFIX, DIRECTORY_SUFFIX, ROOT_LAYOUT
+from pip_intoto.maintainer.evidence import bundling, evidence_files
 from pip_intoto.verification.wording import counted
 from pip_intoto.verifier.local import distribution_of
 from pip_intoto.verifier.naming import subject_of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pip_intoto.errors import EvidenceError
-    from pip_intoto.maintainer.bundling import Gathered, Paper, Placed
+    from pip_intoto.maintainer.evidence.bundling import Gathered, Paper, Placed
 
 HELP = "put the layout and its links into one file beside each release"
 EXAMPLES = """

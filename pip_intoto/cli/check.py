@@ -16,9 +16,9 @@ from pip_intoto.cli.targets import Pinned, expand
 from pip_intoto.cli.terminal import Terminal, Tone
 from pip_intoto.errors import CommandError, EvidenceError, NothingVerified
 from pip_intoto.limits import DEFAULT, LOCAL
-from pip_intoto.maintainer import evidence_files, publishing
 from pip_intoto.maintainer.authoring import BUNDLE_SUFFIX
-from pip_intoto.maintainer.publishing import Announcement, OwnerKey
+from pip_intoto.maintainer.evidence import evidence_files, publishing
+from pip_intoto.maintainer.evidence.publishing import Announcement, OwnerKey
 from pip_intoto.metadata.envelope import read_payload
 from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.layout import Layout
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pip_intoto.distribution import Distribution
-    from pip_intoto.maintainer.bundling import Paper
+    from pip_intoto.maintainer.evidence.bundling import Paper
     from pip_intoto.policy.model import NamedKey, Policy, ProjectRule
     from pip_intoto.verdict import Verdict
 
@@ -224,7 +224,7 @@ def _consumer(args: argparse.Namespace, names: Iterable[str]) -> _Consumer:
     if args.keys:
         return _derived(names, args.keys, (), args.threshold)
     # Imported here because most of it is about writing layouts.
-    from pip_intoto.maintainer.layout_source import load_source
+    from pip_intoto.maintainer.layouts.layout_source import load_source
 
     if not Path(_SOURCE).is_file():
         raise CommandError(

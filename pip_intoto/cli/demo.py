@@ -32,7 +32,8 @@ from pip_intoto.cli.terminal import Terminal, Tone
 from pip_intoto.environments import find_environment
 from pip_intoto.errors import CommandError
 from pip_intoto.limits import DEFAULT
-from pip_intoto.maintainer import authoring, signing
+from pip_intoto.maintainer import authoring
+from pip_intoto.maintainer.keys import signing
 from pip_intoto_gate.location import candidates
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pip_intoto.environments import Environment
-    from pip_intoto.maintainer.signing import SigningKey
+    from pip_intoto.maintainer.keys.signing import SigningKey
 
 HELP = "tell the whole story, offline, in a temporary directory"
 EXAMPLES = """

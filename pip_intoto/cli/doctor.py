@@ -24,7 +24,8 @@ from pip_intoto.cli.enable import add_python
 from pip_intoto.cli.terminal import Terminal, Tone, printable
 from pip_intoto.environments import find_environment
 from pip_intoto.errors import CommandError, PipIntotoError
-from pip_intoto.maintainer import authoring, signing
+from pip_intoto.maintainer import authoring
+from pip_intoto.maintainer.keys import signing
 from pip_intoto.policy.file import load_policy
 from pip_intoto_gate.location import PolicyUnusable, candidates, locate
 from pip_intoto_gate.settings import MARKER

@@ -13,8 +13,8 @@ from pip_intoto.artifacts.hashing import sha256_file
 from pip_intoto.cli.terminal import Terminal
 from pip_intoto.errors import CommandError, EvidenceError, NothingVerified
 from pip_intoto.limits import LOCAL
-from pip_intoto.maintainer import evidence_files, static_index
-from pip_intoto.maintainer.static_index import FILES, METADATA_SUFFIX, Entry
+from pip_intoto.maintainer.evidence import evidence_files, static_index
+from pip_intoto.maintainer.evidence.static_index import FILES, METADATA_SUFFIX, Entry
 from pip_intoto.metadata import strict_json
 from pip_intoto.metadata.node import Node
 from pip_intoto.sources.finding import is_plain

@@ -14,17 +14,17 @@ from pip_intoto.cli.progress import progress_for
 from pip_intoto.cli.terminal import Terminal, Tone
 from pip_intoto.errors import CommandError, UnusableKey
 from pip_intoto.limits import DEFAULT
-from pip_intoto.maintainer import starting, trial
-from pip_intoto.maintainer.layout_source import DEFAULT_NAME
-from pip_intoto.maintainer.members import Origin
-from pip_intoto.maintainer.starting import Key, Start
+from pip_intoto.maintainer.layouts.layout_source import DEFAULT_NAME
+from pip_intoto.maintainer.projects import starting, trial
+from pip_intoto.maintainer.projects.members import Origin
+from pip_intoto.maintainer.projects.starting import Key, Start
 from pip_intoto.metadata.keys import identity, load_public
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection, Iterable, Sequence
 
-    from pip_intoto.maintainer.trial import Examined, Trial
+    from pip_intoto.maintainer.projects.trial import Examined, Trial
 
 HELP = "look at a Python project, and write the source of its layout"
 EXAMPLES = """

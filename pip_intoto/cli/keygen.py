@@ -11,8 +11,8 @@ from pip_intoto.cli.signers import Secrets, add_gpg_home, add_password_options, 
 from pip_intoto.cli.terminal import Terminal
 from pip_intoto.errors import CommandError
 from pip_intoto.limits import DEFAULT
-from pip_intoto.maintainer import key_files, signing
-from pip_intoto.maintainer.signing import KeyType
+from pip_intoto.maintainer.keys import key_files, signing
+from pip_intoto.maintainer.keys.signing import KeyType
 from pip_intoto.metadata.keys import identity, load_public
 
 if TYPE_CHECKING:
@@ -144,8 +144,8 @@ def _refuse_what_makes_keys(args: argparse.Namespace) -> None:
 
 def _public_part(args: argparse.Namespace) -> bytes:
     # Imported here for start-up time: who makes a new key needs neither.
-    from pip_intoto.maintainer.openpgp_signers import OpenPGPSigner
-    from pip_intoto.maintainer.signers import open_signer
+    from pip_intoto.maintainer.keys.openpgp_signers import OpenPGPSigner
+    from pip_intoto.maintainer.keys.signers import open_signer
 
     if args.gpg is not None:
         return OpenPGPSigner(args.gpg, args.gpg_home).exported()

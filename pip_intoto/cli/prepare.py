@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pip_intoto.cli.progress import progress_for
 from pip_intoto.cli.terminal import Terminal
-from pip_intoto.maintainer import prepared
+from pip_intoto.maintainer.projects import prepared
 
 if TYPE_CHECKING:
     import argparse

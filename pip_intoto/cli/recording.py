@@ -9,17 +9,17 @@ from pip_intoto.cli.progress import progress_for
 from pip_intoto.cli.signers import signer_of
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer.authoring import Envelope
-from pip_intoto.maintainer.exclusion import USUAL, Exclusion
-from pip_intoto.maintainer.functionary import Functionary
-from pip_intoto.maintainer.listing import Selection
+from pip_intoto.maintainer.steps.exclusion import USUAL, Exclusion
+from pip_intoto.maintainer.steps.functionary import Functionary
+from pip_intoto.maintainer.steps.listing import Selection
 from pip_intoto.metadata.node import shown
 
 if TYPE_CHECKING:
     import argparse
 
     from pip_intoto.cli.terminal import Terminal
-    from pip_intoto.maintainer.functionary import Report
-    from pip_intoto.maintainer.listing import Listing
+    from pip_intoto.maintainer.steps.functionary import Report
+    from pip_intoto.maintainer.steps.listing import Listing
 
 _SHOWN = 3
 

@@ -11,8 +11,9 @@ from pip_intoto.cli import BLOCKED
 from pip_intoto.cli.signers import Secrets, add_gpg_home, add_password_options
 from pip_intoto.cli.terminal import Terminal, Tone
 from pip_intoto.errors import CommandError
-from pip_intoto.maintainer import documents, key_files
-from pip_intoto.maintainer.signers import open_signer, scheme_of
+from pip_intoto.maintainer import documents
+from pip_intoto.maintainer.keys import key_files
+from pip_intoto.maintainer.keys.signers import open_signer, scheme_of
 from pip_intoto.metadata.layout import Layout
 from pip_intoto.metadata.names import check_step_name, link_filename
 from pip_intoto.metadata.node import Node
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pip_intoto.maintainer.documents import SignedDocument
-    from pip_intoto.maintainer.signing import Signer
+    from pip_intoto.maintainer.keys.signing import Signer
     from pip_intoto.metadata.keys import PublicKey
 
 HELP = "sign a layout or a link, or verify its signatures"
@@ -145,7 +146,7 @@ def _signers(args: argparse.Namespace) -> list[Signer]:
     signers = [open_signer(reference, secrets) for reference in args.keys]
     if args.gpg is not None:
         # Imported here for start-up time: most keys are not OpenPGP keys.
-        from pip_intoto.maintainer.openpgp_signers import OpenPGPSigner
+        from pip_intoto.maintainer.keys.openpgp_signers import OpenPGPSigner
 
         signers += [OpenPGPSigner(user, args.gpg_home) for user in args.gpg or [""]]
     return signers

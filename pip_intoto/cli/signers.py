@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from pip_intoto import files
 from pip_intoto.errors import CommandError
 from pip_intoto.limits import DEFAULT
-from pip_intoto.maintainer.signers import open_signer
+from pip_intoto.maintainer.keys.signers import open_signer
 
 if TYPE_CHECKING:
     import argparse
 
-    from pip_intoto.maintainer.signing import Signer
+    from pip_intoto.maintainer.keys.signing import Signer
 
 
 def add_signer_options(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +73,7 @@ def signers_of(args: argparse.Namespace) -> tuple[Signer, ...]:
     signers = [open_signer(reference, secrets) for reference in args.signing_keys]
     if args.gpg:
         # Imported here for start-up time: most keys are not OpenPGP keys.
-        from pip_intoto.maintainer.openpgp_signers import OpenPGPSigner
+        from pip_intoto.maintainer.keys.openpgp_signers import OpenPGPSigner
 
         signers += [OpenPGPSigner(user, args.gpg_home) for user in args.gpg]
     if not signers:

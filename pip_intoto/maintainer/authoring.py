@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from pip_intoto.maintainer.signing import Signer
+    from pip_intoto.maintainer.keys.signing import Signer
     from pip_intoto.metadata.strict_json import JsonValue
 
 JsonObject: TypeAlias = "dict[str, JsonValue]"

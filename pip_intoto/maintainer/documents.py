@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from pip_intoto.limits import Limits
     from pip_intoto.maintainer.authoring import JsonObject
-    from pip_intoto.maintainer.signing import Signer
+    from pip_intoto.maintainer.keys.signing import Signer
     from pip_intoto.metadata.envelope import Envelope
     from pip_intoto.metadata.strict_json import JsonValue
 

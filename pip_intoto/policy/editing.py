@@ -43,6 +43,7 @@ _PEM = re.compile(r"-----BEGIN [A-Z0-9 ]+-----[A-Za-z0-9+/=\s]*-----END [A-Z0-9 
 #: Directory in which keys lie, beside the policy.
 _KEYS = "keys"
 _FILE_MODE = 0o644
+_ELSEWHERE = "Choose another place with --policy, or write as a user who may."
 _DIRECTORY_MODE = 0o755
 
 
@@ -265,10 +266,10 @@ class Draft:
             written: list[Path] = []
             try:
                 for path, content in self.unwritten.items():
-                    files.write_new(path, content, mode=_FILE_MODE)
+                    files.write_new(path, content, mode=_FILE_MODE, advice=_ELSEWHERE)
                     written.append(path)
                 mode = _FILE_MODE if self.original is None else None
-                files.replace(self.path, self.text.encode(), mode=mode)
+                files.replace(self.path, self.text.encode(), mode=mode, advice=_ELSEWHERE)
             except BaseException:
                 for path in written:
                     with contextlib.suppress(OSError):
@@ -479,7 +480,7 @@ def _explained(path: Path) -> Iterator[None]:
     except OSError as error:
         raise CommandError(
             f"{error.filename or path} cannot be written: {error.strerror or error}",
-            advice="Choose another place with --policy, or write as a user who may.",
+            advice=_ELSEWHERE,
         ) from None
 
 

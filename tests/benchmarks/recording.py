@@ -10,8 +10,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from pip_intoto.maintainer import signing
-from pip_intoto.maintainer.recording import digests_of
+from pip_intoto.maintainer.keys import signing
+from pip_intoto.maintainer.steps.recording import digests_of
 from tests.benchmarks.comparing import Aim, interleaved, timed
 from tests.integration.interpreters import ROOT
 from tests.unit.maintainer.repositories import Repository

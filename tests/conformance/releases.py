@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pip_intoto.maintainer.authoring import JsonObject
-    from pip_intoto.maintainer.signing import SigningKey
+    from pip_intoto.maintainer.keys.signing import SigningKey
 
 
 def layout(*steps: JsonObject, **changes: object) -> JsonObject:

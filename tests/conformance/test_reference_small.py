@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pip_intoto.maintainer.authoring import JsonObject
-    from pip_intoto.maintainer.signing import SigningKey
+    from pip_intoto.maintainer.keys.signing import SigningKey
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 Artifacts = dict[str, dict[str, str]]

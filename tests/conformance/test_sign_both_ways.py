@@ -13,9 +13,10 @@ import pytest
 from fixtures import gnupg, softhsm
 from pip_intoto import gnupg as gpg
 from pip_intoto.cli import main
-from pip_intoto.maintainer import authoring, documents, key_files, signing
+from pip_intoto.maintainer import authoring, documents
 from pip_intoto.maintainer.authoring import Envelope
-from pip_intoto.maintainer.signing import SIZES, KeyType
+from pip_intoto.maintainer.keys import key_files, signing
+from pip_intoto.maintainer.keys.signing import SIZES, KeyType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -25,18 +25,19 @@ from securesystemslib.signer import SSlibKey
 
 from fixtures import gnupg
 from pip_intoto.errors import CommandError
-from pip_intoto.maintainer import documents, signing
-from pip_intoto.maintainer.exclusion import USUAL, Exclusion
-from pip_intoto.maintainer.listing import Selection
-from pip_intoto.maintainer.recording import digests_of
-from pip_intoto.maintainer.signing import KeyType
+from pip_intoto.maintainer import documents
+from pip_intoto.maintainer.keys import signing
+from pip_intoto.maintainer.keys.signing import KeyType
+from pip_intoto.maintainer.steps.exclusion import USUAL, Exclusion
+from pip_intoto.maintainer.steps.listing import Selection
+from pip_intoto.maintainer.steps.recording import digests_of
 from pip_intoto.verification.signatures import Keyring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pip_intoto.maintainer.authoring import JsonObject
-    from pip_intoto.maintainer.signing import SigningKey
+    from pip_intoto.maintainer.keys.signing import SigningKey
 
 #: Those that in-toto reads.
 _TYPES = [KeyType.ED25519, KeyType.ECDSA, KeyType.RSA]

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
-from pip_intoto.maintainer import authoring, signing
+from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
-from pip_intoto.maintainer.signing import KeyType
+from pip_intoto.maintainer.keys import signing
+from pip_intoto.maintainer.keys.signing import KeyType
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 
 from fixtures.keys import key
-from pip_intoto.maintainer import layout_source
-from pip_intoto.maintainer.lint import lint
-from pip_intoto.maintainer.owners import Owners
+from pip_intoto.maintainer.layouts import layout_source
+from pip_intoto.maintainer.layouts.lint import lint
+from pip_intoto.maintainer.layouts.owners import Owners
 from pip_intoto.policy import vocabulary
 from pip_intoto.policy.file import load_policy
 

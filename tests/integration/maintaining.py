@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pip_intoto.maintainer import authoring
-from pip_intoto.maintainer.layout_source import compile_layout, load_source
-from pip_intoto.maintainer.signing import load
+from pip_intoto.maintainer.keys.signing import load
+from pip_intoto.maintainer.layouts.layout_source import compile_layout, load_source
 from pip_intoto.verifier import plain
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pip_intoto.errors import CommandError
-from pip_intoto.maintainer import prepared
-from pip_intoto.maintainer.layout_source import load_source
+from pip_intoto.maintainer.layouts.layout_source import load_source
+from pip_intoto.maintainer.projects import prepared
 from tests.integration.maintaining import Desk, altered, write_key
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pip_intoto.maintainer.layout_source import load_source
+from pip_intoto.maintainer.layouts.layout_source import load_source
 from tests.integration.maintaining import Desk, altered, members_of
 from tests.integration.releases import archive_of, needs_registry
 

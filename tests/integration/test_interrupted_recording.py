@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pip_intoto.maintainer import documents, signing
+from pip_intoto.maintainer import documents
+from pip_intoto.maintainer.keys import signing
 from tests.unit import disks
 
 if TYPE_CHECKING:

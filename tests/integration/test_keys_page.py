@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from fixtures import gnupg, softhsm
-from pip_intoto.maintainer import authoring, documents, key_files, signing
+from pip_intoto.maintainer import authoring, documents
+from pip_intoto.maintainer.keys import key_files, signing
 
 ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -19,7 +19,7 @@ import pytest
 from fixtures.keys import key
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
-from pip_intoto.maintainer.layout_source import compile_layout, load_source
+from pip_intoto.maintainer.layouts.layout_source import compile_layout, load_source
 from tests.integration import environments
 from tests.integration.interpreters import ROOT
 from tests.integration.pages import commands

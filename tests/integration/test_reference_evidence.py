@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from in_toto.models.layout import Layout
 
-    from pip_intoto.maintainer.signing import SigningKey
+    from pip_intoto.maintainer.keys.signing import SigningKey
     from tests.integration.environments import Environment
     from tests.integration.loopback import Index
 

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pip_intoto.maintainer.authoring import JsonObject
-    from pip_intoto.maintainer.signing import SigningKey
+    from pip_intoto.maintainer.keys.signing import SigningKey
     from pip_intoto.metadata.bundle import Document
     from pip_intoto.metadata.strict_json import JsonValue
     from pip_intoto.verification.trust import Trust

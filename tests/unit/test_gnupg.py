@@ -17,8 +17,8 @@ from fixtures.keys import key
 from fixtures.make import CHAINS
 from fixtures.openpgp import OpenPGPKey
 from pip_intoto.cli import main
-from pip_intoto.gnupg import export
 from pip_intoto.errors import CommandError, PolicyInvalid
+from pip_intoto.gnupg import export
 from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata.keys import identity, load_public
 from pip_intoto.policy.file import load_policy

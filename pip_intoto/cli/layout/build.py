@@ -14,14 +14,14 @@ from pip_intoto.cli.signers import add_signer_options, signers_of
 from pip_intoto.cli.terminal import Terminal, Tone
 from pip_intoto.errors import CommandError, EvidenceInvalid
 from pip_intoto.maintainer import authoring, documents
-from pip_intoto.maintainer.layout_source import (
+from pip_intoto.maintainer.layouts.layout_source import (
     DEFAULT_NAME,
     compile_layout,
     compiled,
     load_source,
 )
-from pip_intoto.maintainer.lint import Severity, lint
-from pip_intoto.maintainer.owners import Owners, principals_of
+from pip_intoto.maintainer.layouts.lint import Severity, lint
+from pip_intoto.maintainer.layouts.owners import Owners, principals_of
 from pip_intoto.metadata.layout import Layout
 from pip_intoto.verification.wording import counted, short_keyid
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pip_intoto.maintainer.documents import SignedDocument
-    from pip_intoto.maintainer.layout_source import LayoutSource
-    from pip_intoto.maintainer.signing import Signer
+    from pip_intoto.maintainer.keys.signing import Signer
+    from pip_intoto.maintainer.layouts.layout_source import LayoutSource
 
 HELP = "make the layout that a source describes, and sign it"
 EXAMPLES = """

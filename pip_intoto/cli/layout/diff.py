@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from pip_intoto import files
 from pip_intoto.cli.terminal import Line, Terminal, Tone
-from pip_intoto.maintainer.differences import Effect, differences
-from pip_intoto.maintainer.layouts_in import layout_in
+from pip_intoto.maintainer.layouts.differences import Effect, differences
+from pip_intoto.maintainer.layouts.layouts_in import layout_in
 from pip_intoto.sources.addresses import printable
 from pip_intoto.verification.wording import counted
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from pip_intoto.maintainer.differences import Change
+    from pip_intoto.maintainer.layouts.differences import Change
 
 HELP = "say what a new layout changes in meaning, and whether that weakens it"
 EXAMPLES = """

@@ -15,11 +15,16 @@ from pip_intoto.cli.layout.naming import add_owner_option, owner_keys
 from pip_intoto.cli.terminal import Terminal, Tone
 from pip_intoto.errors import CommandError, EvidenceInvalid
 from pip_intoto.limits import LOCAL
-from pip_intoto.maintainer import evidence_files
 from pip_intoto.maintainer.documents import load_layout
-from pip_intoto.maintainer.layout_source import DEFAULT_NAME, compiled, is_source, load_source
-from pip_intoto.maintainer.lint import Severity, lint
-from pip_intoto.maintainer.owners import Owners, principals_of
+from pip_intoto.maintainer.evidence import evidence_files
+from pip_intoto.maintainer.layouts.layout_source import (
+    DEFAULT_NAME,
+    compiled,
+    is_source,
+    load_source,
+)
+from pip_intoto.maintainer.layouts.lint import Severity, lint
+from pip_intoto.maintainer.layouts.owners import Owners, principals_of
 from pip_intoto.metadata.envelope import read_payload
 from pip_intoto.metadata.link import Link
 from pip_intoto.policy.file import canonical_name
@@ -29,8 +34,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pip_intoto.maintainer.layout_source import LayoutSource
-    from pip_intoto.maintainer.lint import Finding
+    from pip_intoto.maintainer.layouts.layout_source import LayoutSource
+    from pip_intoto.maintainer.layouts.lint import Finding
     from pip_intoto.metadata.layout import Layout
     from pip_intoto.verification.trust import Owner
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pip_intoto.maintainer.key_files import read_public
-from pip_intoto.maintainer.owners import OwnerKey
+from pip_intoto.maintainer.keys.key_files import read_public
+from pip_intoto.maintainer.layouts.owners import OwnerKey
 
 if TYPE_CHECKING:
     import argparse

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 from pip_intoto import files
 from pip_intoto.cli.terminal import Terminal, Tone, printable
-from pip_intoto.maintainer.drawing import mermaid, svg, text
-from pip_intoto.maintainer.drawing.model import chart_of
-from pip_intoto.maintainer.layout_source import DEFAULT_NAME
-from pip_intoto.maintainer.layouts_in import layouts_in
+from pip_intoto.maintainer.layouts.drawing import mermaid, svg, text
+from pip_intoto.maintainer.layouts.drawing.model import chart_of
+from pip_intoto.maintainer.layouts.layout_source import DEFAULT_NAME
+from pip_intoto.maintainer.layouts.layouts_in import layouts_in
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from pip_intoto.maintainer.drawing.model import Chart
-    from pip_intoto.maintainer.drawing.text import Drawn
+    from pip_intoto.maintainer.layouts.drawing.model import Chart
+    from pip_intoto.maintainer.layouts.drawing.text import Drawn
 
 HELP = "draw the chain: in the terminal, for a page in Mermaid, or as an image"
 EXAMPLES = f"""

@@ -15,15 +15,15 @@ from pip_intoto.cli.layout.naming import add_owner_option, owner_keys
 from pip_intoto.cli.terminal import Terminal, Tone
 from pip_intoto.errors import CommandError
 from pip_intoto.maintainer.documents import load_layout
-from pip_intoto.maintainer.layout_source import DEFAULT_NAME, compiled, load_source
-from pip_intoto.maintainer.owners import Owners
+from pip_intoto.maintainer.layouts.layout_source import DEFAULT_NAME, compiled, load_source
+from pip_intoto.maintainer.layouts.owners import Owners
 from pip_intoto.verification.wording import counted, short_keyid
 
 if TYPE_CHECKING:
     import argparse
 
-    from pip_intoto.maintainer.layout_source import LayoutSource
-    from pip_intoto.maintainer.owners import Standing
+    from pip_intoto.maintainer.layouts.layout_source import LayoutSource
+    from pip_intoto.maintainer.layouts.owners import Standing
     from pip_intoto.metadata.layout import Layout
 
 HELP = "say who has signed a layout, and who has not"

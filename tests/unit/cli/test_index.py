@@ -15,7 +15,7 @@ import pytest
 from fixtures.distributions import sdist, wheel
 from pip_intoto.errors import CommandError
 from pip_intoto.limits import LOCAL
-from pip_intoto.maintainer.static_index import Entry, core_metadata, pages, requires_python
+from pip_intoto.maintainer.evidence.static_index import Entry, core_metadata, pages, requires_python
 from tests.unit.cli.test_bundle import BUNDLE, WHEEL, leftovers, shell
 
 if TYPE_CHECKING:

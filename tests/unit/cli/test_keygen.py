@@ -15,14 +15,14 @@ import pytest
 from fixtures import gnupg, softhsm
 from pip_intoto.cli import main
 from pip_intoto.limits import DEFAULT
-from pip_intoto.maintainer import key_files
+from pip_intoto.maintainer.keys import key_files
 from pip_intoto.metadata.keys import identity, load_public
 from pip_intoto.policy.file import load_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pip_intoto.maintainer import signing
+    from pip_intoto.maintainer.keys import signing
     from tests.integration.terminals import Session
 
 ROOT = Path(__file__).parents[3]

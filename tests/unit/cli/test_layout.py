@@ -16,7 +16,7 @@ from pip_intoto.cli import main
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
 from pip_intoto.maintainer.documents import load_layout
-from pip_intoto.maintainer.layout_source import compile_layout, load_source
+from pip_intoto.maintainer.layouts.layout_source import compile_layout, load_source
 from tests.unit.maintainer.sources import GOOD, NOW, SOURCE, WHEEL, write
 
 if TYPE_CHECKING:

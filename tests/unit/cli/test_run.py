@@ -13,8 +13,10 @@ import pytest
 
 from pip_intoto.cli import main
 from pip_intoto.limits import LOCAL
-from pip_intoto.maintainer import documents, functionary, signing
-from pip_intoto.maintainer.execution import Outcome, execute
+from pip_intoto.maintainer import documents
+from pip_intoto.maintainer.keys import signing
+from pip_intoto.maintainer.steps import functionary
+from pip_intoto.maintainer.steps.execution import Outcome, execute
 from tests.unit.maintainer.repositories import Repository, write
 
 if TYPE_CHECKING:
@@ -196,7 +198,7 @@ def test_a_timeout_stops_the_command(capsys: Captured) -> None:
 
 @POSIX
 def test_a_command_that_does_not_want_to_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pip_intoto.maintainer.execution._GRACE", 0.2)
+    monkeypatch.setattr("pip_intoto.maintainer.steps.execution._GRACE", 0.2)
     script = "trap '' TERM; touch started; while :; do sleep 0.1; done"
     assert run("--run-timeout", "1", "--", "sh", "-c", script) == 2
     assert Path("started").exists()

@@ -16,14 +16,15 @@ import pytest
 from fixtures import gnupg, softhsm
 from pip_intoto import gnupg as gpg
 from pip_intoto.cli import main
-from pip_intoto.maintainer import authoring, documents, key_files, signing
+from pip_intoto.maintainer import authoring, documents
 from pip_intoto.maintainer.authoring import Envelope
+from pip_intoto.maintainer.keys import key_files, signing
 from pip_intoto.verification.signatures import Keyring
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pip_intoto.maintainer.signing import SigningKey
+    from pip_intoto.maintainer.keys.signing import SigningKey
 
 ROOT = Path(__file__).parents[3]
 VARIABLES = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'hooks'}", "NO_COLOR": "1"}

@@ -10,7 +10,7 @@ import pytest
 from fixtures import gnupg
 from pip_intoto.cli.signers import Secrets, add_signer_options, signer_of, signers_of
 from pip_intoto.errors import CommandError
-from pip_intoto.maintainer import key_files, signing
+from pip_intoto.maintainer.keys import key_files, signing
 
 if TYPE_CHECKING:
     from pathlib import Path

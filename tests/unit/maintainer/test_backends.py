@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pip_intoto.errors import CommandError
-from pip_intoto.maintainer.backends import open_backend
+from pip_intoto.maintainer.projects.backends import open_backend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

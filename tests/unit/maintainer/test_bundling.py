@@ -10,9 +10,10 @@ import pytest
 
 from pip_intoto.errors import CommandError, LinkMissing, LinksDisagree, LinkThresholdUnmet
 from pip_intoto.limits import DEFAULT
-from pip_intoto.maintainer import authoring, bundling
+from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
-from pip_intoto.maintainer.bundling import Paper
+from pip_intoto.maintainer.evidence import bundling
+from pip_intoto.maintainer.evidence.bundling import Paper
 from pip_intoto.metadata.bundle import parse_bundle
 from pip_intoto.metadata.names import link_filename
 from tests.unit.verification.authorities import SPIFFE, certify, constraint, listed, sign_with
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pip_intoto.maintainer.authoring import JsonObject
-    from pip_intoto.maintainer.bundling import Gathered
-    from pip_intoto.maintainer.signing import SigningKey
+    from pip_intoto.maintainer.evidence.bundling import Gathered
+    from pip_intoto.maintainer.keys.signing import SigningKey
     from pip_intoto.verification.binding import Subject
 
 INNER = signing_key(20)

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from pip_intoto.errors import CommandError
-from pip_intoto.maintainer.checkouts import read_checkout
+from pip_intoto.maintainer.projects.checkouts import read_checkout
 
 
 def git(folder: Path, *words: str) -> str:

@@ -18,9 +18,9 @@ from pip_intoto.errors import RuleViolated
 from pip_intoto.limits import DEFAULT, LOCAL
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
-from pip_intoto.maintainer.differences import Effect, differences
-from pip_intoto.maintainer.layouts_in import Found
-from pip_intoto.maintainer.signing import SigningKey
+from pip_intoto.maintainer.keys.signing import SigningKey
+from pip_intoto.maintainer.layouts.differences import Effect, differences
+from pip_intoto.maintainer.layouts.layouts_in import Found
 from pip_intoto.metadata.layout import Step, parse_layout
 from pip_intoto.metadata.node import Node
 from pip_intoto.metadata.rules import parse_rule
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pip_intoto.maintainer.authoring import JsonObject
-    from pip_intoto.maintainer.differences import Change
+    from pip_intoto.maintainer.layouts.differences import Change
     from pip_intoto.metadata.rules import Rule
     from pip_intoto.verification.record import Side
 

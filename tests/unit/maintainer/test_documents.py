@@ -20,7 +20,7 @@ from pip_intoto.errors import (
 from pip_intoto.limits import Limits
 from pip_intoto.maintainer import authoring, documents
 from pip_intoto.maintainer.authoring import Envelope
-from pip_intoto.maintainer.signing import Made
+from pip_intoto.maintainer.keys.signing import Made
 from pip_intoto.metadata.layout import Layout
 from pip_intoto.metadata.link import Link
 from pip_intoto.verification.signatures import Keyring
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from pip_intoto.maintainer.authoring import JsonObject
     from pip_intoto.maintainer.documents import SignedDocument
-    from pip_intoto.maintainer.signing import SigningKey
+    from pip_intoto.maintainer.keys.signing import SigningKey
 
 ALICE, BOB, CAROL = key("alice"), key("bob"), key("carol")
 forms = pytest.mark.parametrize("form", list(Envelope), ids=lambda form: form.value)

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from fixtures.keys import key
 from pip_intoto.limits import LOCAL
 from pip_intoto.maintainer import authoring
-from pip_intoto.maintainer.drawing import mermaid, svg, text
-from pip_intoto.maintainer.drawing.arrangement import Size, Span, arrange
-from pip_intoto.maintainer.drawing.model import Kind, chart_of
-from pip_intoto.maintainer.layouts_in import Found
+from pip_intoto.maintainer.layouts.drawing import mermaid, svg, text
+from pip_intoto.maintainer.layouts.drawing.arrangement import Size, Span, arrange
+from pip_intoto.maintainer.layouts.drawing.model import Kind, chart_of
+from pip_intoto.maintainer.layouts.layouts_in import Found
 from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.layout import parse_layout
 from pip_intoto.metadata.node import Node
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pip_intoto.maintainer.authoring import JsonObject
-    from pip_intoto.maintainer.drawing.model import Chart
-    from pip_intoto.maintainer.signing import SigningKey
+    from pip_intoto.maintainer.keys.signing import SigningKey
+    from pip_intoto.maintainer.layouts.drawing.model import Chart
 
 BEN, CAROL, DAVE = key("ben"), key("carol"), key("dave")
 HOSTILE = (

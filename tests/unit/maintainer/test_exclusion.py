@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pathspec import GitIgnoreSpec
 
 from pip_intoto.errors import CommandError
-from pip_intoto.maintainer.exclusion import Exclusion
+from pip_intoto.maintainer.steps.exclusion import Exclusion
 
 _PIECES = ["a", "b", "*", "**", "?", "/", "[ab]", "[!a]", "[]a]", "[^b]", "[a-c]", ".", "\\*", "!"]
 patterns = st.lists(st.sampled_from([*_PIECES, "/", "#", " ", "~", "\\a"]), min_size=1, max_size=6)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pip_intoto.maintainer.globs import covers, meets
+from pip_intoto.maintainer.layouts.globs import covers, meets
 from pip_intoto.verification.patterns import compile_pattern
 
 PATTERNS = st.text("ab/*?[]!-", max_size=7)

@@ -14,7 +14,7 @@ import pytest
 
 from fixtures.openpgp import OpenPGPKey
 from pip_intoto.errors import CommandError
-from pip_intoto.maintainer import key_files, signing
+from pip_intoto.maintainer.keys import key_files, signing
 from pip_intoto.metadata.keys import load_pem
 
 ROOT = Path(__file__).parents[3]
@@ -99,7 +99,7 @@ def test_when_the_disk_is_full_neither_part_is_left(tmp_path: Path) -> None:
     script = (
         "import resource, sys\n"
         "from pathlib import Path\n"
-        "from pip_intoto.maintainer import key_files, signing\n"
+        "from pip_intoto.maintainer.keys import key_files, signing\n"
         "key = signing.load(Path('key').read_bytes())\n"
         "before = resource.getrlimit(resource.RLIMIT_FSIZE)\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({BETWEEN}, before[1]))\n"

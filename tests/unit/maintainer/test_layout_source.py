@@ -18,7 +18,7 @@ from pip_intoto.errors import CommandError
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
-from pip_intoto.maintainer.layout_source import (
+from pip_intoto.maintainer.layouts.layout_source import (
     Period,
     compile_layout,
     is_source,
@@ -31,7 +31,7 @@ from pip_intoto.metadata.node import Node
 from tests.unit.maintainer.sources import BUILD, GOOD, HEAD, KEYS, NOW, SOURCE, WHEEL, write
 
 if TYPE_CHECKING:
-    from pip_intoto.maintainer.layout_source import LayoutSource
+    from pip_intoto.maintainer.layouts.layout_source import LayoutSource
     from pip_intoto.metadata.layout import Layout
 
 

@@ -19,9 +19,9 @@ from fixtures.openpgp import CREATED, YEAR, OpenPGPKey
 from pip_intoto.errors import MetadataTooLarge
 from pip_intoto.limits import DEFAULT, Limits
 from pip_intoto.maintainer import authoring
-from pip_intoto.maintainer.layout_source import compiled, parse_source
-from pip_intoto.maintainer.lint import CODES, Severity, lint
-from pip_intoto.maintainer.owners import Owners, principals_of
+from pip_intoto.maintainer.layouts.layout_source import compiled, parse_source
+from pip_intoto.maintainer.layouts.lint import CODES, Severity, lint
+from pip_intoto.maintainer.layouts.owners import Owners, principals_of
 from pip_intoto.metadata.keys import PublicKey, load_pem
 from pip_intoto.metadata.layout import Inspection, parse_layout
 from pip_intoto.metadata.link import parse_link
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from pip_intoto.maintainer.lint import Finding
+    from pip_intoto.maintainer.layouts.lint import Finding
     from pip_intoto.metadata.layout import Layout
     from pip_intoto.metadata.link import Link
 

@@ -13,8 +13,8 @@ import pytest
 
 from pip_intoto.errors import CommandError
 from pip_intoto.limits import LOCAL
-from pip_intoto.maintainer.exclusion import Exclusion
-from pip_intoto.maintainer.listing import Selection
+from pip_intoto.maintainer.steps.exclusion import Exclusion
+from pip_intoto.maintainer.steps.listing import Selection
 from tests.unit.maintainer.repositories import Repository, write
 
 if TYPE_CHECKING:

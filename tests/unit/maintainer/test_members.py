@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pip_intoto.errors import CommandError
-from pip_intoto.maintainer.members import Origin, of_any_version, trace_members
+from pip_intoto.maintainer.projects.members import Origin, of_any_version, trace_members
 from pip_intoto.verification.patterns import compile_pattern
 
 if TYPE_CHECKING:
-    from pip_intoto.maintainer.members import Origins
+    from pip_intoto.maintainer.projects.members import Origins
 
 INFO = "demo-1.0.dist-info"
 METADATA = {f"{INFO}/{name}": name for name in ("METADATA", "WHEEL", "RECORD")}

@@ -13,7 +13,7 @@ from pip_intoto import gnupg as gpg
 from pip_intoto.errors import CommandError, MetadataMalformed
 from pip_intoto.maintainer import authoring, documents
 from pip_intoto.maintainer.authoring import Envelope
-from pip_intoto.maintainer.openpgp_signers import OpenPGPSigner, read_signature
+from pip_intoto.maintainer.keys.openpgp_signers import OpenPGPSigner, read_signature
 from pip_intoto.verification.signatures import Keyring
 
 if TYPE_CHECKING:

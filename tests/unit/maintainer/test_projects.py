@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pip_intoto.errors import CommandError
-from pip_intoto.maintainer.projects import read_project
+from pip_intoto.maintainer.projects.declared import read_project
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pip_intoto.maintainer.projects import Project
+    from pip_intoto.maintainer.projects.declared import Project
 
 LEGACY = "setuptools.build_meta:__legacy__"
 

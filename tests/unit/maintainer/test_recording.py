@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from pip_intoto.artifacts.hashing import CHUNK, sha256_file
 from pip_intoto.errors import CommandError
-from pip_intoto.maintainer.recording import digests_of
+from pip_intoto.maintainer.steps.recording import digests_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,9 +21,16 @@ from pip_intoto.errors import CommandError
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer import authoring, documents
 from pip_intoto.maintainer.authoring import Document, Envelope
-from pip_intoto.maintainer.published import Published, published
-from pip_intoto.maintainer.renewal import NotRenewed, Outcome, Renewer, State, expiry_of, written
-from pip_intoto.maintainer.signing import Made
+from pip_intoto.maintainer.keys.signing import Made
+from pip_intoto.maintainer.layouts.published import Published, published
+from pip_intoto.maintainer.layouts.renewal import (
+    NotRenewed,
+    Outcome,
+    Renewer,
+    State,
+    expiry_of,
+    written,
+)
 from pip_intoto.metadata.keys import load_public
 from pip_intoto.metadata.layout import Layout
 from pip_intoto.verdict import Status
@@ -33,7 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pip_intoto.maintainer.authoring import JsonObject
-    from pip_intoto.maintainer.signing import Signer, SigningKey
+    from pip_intoto.maintainer.keys.signing import Signer, SigningKey
     from pip_intoto.metadata.keys import PublicKey
 
 OWNER, BOB = key("owner"), key("second-owner")

@@ -16,10 +16,10 @@ from securesystemslib.signer import Signer as Theirs
 
 from fixtures import gnupg, softhsm
 from pip_intoto.errors import CommandError
-from pip_intoto.maintainer import key_files, signing
-from pip_intoto.maintainer.openpgp_signers import OpenPGPSigner
-from pip_intoto.maintainer.signers import open_signer, scheme_of
-from pip_intoto.maintainer.signing import KeyType, SigningKey
+from pip_intoto.maintainer.keys import key_files, signing
+from pip_intoto.maintainer.keys.openpgp_signers import OpenPGPSigner
+from pip_intoto.maintainer.keys.signers import open_signer, scheme_of
+from pip_intoto.maintainer.keys.signing import KeyType, SigningKey
 from pip_intoto.metadata.envelope import Signature as Ours
 from pip_intoto.verification.signatures import verify_signature
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         Signature,
     )
 
-    from pip_intoto.maintainer.signing import Signer
+    from pip_intoto.maintainer.keys.signing import Signer
 
 needs_softhsm = pytest.mark.skipif(bool(softhsm.missing()), reason=softhsm.missing() or "it is")
 needs_gnupg = pytest.mark.skipif(not gnupg.is_there(), reason="needs GnuPG")

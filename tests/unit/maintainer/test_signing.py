@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
 from securesystemslib.signer import CryptoSigner, Signature, SSlibKey
 
 from pip_intoto.errors import CommandError
-from pip_intoto.maintainer import signing
-from pip_intoto.maintainer.signing import SIZES, KeyType, SigningKey
+from pip_intoto.maintainer.keys import signing
+from pip_intoto.maintainer.keys.signing import SIZES, KeyType, SigningKey
 from pip_intoto.metadata import keys
 from pip_intoto.metadata.envelope import Signature as Ours
 from pip_intoto.verification.signatures import verify_signature

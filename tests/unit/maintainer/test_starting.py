@@ -9,16 +9,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pip_intoto.maintainer.layout_source import parse_source
-from pip_intoto.maintainer.members import Allowed, Matched, Origin, Origins, Prepared, Refused
-from pip_intoto.maintainer.starting import STEPS, Key, Start, compose
+from pip_intoto.maintainer.layouts.layout_source import parse_source
+from pip_intoto.maintainer.projects.members import (
+    Allowed,
+    Matched,
+    Origin,
+    Origins,
+    Prepared,
+    Refused,
+)
+from pip_intoto.maintainer.projects.starting import STEPS, Key, Start, compose
 from pip_intoto.metadata.rules import Allow, Create, Disallow, Match
 from tests.integration.maintaining import write_key
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pip_intoto.maintainer.layout_source import LayoutSource, SourceInspection, SourceStep
+    from pip_intoto.maintainer.layouts.layout_source import (
+        LayoutSource,
+        SourceInspection,
+        SourceStep,
+    )
 
 ORIGINS = Origins(
     info="demo",

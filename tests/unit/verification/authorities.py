@@ -20,7 +20,7 @@ from cryptography.x509 import NameOID
 
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
-from pip_intoto.maintainer.signing import SigningKey
+from pip_intoto.maintainer.keys.signing import SigningKey
 from tests.unit.verification.supply import NOW, as_document
 
 if TYPE_CHECKING:

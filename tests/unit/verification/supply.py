@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
-from pip_intoto.maintainer.signing import SigningKey
+from pip_intoto.maintainer.keys.signing import SigningKey
 from pip_intoto.metadata.bundle import Document
 from pip_intoto.metadata.envelope import parse_envelope
 from pip_intoto.metadata.keys import PublicKey, identity

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pip_intoto.maintainer.authoring import JsonObject
-    from pip_intoto.maintainer.signing import SigningKey
+    from pip_intoto.maintainer.keys.signing import SigningKey
     from pip_intoto.metadata.bundle import Document
     from pip_intoto.metadata.layout import Inspection
     from pip_intoto.verification.chain import Verified

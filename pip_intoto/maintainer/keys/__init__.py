@@ -1,0 +1,1 @@
+"""Who signs: keys in files, in hardware modules and clouds, and GnuPG's."""

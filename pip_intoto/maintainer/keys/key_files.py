@@ -1,0 +1,136 @@
+"""Keys in files: ``owner.pem`` is the private one, ``owner.pub`` the public one, both in PEM."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pip_intoto import files
+from pip_intoto.errors import CommandError, UnusableKey
+from pip_intoto.limits import DEFAULT
+from pip_intoto.maintainer.keys import signing
+from pip_intoto.metadata.keys import identity, load_public, material
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pip_intoto.maintainer.keys.signing import Secrets, SigningKey
+    from pip_intoto.metadata.keys import PublicKey
+
+PRIVATE_SUFFIX = ".pem"
+PUBLIC_SUFFIX = ".pub"
+#: Directories for keys are their owner's alone, as the files in them are.
+_PRIVATE_DIRECTORY = 0o700
+
+
+def open_private(path: Path, secrets: Secrets) -> SigningKey:
+    """Read the private key in a file; ``secrets`` is asked for a password where it takes one.
+
+    Raises CommandError.
+    """
+    pem = files.read(path, DEFAULT.key_bytes)
+    password = None
+    if signing.is_encrypted(pem):
+        password = secrets(f"password of {path}").encode()
+    try:
+        return signing.load(pem, password=password)
+    except CommandError as error:
+        error.place = str(path)
+        raise
+
+
+def read_public(path: Path) -> PublicKey:
+    """Read the public key in a file: PEM, or an OpenPGP key in JSON. Raises CommandError."""
+    data = files.read(path, DEFAULT.key_bytes)
+    try:
+        key = load_public(data, limits=DEFAULT)
+        identity(key)
+    except UnusableKey as error:
+        is_private = b"PRIVATE KEY-----" in data
+        raise CommandError(
+            f"{path} cannot be used as a public key: {error.message}",
+            expected=error.expected,
+            found="a private key" if is_private else error.found,
+            advice=f"`pip-intoto keygen OWNER --from {path}` writes its public part to OWNER.pub."
+            if is_private
+            else "",
+        ) from None
+    return key
+
+
+def paths_of(base: Path) -> tuple[Path, Path]:
+    """Where a key called ``base`` has its private and its public part; either may be ``base``."""
+    if base.suffix in {PRIVATE_SUFFIX, PUBLIC_SUFFIX}:
+        base = base.with_suffix("")
+    if base.name in {"", ".."}:
+        raise CommandError(f"{str(base)!r} is no name for a key", expected="such as keys/owner")
+    return (
+        base.with_name(base.name + PRIVATE_SUFFIX),
+        base.with_name(base.name + PUBLIC_SUFFIX),
+    )
+
+
+def write_pair(base: Path, key: SigningKey, *, password: str = "") -> tuple[Path, Path]:
+    """Write a key's two files, both or neither, and never over others; give their paths.
+
+    The private one is encrypted when there is a password. A directory that is missing is made.
+    Raises CommandError.
+    """
+    private, public = paths_of(base)
+    pem = key.private_pem(password=password.encode() or None)
+    # This one first: what is taken back is never the private key.
+    write_public(public, key.public_pem())
+    try:
+        files.write_new(private, pem, mode=files.PRIVATE)
+    except BaseException:
+        with suppress(OSError):
+            public.unlink()
+        raise
+    return private, public
+
+
+def write_public(path: Path, content: bytes) -> None:
+    """Write a public key where nothing is yet. Raises CommandError."""
+    try:
+        path.parent.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(
+            f"the directory {path.parent} cannot be made: {error.strerror or error}"
+        ) from None
+    files.write_new(path, content)
+
+
+def to_pem(key: PublicKey) -> bytes:
+    """The PEM form of a key, which policies read. Raises UnusableKey."""
+    # Imported here for start-up time: it is the long way to read and write keys of all kinds.
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    return material(key).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def git_would_take(path: Path) -> bool:
+    """Whether a file lies in git's work tree, and nothing tells git to ignore it."""
+    folder = path.parent.resolve()
+    if not any((each / ".git").exists() for each in (folder, *folder.parents)):
+        return False
+    git = shutil.which("git")
+    if git is None:
+        return True
+    # GIT_DIR and its like, which git sets for its hooks, would speak of another repository.
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        asked = subprocess.run(
+            [git, "-c", "core.fsmonitor=false", "check-ignore", "-q", "--", path.name],
+            check=False,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=DEFAULT.git_seconds,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return True
+    return asked.returncode != 0

@@ -1,0 +1,1 @@
+"""The layout of a project: its source, its owners, what is unwise, what changed, how it looks."""

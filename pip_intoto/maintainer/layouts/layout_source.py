@@ -1,0 +1,522 @@
+"""The layout source: the chain as people write it, in TOML, and the layout that it makes.
+
+A source names keys by name and rules by their words; a layout has key ids and lists. What is wrong
+with a source as a text is an error here, with file and line; what is unwise about the chain that
+it describes is for :mod:`pip_intoto.maintainer.layouts.lint` to say.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+import shlex
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, timezone
+from typing import TYPE_CHECKING, TypeAlias
+
+from pip_intoto import files
+from pip_intoto.errors import CommandError, EvidenceInvalid, MetadataMalformed
+from pip_intoto.limits import DEFAULT, LOCAL
+from pip_intoto.maintainer import authoring
+from pip_intoto.maintainer.documents import load_layout
+from pip_intoto.metadata import openpgp
+from pip_intoto.metadata.layout import parse_layout
+from pip_intoto.metadata.names import check_step_name
+from pip_intoto.metadata.node import Node
+from pip_intoto.metadata.rules import parse_rule
+from pip_intoto.policy.file import project_name
+from pip_intoto.policy.named_keys import keys_named, read_keys, threshold_of
+from pip_intoto.policy.tables import Kind, parse
+from pip_intoto.policy.vocabulary import KEY, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from pip_intoto.maintainer.authoring import JsonObject
+    from pip_intoto.metadata.keys import PublicKey
+    from pip_intoto.metadata.layout import Layout
+    from pip_intoto.metadata.rules import Rule
+    from pip_intoto.metadata.strict_json import JsonValue
+    from pip_intoto.policy.model import NamedKey
+    from pip_intoto.policy.tables import Table, Value
+
+#: Where a project's source lies, unless somebody says otherwise.
+DEFAULT_NAME = "supply-chain.toml"
+SUFFIX = ".toml"
+
+TOP = (
+    "version",
+    "project",
+    "expires",
+    "envelope",
+    "readme",
+    "owners",
+    "keys",
+    "step",
+    "inspection",
+)
+OWNERS = ("keys", "threshold")
+STEP = ("name", "functionaries", "threshold", "command", "materials", "products")
+INSPECTION = ("name", "run", "materials", "products")
+
+_KIND = Kind(
+    noun="layout source",
+    example='project = "demo"',
+    error=CommandError,
+    syntax=CommandError,
+    tables=(
+        ("at the top of the file, before the first [table]", TOP),
+        ("in [owners]", OWNERS),
+        ("in a [[step]]", STEP),
+        ("in an [[inspection]]", INSPECTION),
+        ("in a [keys.…]", KEY),
+    ),
+)
+_KEYWORDS = ("create", "delete", "modify", "allow", "disallow", "require", "match")
+_PERIOD = re.compile(r"([1-9][0-9]{0,3}) (day|week|month|year)s?")
+_MONTHS = 12
+_YEARS = 9999
+
+
+# --- the source as values -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """How long a layout lasts, by the calendar: ``unit`` is day, week, month or year."""
+
+    count: int
+    unit: str
+
+    def after(self, start: datetime) -> datetime:
+        """The moment at which it is over. Raises OverflowError behind the year 9999."""
+        if self.unit in {"day", "week"}:
+            return start + timedelta(days=self.count * (7 if self.unit == "week" else 1))
+        months = start.month - 1 + self.count * (_MONTHS if self.unit == "year" else 1)
+        year, month = start.year + months // _MONTHS, months % _MONTHS + 1
+        if year > _YEARS:
+            raise OverflowError
+        # The 31st of a month that has thirty days, the 29th of February.
+        day = min(start.day, calendar.monthrange(year, month)[1])
+        return start.replace(year=year, month=month, day=day)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRule:
+    """An artifact rule, and the line where it stands."""
+
+    rule: Rule
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceStep:
+    """One ``[[step]]``."""
+
+    name: str
+    functionaries: tuple[NamedKey, ...]
+    threshold: int
+    command: tuple[str, ...]
+    materials: tuple[SourceRule, ...]
+    products: tuple[SourceRule, ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceInspection:
+    """One ``[[inspection]]``."""
+
+    name: str
+    run: tuple[str, ...]
+    materials: tuple[SourceRule, ...]
+    products: tuple[SourceRule, ...]
+    line: int
+
+
+Expiry: TypeAlias = Period | datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayoutSource:
+    """A checked layout source.
+
+    ``project`` is the PEP 503 name. ``expires`` is counted from when the layout is built, or an
+    aware datetime. ``threshold`` of the principals behind ``owners`` are to sign the layout.
+    """
+
+    path: Path
+    project: str
+    expires: Expiry
+    envelope: authoring.Envelope
+    readme: str
+    owners: tuple[NamedKey, ...]
+    threshold: int
+    keys: Mapping[str, NamedKey]
+    steps: tuple[SourceStep, ...]
+    inspections: tuple[SourceInspection, ...]
+
+    def line_of(self, place: str) -> int:
+        """The line of a place in the layout: ``steps[2].expected_products[0]``; 1 for others.
+
+        That of a list of rules is where its last rule stands.
+        """
+        matched = _PLACE.match(place)
+        if matched is None:
+            return 1
+        items: tuple[SourceStep | SourceInspection, ...] = (
+            self.steps if matched[1] == "steps" else self.inspections
+        )
+        item = items[int(matched[2])]
+        if matched[3] is None:
+            return item.line
+        rules = item.materials if matched[3] == "materials" else item.products
+        index = -1 if matched[4] is None else int(matched[4])
+        return rules[index].line if rules else item.line
+
+
+_PLACE = re.compile(r"(steps|inspect)\[(\d+)\](?:\.expected_(materials|products)(?:\[(\d+)\])?)?")
+
+
+# --- from TOML ------------------------------------------------------------------------------
+
+
+def load_source(path: Path) -> LayoutSource:
+    """Read a layout source, with the keys that it names.
+
+    Raises CommandError, which names the file and the line.
+    """
+    return parse_source(files.read(path, DEFAULT.policy_bytes), path)
+
+
+def parse_source(content: bytes, path: Path) -> LayoutSource:
+    """Check the bytes of a source that lies at ``path``; keys are relative to it.
+
+    Raises CommandError.
+    """
+    return _Reader(path, parse(content, path, _KIND)).source()
+
+
+class _Reader:
+    def __init__(self, path: Path, top: Table) -> None:
+        self._path = path
+        self._top = top
+        #: Names of steps and inspections, with their lines.
+        self._names: dict[str, int] = {}
+
+    def source(self) -> LayoutSource:
+        top = self._top
+        top.check_version()
+        top.refuse_unknown(TOP)
+        keys = read_keys(top, self._file, DEFAULT)
+        owners = self._table("owners", OWNERS, "Name the keys of those who sign the layout.")
+        signing = keys_named(
+            owners.need("keys", "Name the keys of [keys] that sign the layout."), keys, owners.name
+        )
+        envelope = top.get("envelope")
+        forms = [form.value for form in authoring.Envelope]
+        return LayoutSource(
+            path=self._path,
+            project=project_name(top.need("project", 'Write project = "demo".')),
+            expires=_expires(top.need("expires", 'Write expires = "1 year".')),
+            envelope=authoring.Envelope.DSSE
+            if envelope is None
+            else authoring.Envelope(envelope.choice(forms)),
+            readme=self._readme(),
+            owners=signing,
+            threshold=threshold_of(
+                owners.get("threshold"),
+                signing,
+                owners.name,
+                default=len({key.principal for key in signing}),
+            ),
+            keys=keys,
+            steps=self._steps(keys),
+            inspections=tuple(
+                self._inspection(value) for value in top.tables("inspection", "inspections")
+            ),
+        )
+
+    def _file(self, value: Value, what: str, at_most: int) -> tuple[Path, bytes]:
+        """Read a file that the source names, relative to the source."""
+        path = self._path.parent / value.text()
+        try:
+            return path, files.read(path, at_most)
+        except CommandError as error:
+            raise value.error(
+                f"{what} cannot be used: {error.message}",
+                expected=error.expected,
+                found=error.found,
+                advice="Correct the path; it is relative to the layout source.",
+            ) from None
+
+    def _table(self, key: str, known: tuple[str, ...], why: str) -> Table:
+        return self._top.need(key, f"Add a table [{key}]. {why}").table(f"[{key}]", known)
+
+    def _readme(self) -> str:
+        value = self._top.get("readme")
+        if value is None:
+            return ""
+        # Several lines are welcome here.
+        if not isinstance(value.value, str):
+            raise value.wrong_kind("a string")
+        return value.value
+
+    # --- steps and inspections ---
+
+    def _steps(self, keys: Mapping[str, NamedKey]) -> tuple[SourceStep, ...]:
+        values = self._top.tables("step", "steps")
+        if not values:
+            # L6; a chain without steps says nothing of any file.
+            raise self._top.whole.error(
+                "the layout source has no steps",
+                advice="Add a [[step]] for each step of the chain.",
+            )
+        return tuple(self._step(value, keys) for value in values)
+
+    def _step(self, value: Value, keys: Mapping[str, NamedKey]) -> SourceStep:
+        table = value.table("[[step]]", STEP)
+        name = self._name(table)
+        table = table.called(f"[[step]] {name}")
+        return SourceStep(
+            name=name,
+            functionaries=keys_named(
+                table.need("functionaries", "Name the keys of [keys] that may carry it out."),
+                keys,
+                table.name,
+            ),
+            threshold=_threshold(table.get("threshold")),
+            command=_words(table.get("command")),
+            materials=_rules(table.get("materials")),
+            products=_rules(table.get("products")),
+            line=table.line,
+        )
+
+    def _inspection(self, value: Value) -> SourceInspection:
+        table = value.table("[[inspection]]", INSPECTION)
+        name = self._name(table)
+        table = table.called(f"[[inspection]] {name}")
+        run = table.need("run", 'Write run = ["unzip", "-q", "demo-*.whl", "-d", "wheel"].')
+        words = _words(run)
+        if not words:
+            raise run.error("`run` is an empty array", advice="Say what is to be done.")
+        return SourceInspection(
+            name=name,
+            run=words,
+            materials=_rules(table.get("materials")),
+            products=_rules(table.get("products")),
+            line=table.line,
+        )
+
+    def _name(self, table: Table) -> str:
+        value = table.need("name", 'Write name = "build".')
+        name = value.text()
+        try:
+            check_step_name(Node(name))
+        except MetadataMalformed as error:
+            raise value.error(
+                f'"{name}" cannot be the name of a step: {error.message}', expected=error.expected
+            ) from None
+        # S2, I2: "MUST be unique", across steps and inspections alike.
+        if name in self._names:
+            raise value.error(
+                f'there is already a step or inspection "{name}", on line {self._names[name]}',
+                advice="Give one of them another name.",
+            )
+        self._names[name] = value.line
+        return name
+
+
+def _threshold(value: Value | None) -> int:
+    # That enough functionaries are there is for lint to say, which knows layouts as well.
+    threshold = 1 if value is None else value.integer()
+    if value is not None and threshold < 1:
+        raise value.error(
+            f"`threshold` cannot be {threshold}", expected="1 or more", found=str(threshold)
+        )
+    return threshold
+
+
+def _words(value: Value | None) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value.value, str):
+        words = ", ".join(f'"{word}"' for word in value.value.split())
+        raise value.wrong_kind("an array of words", f"Write {value.key} = [{words}].")
+    return tuple(_word(word) for word in value.array("words"))
+
+
+def _word(value: Value) -> str:
+    if not isinstance(value.value, str):
+        raise value.wrong_kind("a string")
+    return value.value
+
+
+def _rules(value: Value | None) -> tuple[SourceRule, ...]:
+    if value is None:
+        return ()
+    return tuple(
+        SourceRule(rule=_rule(rule), line=rule.line) for rule in value.array("artifact rules")
+    )
+
+
+def _rule(value: Value) -> Rule:
+    """A rule as a text, split as a shell does, or as a list of words, taken as they are."""
+    if isinstance(value.value, list):
+        words = [_word(word) for word in value.elements("words")]
+    else:
+        try:
+            words = shlex.split(value.text())
+        except ValueError as error:
+            raise value.error(
+                f"this rule cannot be split into words: {str(error).lower()}",
+                found=value.text(),
+                advice="A list of words is taken as it is.",
+            ) from None
+    try:
+        return parse_rule(Node(list(words)), LOCAL)
+    except MetadataMalformed as error:
+        keyword = words[0].lower() if words else ""
+        near = "" if keyword in _KEYWORDS else nearest(keyword, _KEYWORDS)
+        raise value.error(
+            error.message,
+            expected=error.expected,
+            found=error.found,
+            advice=f"Did you mean {near.upper()}?" if near else "",
+        ) from None
+
+
+def _expires(value: Value) -> Expiry:
+    found = value.value
+    if isinstance(found, datetime):
+        if found.tzinfo is None:
+            raise value.error(
+                "`expires` does not say in which time zone it is",
+                advice=f"Write {found.isoformat()}Z for UTC.",
+            )
+        try:
+            return found.astimezone(timezone.utc)
+        except OverflowError:
+            raise value.error("`expires` lies outside of the calendar") from None
+    if isinstance(found, date):
+        # The last day on which the layout holds, to its end.
+        return datetime.combine(found, time(23, 59, 59), timezone.utc)
+    if not isinstance(found, str):
+        raise value.wrong_kind('a period such as "1 year", or a date')
+    matched = _PERIOD.fullmatch(found)
+    if matched is None:
+        is_date = re.fullmatch(r"\d{4}-\d\d-\d\d.*", found)
+        raise value.error(
+            f'`expires` cannot be "{found}"' if found.isprintable() else "`expires` is no period",
+            expected="N days, weeks, months or years; or a date without quotes",
+            advice=f"Write {found} without quotes." if is_date else "",
+        )
+    return Period(int(matched[1]), matched[2])
+
+
+# --- to a layout ----------------------------------------------------------------------------
+
+
+def compile_layout(source: LayoutSource, *, now: datetime) -> JsonObject:
+    """The payload of the layout that ``source`` describes, if it is built at ``now`` (aware).
+
+    Raises CommandError when it would be no layout that pip-intoto reads.
+    """
+    functionaries = {key.key.keyid: key.key for step in source.steps for key in step.functionaries}
+    payload = authoring.layout(
+        expires=_expiry(source, now),
+        keys=(),
+        steps=(
+            authoring.step(
+                step.name,
+                functionaries=[key.key for key in step.functionaries],
+                threshold=step.threshold,
+                expected_materials=_written(step.materials),
+                expected_products=_written(step.products),
+                expected_command=step.command,
+            )
+            for step in source.steps
+        ),
+        inspections=(
+            authoring.inspection(
+                inspection.name,
+                run=inspection.run,
+                expected_materials=_written(inspection.materials),
+                expected_products=_written(inspection.products),
+            )
+            for inspection in source.inspections
+        ),
+        readme=source.readme,
+    )
+    payload["keys"] = {keyid: _key_object(key) for keyid, key in functionaries.items()}
+    try:
+        parse_layout(Node(payload), LOCAL)
+    except EvidenceInvalid as error:
+        raise CommandError(
+            f"the source makes no layout that can be verified: {error.message}",
+            expected=error.expected,
+            found=error.found,
+            place=f"{source.path}:{source.line_of(error.place)}",
+        ) from None
+    return payload
+
+
+def layout_of(path: Path, *, now: datetime) -> Layout:
+    """The layout that a source (``.toml``) would make at ``now`` (aware), or that a file has.
+
+    Raises CommandError, and for a file what :func:`pip_intoto.maintainer.documents.load` raises.
+    """
+    return compiled(load_source(path), now=now) if is_source(path) else load_layout(path)[1]
+
+
+def compiled(source: LayoutSource, *, now: datetime) -> Layout:
+    """The layout that ``source`` describes, checked. Raises as :func:`compile_layout` does."""
+    return parse_layout(Node(compile_layout(source, now=now)), LOCAL)
+
+
+def is_source(path: Path) -> bool:
+    """Whether a file is a layout source, by its name."""
+    return path.suffix == SUFFIX
+
+
+def _expiry(source: LayoutSource, now: datetime) -> datetime:
+    if isinstance(source.expires, datetime):
+        return source.expires
+    try:
+        return source.expires.after(now.astimezone(timezone.utc))
+    except OverflowError:
+        raise CommandError(
+            "the layout would expire behind the end of the calendar",
+            expected="a year up to 9999",
+            place=str(source.path),
+        ) from None
+
+
+def _written(rules: Iterable[SourceRule]) -> list[tuple[str, ...]]:
+    return [each.rule.words for each in rules]
+
+
+def _key_object(key: PublicKey) -> JsonObject:
+    if not key.is_openpgp:
+        return authoring.key_object(key)
+    # K6: "{type, method, hashes, keyval: {public: {n, e | ..}}, subkeys?, creation_time?,
+    # validity_period?}"; K5: the implementations demand a keyid besides.
+    numbers: JsonObject = dict(openpgp.read_numbers(key.public))
+    described: JsonObject = {
+        "keyid": key.keyid,
+        "type": key.keytype,
+        "method": key.scheme,
+        "hashes": ["pgp+SHA2"],
+        "keyval": {"private": "", "public": numbers},
+    }
+    if key.not_before is not None:
+        described["creation_time"] = int(key.not_before.timestamp())
+        if key.not_after is not None:
+            described["validity_period"] = int((key.not_after - key.not_before).total_seconds())
+    # K3: those of an unknown kind sign nothing.
+    subkeys: dict[str, JsonValue] = {
+        subkey.keyid: _key_object(subkey) for subkey in key.subkeys if subkey.public
+    }
+    if subkeys:
+        described["subkeys"] = subkeys
+    return described

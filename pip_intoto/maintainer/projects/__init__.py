@@ -1,0 +1,1 @@
+"""A Python project as its maintainer has it, and what a build makes of it."""

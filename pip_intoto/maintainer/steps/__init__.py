@@ -1,0 +1,1 @@
+"""Carrying out a step: what is recorded before and after, and the link that says so."""
