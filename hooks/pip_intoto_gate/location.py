@@ -9,9 +9,6 @@ Imports nothing that the interpreter has not loaded anyway (others only where th
 because every pip run pays for it.
 """
 
-# Strings, not pathlib: pathlib would be an import.
-# ruff: noqa: PTH
-
 from __future__ import annotations
 
 import os
