@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pip_intoto import files
 from pip_intoto.errors import CommandError, UnusableKey
 from pip_intoto.limits import DEFAULT
+from pip_intoto.maintainer import git
 from pip_intoto.maintainer.keys import signing
 from pip_intoto.metadata.keys import identity, load_public, material
 
@@ -113,24 +112,12 @@ def to_pem(key: PublicKey) -> bytes:
 
 def git_would_take(path: Path) -> bool:
     """Whether a file lies in git's work tree, and nothing tells git to ignore it."""
-    folder = path.parent.resolve()
-    if not any((each / ".git").exists() for each in (folder, *folder.parents)):
+    folder = os.path.realpath(path.parent)
+    if not git.is_in_repository(folder):
         return False
-    git = shutil.which("git")
-    if git is None:
-        return True
-    # GIT_DIR and its like, which git sets for its hooks, would speak of another repository.
-    environment = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
     try:
-        asked = subprocess.run(
-            [git, "-c", "core.fsmonitor=false", "check-ignore", "-q", "--", path.name],
-            check=False,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=DEFAULT.git_seconds,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        answer = git.ask(folder, "check-ignore", "-q", "--", path.name)
+    except CommandError:
+        # Who is warned without need loses less than who is not warned.
         return True
-    return asked.returncode != 0
+    return answer is None or answer.status != 0

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pip_intoto.errors import CommandError
+from pip_intoto.maintainer.git import ask
 
 #: Never part of a project, wherever they lie.
 _OF_TOOLS = frozenset(
@@ -129,24 +129,11 @@ def _link_worktree(git: Path, tree: Path, private: Path) -> None:
     (tree / ".git").write_text(f"gitdir: {private}\n")
 
 
-def _git(directory: Path, *arguments: str) -> str | None:
+def _git(directory: Path, *words: str) -> str | None:
     """What git says; None when it is not installed, or there is no repository."""
-    program = shutil.which("git")
-    if program is None:
+    answer = ask(str(directory), *words)
+    if answer is None or (answer.status and "not a git repository" in answer.said):
         return None
-    # GIT_DIR and the like, which git sets for its hooks, would speak of another repository.
-    environment = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
-    done = subprocess.run(
-        [program, "-c", "core.fsmonitor=false", *arguments],
-        check=False,
-        cwd=directory,
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        env={**environment, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},
-    )
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
-        if "not a git repository" in said:
-            return None
-        raise CommandError(f"git does not say what is in {directory}", found=said)
-    return os.fsdecode(done.stdout)
+    if answer.status:
+        raise CommandError(f"git does not say what is in {directory}", found=answer.said)
+    return os.fsdecode(answer.output)

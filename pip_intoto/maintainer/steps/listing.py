@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from pip_intoto.errors import CommandError
 from pip_intoto.limits import LOCAL
+from pip_intoto.maintainer.git import is_in_repository
 from pip_intoto.maintainer.steps.exclusion import Exclusion
-from pip_intoto.maintainer.steps.tracked import is_in_repository, tracked
+from pip_intoto.maintainer.steps.tracked import tracked
 from pip_intoto.metadata.names import abnormal_artifact_name
 from pip_intoto.metadata.node import shown
 

@@ -170,6 +170,20 @@ def test_hooks_around_this_program_do_not_name_the_repository(
     assert read_checkout(project).files == ("pyproject.toml",)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="scripts are no programs there")
+def test_a_git_out_of_the_working_directory_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = repository(tmp_path / "project", "pyproject.toml")
+    script = project / "git"
+    script.write_text(f"#!/bin/sh\n: > '{project}/ran'\n")
+    script.chmod(0o755)
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("PATH", os.curdir)
+    assert read_checkout(project).git is None
+    assert not (project / "ran").exists()
+
+
 def test_a_project_is_a_directory(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="is not a directory"):
         read_checkout(tmp_path / "nowhere")

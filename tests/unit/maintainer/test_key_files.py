@@ -200,3 +200,17 @@ def test_without_git_a_repository_is_taken_for_one_that_takes_keys(
     (tmp_path / ".git").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path))
     assert key_files.git_would_take(tmp_path / "owner.pem")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="scripts are no programs there")
+def test_a_git_out_of_the_working_directory_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".git").mkdir()
+    script = tmp_path / "git"
+    script.write_text(f"#!/bin/sh\n: > '{tmp_path}/ran'\n")
+    script.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", os.curdir)
+    assert key_files.git_would_take(tmp_path / "owner.pem")
+    assert not (tmp_path / "ran").exists()

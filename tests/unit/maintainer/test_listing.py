@@ -514,7 +514,7 @@ def test_a_git_out_of_the_working_directory_is_none(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Repository(here).track("a.py")
-    write(here / "git", f"#!/bin/sh\ntouch '{here}/ran'\n").chmod(0o755)
+    write(here / "git", f"#!/bin/sh\n: > '{here}/ran'\n").chmod(0o755)
     monkeypatch.setenv("PATH", os.curdir)
     assert Selection().find(["a.py", "."]).without_git
     assert not (here / "ran").exists()
