@@ -42,7 +42,8 @@ def read_zip(stream: BinaryIO, *, limits: Limits) -> dict[str, str]:
 def read_wheel(stream: BinaryIO, *, limits: Limits) -> dict[str, str]:
     """Return ``{member: sha256}`` for the files in a wheel, each as its RECORD says.
 
-    Raises as :func:`read_zip` does, also for members that RECORD lacks or contradicts.
+    Raises as :func:`read_zip` does, also for members that RECORD lacks or contradicts, and for what
+    RECORD lists and the wheel lacks.
     """
     archive = _Zip(stream, limits)
     files = {entry.name: entry for entry in archive.entries if not entry.directory}
@@ -61,9 +62,18 @@ def read_wheel(stream: BinaryIO, *, limits: Limits) -> dict[str, str]:
             found=f"{files[record].size} bytes",
         )
     content = b"".join(archive.content(files[record]))
-    recorded = _parse_record(content)
+    recorded, listed = _parse_record(content)
     # These cannot list themselves.
     unlisted = {record, f"{record}.jws", f"{record}.p7s"}
+    strange = listed - files.keys() - unlisted
+    if strange:
+        # pip takes its rows over, and removes what they name together with the project: the files
+        # of others, and folders as a whole.
+        raise ArchiveAmbiguous(
+            f"RECORD lists {min(strange)!r}, which the wheel does not hold",
+            expected="the wheel's own files",
+            place=record,
+        )
     digests: dict[str, str] = {}
     for name, entry in files.items():
         if name in unlisted:
@@ -246,16 +256,18 @@ class _Names:
             self._folders[folded] = name
 
 
-def _parse_record(content: bytes) -> dict[str, tuple[str, str]]:
-    """Return ``{name: (algorithm, hex)}`` for the lines of RECORD that carry a digest."""
+def _parse_record(content: bytes) -> tuple[dict[str, tuple[str, str]], set[str]]:
+    """Return ``{name: (algorithm, hex)}`` for the rows with a digest, and the names in all rows."""
     # Here, because only wheels that are unpacked need them.
     import base64
     import csv
 
     recorded: dict[str, tuple[str, str]] = {}
+    listed: set[str] = set()
     try:
         lines = content.decode("utf-8").splitlines()
         for row in csv.reader(lines, strict=True):
+            listed.update(row[:1])
             if not row[1:] or not row[1]:
                 continue
             algorithm, _, value = row[1].partition("=")
@@ -270,7 +282,7 @@ def _parse_record(content: bytes) -> dict[str, tuple[str, str]]:
                 raise ArchiveAmbiguous(f"RECORD lists {row[0]!r} twice, with two digests")
     except (UnicodeDecodeError, csv.Error, ValueError) as error:
         raise ArchiveAmbiguous("RECORD cannot be read", found=str(error)) from error
-    return recorded
+    return recorded, listed
 
 
 # --- zip ------------------------------------------------------------------------------------

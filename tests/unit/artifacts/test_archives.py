@@ -441,6 +441,31 @@ def test_wheel_whose_record_lacks_or_contradicts_a_member(record: str) -> None:
         read_as_wheel(archive)
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        record_line("pip_intoto_gate.pth", b"import pip_intoto_gate"),
+        "pip_intoto_gate.pth,,\n",
+        "../../../bin/python,,\n",
+        "demo/other.py,,\n",
+        # To pip, this is the folder into which it installs.
+        ",,\n",
+        "demo,,\n",
+        "demo/,,\n",
+        "Demo/__init__.py,,\n",
+    ],
+)
+def test_wheel_whose_record_lists_what_is_not_in_it(row: str) -> None:
+    # pip takes the rows over, and deletes what they name when the project is removed or upgraded.
+    with pytest.raises(ArchiveAmbiguous, match="lists"):
+        read_as_wheel(wheel(WHEEL, GOOD_LINES + row))
+
+
+def test_wheel_whose_record_lists_itself_and_its_signatures() -> None:
+    rows = f"{RECORD},,\n{RECORD}.jws,,\n{RECORD}.p7s,,\n\n"
+    assert read_as_wheel(wheel(WHEEL, GOOD_LINES + rows)).keys() == {*WHEEL, RECORD}
+
+
 def test_wheel_without_a_record_or_with_two() -> None:
     with pytest.raises(ArchiveAmbiguous):
         read_as_wheel(zipped(WHEEL))
