@@ -236,8 +236,8 @@ class _Run:
             return ()
         theirs = source.side(rule.destination)
         # R10: the prefix ends at a slash, and there is no globbing inside it.
-        source_prefix = _as_folder(rule.source_prefix)
-        destination_prefix = _as_folder(rule.destination_prefix)
+        source_prefix = as_folder(rule.source_prefix)
+        destination_prefix = as_folder(rule.destination_prefix)
         pattern = self.budget.pattern(rule.pattern)
         queued: Collection[str]
         if pattern.literal is not None:
@@ -377,7 +377,7 @@ class _Run:
         return 2, f"would allow it, but {here}"
 
     def _almost_match(self, name: str, rule: Match) -> tuple[int, str]:
-        prefix = _as_folder(rule.source_prefix)
+        prefix = as_folder(rule.source_prefix)
         if not name.startswith(prefix):
             return 0, ""
         rest = name[len(prefix) :]
@@ -386,7 +386,7 @@ class _Run:
         source = self.records.get(rule.step)
         if source is None:
             return 3, f"would allow it, but there is no step {shown(rule.step)} to match with"
-        destination = _as_folder(rule.destination_prefix) + rest
+        destination = as_folder(rule.destination_prefix) + rest
         theirs = source.side(rule.destination)
         origin = f" ({source.origin})" if source.origin else ""
         if destination not in theirs:
@@ -394,7 +394,8 @@ class _Run:
         return 5, f"allows it with {shown_digests(theirs[destination])}{origin}"
 
 
-def _as_folder(prefix: str) -> str:
+def as_folder(prefix: str) -> str:
+    """Return a prefix as names begin with it: the slash at its end may be left out (R10)."""
     return prefix if not prefix or prefix.endswith("/") else prefix + "/"
 
 

@@ -29,11 +29,11 @@ from pip_intoto.errors import (
 )
 from pip_intoto.metadata.node import shown
 from pip_intoto.metadata.rules import Allow, Create, Match, Modify
-from pip_intoto.verification.artifact_rules import check_item, consumers, shown_rule
+from pip_intoto.verification.artifact_rules import as_folder, check_item, consumers, shown_rule
 from pip_intoto.verification.patterns import literal_start_of_last_segment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pip_intoto.metadata.digests import Digests
     from pip_intoto.metadata.layout import Inspection, Layout, Step
@@ -85,13 +85,11 @@ def bind(
     """
     steps = {step.name: step for step in layout.steps}
     # 1. "every such inspection must consume the file by one of them. This decides."
-    deciding = [
-        inspection for inspection in layout.inspections if _matches_a_step(inspection, steps)
-    ]
+    deciding = deciding_inspections(layout)
     if deciding:
         bindings = [
-            _bind_by_inspection(subject, inspection, steps, records, budget)
-            for inspection in deciding
+            _bind_by_inspection(subject, inspection, rules, records, budget)
+            for inspection, rules in deciding.items()
         ]
         for binding in bindings:
             _check_scope(subject, binding, trust)
@@ -110,6 +108,20 @@ def bind(
     return binding
 
 
+def deciding_inspections(layout: Layout) -> Mapping[Inspection, tuple[Match, ...]]:
+    """Return the inspections that rule 1 speaks of, with their MATCH rules about steps."""
+    steps = {step.name for step in layout.steps}
+    tying = {
+        inspection: tuple(
+            rule
+            for rule in inspection.expected_materials
+            if isinstance(rule, Match) and rule.step in steps
+        )
+        for inspection in layout.inspections
+    }
+    return {inspection: rules for inspection, rules in tying.items() if rules}
+
+
 def another_file(
     subject: Subject, layout: Layout, records: Mapping[str, Record], budget: Budget
 ) -> ArtifactDigestMismatch | None:
@@ -118,19 +130,18 @@ def another_file(
     The rules of the inspection only say that they do not know the file. ``records`` holds what
     was reported of every step and inspection of ``layout``.
     """
-    steps = {step.name for step in layout.steps}
-    for inspection in layout.inspections:
-        for rule in inspection.expected_materials:
-            if not isinstance(rule, Match) or rule.step not in steps or rule.source_prefix:
+    for inspection, rules in deciding_inspections(layout).items():
+        for rule in rules:
+            if rule.source_prefix:
                 continue
-            folder = f"{rule.destination_prefix.rstrip('/')}/" if rule.destination_prefix else ""
+            name = as_folder(rule.destination_prefix) + subject.filename
             record = records[rule.step]
-            made = record.side(rule.destination).get(folder + subject.filename)
+            made = record.side(rule.destination).get(name)
             if made is None or made.get("sha256") in {None, subject.sha256}:
                 continue
             place = f"step {rule.step}, {rule.destination}"
             try:
-                _check_digest(subject, folder + subject.filename, made, record, place)
+                _check_digest(subject, name, made, record, place)
             except ArtifactDigestMismatch as error:
                 if foreign := _foreign_member(subject, inspection, records, budget):
                     error.found += f"; it holds {foreign}"
@@ -171,16 +182,10 @@ def nearness(subject: Subject, record: Record) -> int:
     return rank
 
 
-def _matches_a_step(inspection: Inspection, steps: Mapping[str, Step]) -> bool:
-    return any(
-        isinstance(rule, Match) and rule.step in steps for rule in inspection.expected_materials
-    )
-
-
 def _bind_by_inspection(
     subject: Subject,
     inspection: Inspection,
-    steps: Mapping[str, Step],
+    rules: Sequence[Match],
     records: Mapping[str, Record],
     budget: Budget,
 ) -> Binding:
@@ -195,12 +200,8 @@ def _bind_by_inspection(
     rule = consumers(inspection, "materials", frozenset({subject.filename}), records, budget).get(
         subject.filename
     )
-    if not isinstance(rule, Match) or rule.step not in steps:
-        wanted = [
-            f"`{shown_rule(rule)}`"
-            for rule in inspection.expected_materials
-            if isinstance(rule, Match) and rule.step in steps
-        ]
+    if rule is None or rule not in rules:
+        wanted = [f"`{shown_rule(rule)}`" for rule in rules]
         raise ArtifactNotBound(
             "The evidence is not about this file: the inspection does not find it there",
             expected=f"the file consumed by {' or '.join(wanted[:_NAMED])}",

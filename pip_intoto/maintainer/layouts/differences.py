@@ -22,6 +22,8 @@ from pip_intoto.maintainer.layouts.globs import covers, meets
 from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.layout import Inspection, Step
 from pip_intoto.metadata.rules import Allow, Create, Delete, Disallow, Match, Require
+from pip_intoto.verification.artifact_rules import as_folder
+from pip_intoto.verification.binding import deciding_inspections
 from pip_intoto.verification.patterns import escape
 from pip_intoto.verification.signatures import Keyring
 from pip_intoto.verification.wording import command, counted, short_keyid
@@ -607,8 +609,8 @@ def _effective(rules: Sequence[Rule], side: str, names: Collection[str]) -> tupl
             # R10: the slash at the end of a prefix may be left out.
             rule = replace(  # noqa: PLW2901 - the same rule in one spelling
                 rule,
-                source_prefix=_folder(rule.source_prefix),
-                destination_prefix=_folder(rule.destination_prefix),
+                source_prefix=as_folder(rule.source_prefix),
+                destination_prefix=as_folder(rule.destination_prefix),
             )
         # R5, R4: nothing is queued behind DISALLOW * or ALLOW *, and only REQUIRE would mind.
         if is_empty and not isinstance(rule, Require):
@@ -618,10 +620,6 @@ def _effective(rules: Sequence[Rule], side: str, names: Collection[str]) -> tupl
     if len(kept) > _SEARCHED:
         return tuple(kept)
     return tuple(rule for index, rule in enumerate(kept) if not _is_idle(rule, kept[:index]))
-
-
-def _folder(prefix: str) -> str:
-    return prefix if not prefix or prefix.endswith("/") else prefix + "/"
 
 
 def _is_idle(rule: Rule, before: Sequence[Rule]) -> bool:
@@ -864,12 +862,7 @@ def _refined(was: Rule, now: Rule, later: Sequence[Rule], later_now: Sequence[Ru
 
 def _binds(layout: Layout) -> str:
     """What ties the file to the chain, in words."""
-    steps = {step.name for step in layout.steps}
-    deciding = [
-        each.name
-        for each in layout.inspections
-        if any(isinstance(rule, Match) and rule.step in steps for rule in each.expected_materials)
-    ]
+    deciding = [each.name for each in deciding_inspections(layout)]
     if deciding:
         many = "inspections" if len(deciding) > 1 else "inspection"
         return f"the {many} {', '.join(sorted(deciding))}"

@@ -16,6 +16,8 @@ from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.layout import Inspection
 from pip_intoto.metadata.rules import Allow, Create, Delete, Disallow, Match, Modify, Require
 from pip_intoto.sources.addresses import printable
+from pip_intoto.verification.artifact_rules import as_folder
+from pip_intoto.verification.binding import deciding_inspections
 from pip_intoto.verification.wording import command, counted, short_keyid
 
 if TYPE_CHECKING:
@@ -129,7 +131,7 @@ def chart_of(found: Found, *, now: datetime) -> Chart:
         Node(kind=Kind.STEP, name=_text(step.name), facts=tuple(_facts(step, index, called)))
         for step in layout.steps
     ]
-    nodes.append(_file(layout, index))
+    nodes.append(_file(layout))
     nodes += [
         Node(kind=Kind.INSPECTION, name=_text(each.name), facts=tuple(_facts(each, index, called)))
         for each in layout.inspections
@@ -213,16 +215,9 @@ def _patterns(
     return [rule.pattern for rule in rules if type(rule) is kind]
 
 
-def _file(layout: Layout, index: Mapping[str, int]) -> Node:
+def _file(layout: Layout) -> Node:
     """The file, and what ties it to the chain unless a policy says otherwise."""
-    deciding = [
-        each.name
-        for each in layout.inspections
-        if any(
-            isinstance(rule, Match) and index.get(rule.step, len(layout.steps)) < len(layout.steps)
-            for rule in each.expected_materials
-        )
-    ]
+    deciding = [each.name for each in deciding_inspections(layout)]
     by = f"inspection {_listed(deciding)}" if deciding else f"step {_text(layout.steps[-1].name)}"
     return Node(
         kind=Kind.FILE, name="the installed file", facts=(Fact("is tied to the chain by", (by,)),)
@@ -250,25 +245,19 @@ def _carried(item: Step | Inspection, index: Mapping[str, int]) -> Iterator[Edge
 
 def _carries(rule: Match) -> str:
     """``src/demo/* as wheel/demo/*``: what it is called there, and here where that differs."""
-    there = _below(rule.destination_prefix, rule.pattern)
-    here = _below(rule.source_prefix, rule.pattern)
+    there = as_folder(rule.destination_prefix) + rule.pattern
+    here = as_folder(rule.source_prefix) + rule.pattern
     used = "the materials " if rule.destination == "materials" else ""
     return f"{used}{there}" + (f" as {here}" if here != there else "")
-
-
-def _below(prefix: str, pattern: str) -> str:
-    return f"{prefix.removesuffix('/')}/{pattern}" if prefix else pattern
 
 
 def _to_file(layout: Layout, index: Mapping[str, int]) -> Iterator[Edge]:
     """What makes the file, and who looks at it."""
     file = len(layout.steps)
     made: dict[int, list[str]] = {}
-    steps = {step.name for step in layout.steps}
-    for each in layout.inspections:
-        for rule in each.expected_materials:
-            if isinstance(rule, Match) and rule.step in steps:
-                made.setdefault(index[rule.step], []).append(_carries(rule))
+    for rules in deciding_inspections(layout).values():
+        for rule in rules:
+            made.setdefault(index[rule.step], []).append(_carries(rule))
     if not made:
         # Where no inspection says otherwise, it is the last step that must have made the file.
         last = layout.steps[-1]

@@ -20,6 +20,7 @@ from pip_intoto.maintainer.layouts.lint.findings import (
 from pip_intoto.metadata.rules import Allow, Create, Disallow, Match, Modify
 from pip_intoto.policy.file import canonical_name
 from pip_intoto.verification.artifact_rules import shown_rule
+from pip_intoto.verification.binding import deciding_inspections
 from pip_intoto.verification.inspections import Unpack, recognise
 from pip_intoto.verification.patterns import escape, literal_start_of_last_segment, parts
 
@@ -48,22 +49,15 @@ _OF_RELEASES = {
 
 def look_at_carrying(subject: Subject) -> Iterator[Finding]:
     """Which rule would bind the file, and whether it names the project."""
-    steps = subject.steps
-    deciding = [
-        (index, inspection)
-        for index, inspection in enumerate(subject.layout.inspections)
-        if any(isinstance(rule, Match) and rule.step in steps
-               for rule in inspection.expected_materials)
-    ]  # fmt: skip
+    deciding = deciding_inspections(subject.layout)
     yield from _unpacking(subject)
     # 1. "every such inspection must consume the file by one of them. This decides."
-    for index, inspection in deciding:
+    for index, inspection in enumerate(subject.layout.inspections):
+        if inspection not in deciding:
+            continue
         rules = RuleList(inspection, index, "materials")
-        binding = [
-            rule
-            for rule in _takers(rules, _files_of(inspection, subject), subject)
-            if isinstance(rule, Match) and rule.step in steps
-        ]
+        takers = _takers(rules, _files_of(inspection, subject), subject)
+        binding = [rule for rule in takers if rule in deciding[inspection]]
         if binding:
             yield from _scope(rules, binding, subject)
             continue

@@ -12,7 +12,7 @@ from pip_intoto.maintainer.layouts import globs
 from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.layout import Inspection
 from pip_intoto.metadata.rules import Match, Require
-from pip_intoto.verification.artifact_rules import SIDES, Budget
+from pip_intoto.verification.artifact_rules import SIDES, Budget, as_folder
 from pip_intoto.verification.patterns import escape
 from pip_intoto.verification.wording import short_keyid
 
@@ -196,11 +196,6 @@ def reach(rule: Rule) -> str:
 def reach_there(rule: Match) -> str:
     """The pattern of all names that a MATCH may find at its destination."""
     return escape(as_folder(rule.destination_prefix)) + rule.pattern
-
-
-def as_folder(prefix: str) -> str:
-    """R10: a prefix ends at a slash."""
-    return prefix if not prefix or prefix.endswith("/") else f"{prefix}/"
 
 
 def opened(pattern: str) -> str:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from pip_intoto.maintainer.layouts.lint.findings import (
     Severity,
-    as_folder,
     is_everything,
     opened,
     place_of,
@@ -14,7 +13,7 @@ from pip_intoto.maintainer.layouts.lint.findings import (
 )
 from pip_intoto.metadata.layout import Inspection
 from pip_intoto.metadata.rules import Allow, Create, Delete, Disallow, Match, Modify, Require
-from pip_intoto.verification.artifact_rules import shown_rule
+from pip_intoto.verification.artifact_rules import as_folder, shown_rule
 from pip_intoto.verification.inspections import Unpack, as_listed, recognise
 from pip_intoto.verification.patterns import compile_pattern, escape
 
