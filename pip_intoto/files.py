@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING
 from pip_intoto.errors import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 #: What programs give to files unless they have a reason; the umask takes away from it.
 OPEN = 0o666
 #: For keys, and for what only its owner may read.
 PRIVATE = 0o600
+_OPEN_FOLDER = 0o777
 
 #: Bytes that are copied at once.
 _CHUNK = 256 * 1024
@@ -34,14 +35,20 @@ _AS_BEFORE = "What stood there before stands there still."
 
 def read(path: Path, at_most: int) -> bytes:
     """The bytes of a file. Raises CommandError when it cannot be read, or has more than that."""
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(at_most + 1)
-    except OSError as error:
-        raise CommandError(f"{path} cannot be read", found=str(error.strerror or error)) from None
+    with reading(path), path.open("rb") as stream:
+        data = stream.read(at_most + 1)
     if len(data) > at_most:
         raise CommandError(f"{path} is too large", expected=f"at most {at_most} bytes")
     return data
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Say which file it was: raises CommandError for an :class:`OSError`."""
+    try:
+        yield
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read", found=str(error.strerror or error)) from None
 
 
 def check_free(path: Path) -> None:
@@ -98,26 +105,76 @@ def copy(source: Path, path: Path) -> str:
     digest = hashlib.sha256()
 
     def chunks() -> Iterator[bytes]:
-        try:
-            with source.open("rb") as stream:
-                while chunk := stream.read(_CHUNK):
-                    digest.update(chunk)
-                    yield chunk
-        except OSError as error:
-            raise CommandError(
-                f"{source} cannot be read", found=str(error.strerror or error)
-            ) from None
+        with reading(source), source.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+                yield chunk
 
     with _explained(path), _beside(path, chunks(), OPEN) as written:
         written.replace(path)
     return digest.hexdigest()
 
 
+def make_folder(path: Path, *, mode: int = _OPEN_FOLDER) -> None:
+    """Make a folder, and those above it, where they are missing. Raises CommandError."""
+    try:
+        path.mkdir(mode=mode, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be made: {error.strerror or error}") from None
+
+
+def replace_folder(path: Path, contents: Mapping[str, bytes]) -> None:
+    """Put a folder with ``contents`` in the place of what is there, as a whole.
+
+    The names of ``contents`` are relative, with ``/``. Nobody meets half a folder; for a moment
+    nobody meets any, as none can be renamed over another. Raises CommandError.
+    """
+    # Imported here for start-up time: it brings three ways of compression.
+    from shutil import rmtree
+
+    target = path.absolute()
+    fresh = _hidden(target)
+    old = fresh.with_name(f"{fresh.name}.old")
+    with _explained(path):
+        try:
+            fresh.mkdir()
+            for name, content in contents.items():
+                file = fresh / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_new(file, content)
+            if target.exists():
+                target.rename(old)
+            fresh.rename(target)
+        except BaseException:
+            # Ctrl-C between the two steps, too.
+            if old.exists() and not target.exists():
+                _put_back(old, path)
+            raise
+        finally:
+            rmtree(fresh, ignore_errors=True)
+        rmtree(old, ignore_errors=True)
+
+
+def _put_back(old: Path, path: Path) -> None:
+    try:
+        old.rename(path.absolute())
+    except OSError as error:
+        raise CommandError(
+            f"{path} cannot be written: {error.strerror or error}",
+            advice=f"What stood there before is in {old}: give it its name again.",
+        ) from None
+
+
+def _hidden(path: Path) -> Path:
+    """A name in the same directory that nobody has, and that nobody looks at."""
+    # (A character takes up to four bytes, and a name may have 255 of them.)
+    return path.with_name(f".{path.name[:60]}.{secrets.token_hex(4)}")
+
+
 @contextmanager
 def _beside(path: Path, content: bytes | Iterator[bytes], mode: int) -> Iterator[Path]:
     """A file with ``content`` in the same directory, which is gone afterwards unless renamed."""
-    # (A character takes up to four bytes, and a name may have 255 of them.)
-    written = path.with_name(f".{path.name[:60]}.{secrets.token_hex(4)}")
+    written = _hidden(path)
     try:
         with os.fdopen(os.open(written, _CREATE, mode), "wb") as stream:
             for chunk in (content,) if isinstance(content, bytes) else content:

@@ -253,10 +253,10 @@ def _write_bundle(terminal: Terminal, target: Path, placed: Sequence[Placed]) ->
     over = evidence_files.too_large_for_others(papers, len(data), DEFAULT)
     if over:
         terminal.warn(f"{target.name} is larger than what pip's gate reads: {over}")
-    evidence_files.make_folder(target.parent)
+    files.make_folder(target.parent)
     files.replace(target, data)
 
 
 def _write_directory(target: Path, by_name: dict[str, Paper]) -> None:
-    evidence_files.make_folder(target.parent)
+    files.make_folder(target.parent)
     evidence_files.replace_directory(target, evidence_files.directory_of(by_name))

@@ -168,7 +168,7 @@ def _release(path: Path, project: str, version: str, folder: Path) -> _Release:
 
 def _entry(path: Path, project: str, version: str, metadata: bytes) -> Entry:
     is_wheel = path.name.endswith(".whl")
-    try:
+    with files.reading(path):
         return Entry(
             project=project,
             version=version,
@@ -178,8 +178,6 @@ def _entry(path: Path, project: str, version: str, metadata: bytes) -> Entry:
             requires_python=static_index.requires_python(metadata),
             metadata_sha256=hashlib.sha256(metadata).hexdigest() if is_wheel else "",
         )
-    except OSError as error:
-        raise CommandError(f"{path} cannot be read", found=str(error.strerror or error)) from None
 
 
 def _documents(directory: Path) -> dict[str, bytes]:
@@ -261,7 +259,7 @@ class _Ledger:
         path = self.output / name
         sha256 = hashlib.sha256(content).hexdigest()
         if not self._has(path, sha256):
-            evidence_files.make_folder(path.parent)
+            files.make_folder(path.parent)
             files.replace(path, content)
         self.files[name] = sha256
 
@@ -270,7 +268,7 @@ class _Ledger:
         path = self.output / name
         sha256 = sha256_file(source)
         if not self._has(path, sha256):
-            evidence_files.make_folder(path.parent)
+            files.make_folder(path.parent)
             sha256 = files.copy(source, path)
         self.files[name] = sha256
         return sha256
@@ -295,7 +293,7 @@ class _Ledger:
         return deleted
 
     def save(self) -> None:
-        evidence_files.make_folder(self.output)
+        files.make_folder(self.output)
         # Imported here because only this needs it.
         import json
 

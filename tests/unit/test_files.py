@@ -227,6 +227,75 @@ def test_pipes_and_devices_are_no_files_to_replace(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["pipe"]
 
 
+# --- folders --------------------------------------------------------------------------------
+
+
+def held(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_a_folder_is_made_or_replaced_as_a_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    files.replace_folder(folder, {"one": b"1", "below/two": b"2"})
+    assert held(folder) == {"one": b"1", "below/two": b"2"}
+    files.replace_folder(folder, {"three": b"3"})
+    assert held(folder) == {"three": b"3"}
+    assert names_in(tmp_path) == ["folder"]
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, OSError(errno.EIO, "Input/output error")])
+def test_a_folder_is_back_when_no_other_can_take_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: BaseException | type[BaseException]
+) -> None:
+    folder = tmp_path / "folder"
+    files.replace_folder(folder, {"one": b"1"})
+    rename = Path.rename
+
+    def fails(self: Path, target: Path) -> Path:
+        if target == folder and not self.name.endswith(".old"):
+            raise end
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fails)
+    with pytest.raises((CommandError, KeyboardInterrupt)):
+        files.replace_folder(folder, {"two": b"2"})
+    assert held(folder) == {"one": b"1"}
+    assert names_in(tmp_path) == ["folder"]
+
+
+def test_a_folder_that_cannot_be_put_back_is_never_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "folder"
+    files.replace_folder(folder, {"one": b"1"})
+    rename = Path.rename
+
+    def fails(self: Path, target: Path) -> Path:
+        if target == folder:
+            raise OSError(errno.EIO, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fails)
+    with pytest.raises(CommandError) as caught:
+        files.replace_folder(folder, {"two": b"2"})
+    (kept,) = tmp_path.iterdir()
+    assert held(kept) == {"one": b"1"}
+    assert str(kept) in caught.value.advice
+
+
+def test_a_folder_is_made_with_those_above_it(tmp_path: Path) -> None:
+    files.make_folder(tmp_path / "a" / "b")
+    files.make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(CommandError, match=r"file cannot be made: File exists"):
+        files.make_folder(tmp_path / "file")
+
+
 # --- disks ----------------------------------------------------------------------------------
 
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
-import shutil
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pip_intoto import files
@@ -121,11 +118,8 @@ def _files_below(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def _begins_as_object(path: Path) -> bool:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(1024).lstrip(_BLANK).startswith(b"{")
-    except OSError as error:
-        raise CommandError(f"{path} cannot be read", found=str(error.strerror or error)) from None
+    with files.reading(path), path.open("rb") as stream:
+        return stream.read(1024).lstrip(_BLANK).startswith(b"{")
 
 
 # --- the directory form ---------------------------------------------------------------------
@@ -139,14 +133,6 @@ def directory_of(papers: Mapping[str, Paper]) -> dict[str, bytes]:
     }
 
 
-def make_folder(path: Path) -> None:
-    """Make a directory, and those above it. Raises CommandError."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CommandError(f"{path} cannot be made: {error.strerror or error}") from None
-
-
 def replace_directory(path: Path, contents: Mapping[str, bytes]) -> None:
     """Put a directory of the directory form in the place of what is there, as a whole.
 
@@ -155,32 +141,7 @@ def replace_directory(path: Path, contents: Mapping[str, bytes]) -> None:
     """
     _check_names(contents)
     _check_replaceable(path)
-    token = secrets.token_hex(4)
-    fresh = path.with_name(f".{path.name}.{token}")
-    old = path.with_name(f".{path.name}.{token}.old")
-    try:
-        fresh.mkdir(parents=True)
-        for name, content in contents.items():
-            target = fresh / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            files.write_new(target, content)
-        if path.exists():
-            path.rename(old)
-        try:
-            fresh.rename(path)
-        except OSError:
-            if old.exists():
-                old.rename(path)
-            raise
-    except OSError as error:
-        raise CommandError(
-            f"{path} cannot be written: {error.strerror or error}",
-            advice="What stood there before stands there still.",
-        ) from None
-    finally:
-        for left in (fresh, old):
-            with suppress(OSError):
-                shutil.rmtree(left)
+    files.replace_folder(path, contents)
 
 
 def _check_names(names: Mapping[str, bytes]) -> None:

@@ -22,6 +22,7 @@ from packaging.utils import (
 )
 from packaging.version import Version
 
+from pip_intoto import files
 from pip_intoto.artifacts.archives import walk_tar, walk_zip
 from pip_intoto.errors import CommandError, EvidenceError
 from pip_intoto.limits import LOCAL
@@ -85,11 +86,9 @@ def core_metadata(path: Path, *, limits: Limits = LOCAL) -> bytes:
     is_wheel = path.name.endswith(".whl")
     wanted = _IN_WHEEL if is_wheel else _IN_SDIST
     try:
-        with path.open("rb") as stream:
+        with files.reading(path), path.open("rb") as stream:
             walk = walk_tar if path.name.endswith(".tar.gz") else walk_zip
             found = _member(walk(stream, limits=limits), wanted, limits)
-    except OSError as error:
-        raise CommandError(f"{path} cannot be read", found=str(error.strerror or error)) from None
     except EvidenceError as error:
         if not is_wheel:
             return b""

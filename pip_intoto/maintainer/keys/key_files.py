@@ -93,12 +93,7 @@ def write_pair(base: Path, key: SigningKey, *, password: str = "") -> tuple[Path
 
 def write_public(path: Path, content: bytes) -> None:
     """Write a public key where nothing is yet. Raises CommandError."""
-    try:
-        path.parent.mkdir(mode=_PRIVATE_DIRECTORY, parents=True, exist_ok=True)
-    except OSError as error:
-        raise CommandError(
-            f"the directory {path.parent} cannot be made: {error.strerror or error}"
-        ) from None
+    files.make_folder(path.parent, mode=_PRIVATE_DIRECTORY)
     files.write_new(path, content)
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
-import shutil
 import tempfile
 import zipfile
 from pathlib import Path
@@ -23,8 +21,6 @@ from pip_intoto.maintainer.projects.checkouts import read_checkout
 from pip_intoto.maintainer.projects.declared import read_project
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pip_intoto.maintainer.progress import Progress
     from pip_intoto.maintainer.projects.backends import Backend
     from pip_intoto.maintainer.projects.checkouts import Checkout
@@ -50,7 +46,7 @@ def prepare(
     described = read_project(project, checkout.files)
     with open_backend(isolated=isolated, progress=progress) as backend:
         members = prepare_with(backend, checkout, described)
-    _replace(output, members)
+    files.replace_folder(output, members)
     return tuple(members)
 
 
@@ -120,33 +116,3 @@ def _check_replaceable(output: Path) -> None:
 
 def _is_prepared(path: Path) -> bool:
     return bool(_INFO.fullmatch(path.name)) and (path / "METADATA").is_file()
-
-
-def _replace(output: Path, members: Mapping[str, bytes]) -> None:
-    """Fill a folder beside it, and let that take its place."""
-    beside = output.absolute()
-    new = beside.with_name(f".{beside.name}.{secrets.token_hex(4)}")
-    old = new.with_name(f"{new.name}.old")
-    try:
-        new.mkdir()
-        for name, content in members.items():
-            target = new / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            files.write_new(target, content)
-        try:
-            if beside.exists():
-                beside.rename(old)
-            new.rename(beside)
-        except BaseException:
-            # Ctrl-C between the two steps, too.
-            if old.exists() and not beside.exists():
-                old.rename(beside)
-            raise
-    except OSError as error:
-        raise CommandError(
-            f"{output} cannot be written: {error.strerror or error}",
-            advice="What stood there before stands there still.",
-        ) from None
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)

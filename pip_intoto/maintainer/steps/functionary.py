@@ -256,12 +256,7 @@ def _byproducts(outcome: Outcome | None) -> JsonObject:
 
 def _prepared(directory: Path) -> Path:
     """The directory, which is made if need be: who waited for a command wants its link."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CommandError(
-            f"{directory} cannot be made", found=str(error.strerror or error)
-        ) from None
+    files.make_folder(directory)
     if not os.access(directory, os.W_OK | os.X_OK):
         raise CommandError(f"{directory} is read-only", expected="a directory for the link")
     return directory
