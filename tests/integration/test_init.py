@@ -292,6 +292,27 @@ def test_what_compilers_read_is_recorded(desk: Desk) -> None:
     assert verdict.reason == "verified", verdict.summary
 
 
+def test_a_compiled_module_stays_where_it_is(desk: Desk, tmp_path: Path) -> None:
+    # `*` crosses `/`, and to pip a folder that ends with `.data` is one, whatever its name.
+    backend = COMPILED.replace('"demo/_fast.', '"_fast.')
+    begun(desk, {"pyproject.toml": OWN, "own.py": backend, "demo/__init__.py": "", "f.c": ""})
+    wheel = carried_out(desk)
+    assert desk.verdict(wheel).reason == "verified"
+    for name in (
+        "_fast.1.data/purelib/sitecustomize.cpython-313-x86_64-linux-gnu.so",
+        "_fast.1.data/scripts/python.pyd",
+    ):
+
+        def add(members: dict[str, bytes], name: str = name) -> None:
+            members[name] = b"evil"
+
+        other = altered(wheel, tmp_path / "evil", add)
+        desk.report_build(other)
+        verdict = desk.verdict(other)
+        assert verdict.reason == "rule-violated"
+        assert name in verdict.summary
+
+
 # --- every step -----------------------------------------------------------------------------
 
 

@@ -365,7 +365,7 @@ def _members(start: Start, same: Match) -> list[str]:
         lines += [f"# {line}" for line in _listed([Allow(f"wheel/{refused.pattern}")])]
     lines += _said(
         "Nothing else goes outside the packages; `*` in the names below could reach there.",
-        [Disallow(f"wheel/{escape(origins.info)}-*.data/*")],
+        [Disallow(f"wheel/{escape(origins.info)}-*.data/*"), *_not_below(origins)],
     )
     for origin, why in _WHY.items():
         rules = [
@@ -375,6 +375,15 @@ def _members(start: Start, same: Match) -> list[str]:
             rules = [Allow(f"wheel/{escape(start.distribution)}.libs/*")]
         lines += _said(why, rules)
     return [*lines, *_comment("And nothing else."), *_listed([_END])]
+
+
+def _not_below(origins: Origins) -> Iterator[Disallow]:
+    """No folder is a compiled module: pip takes any `….data/` apart, `_fast.1.data/` as well."""
+    names = [rule.pattern for rule in origins.allowed if rule.origin is Origin.COMPILED]
+    starts = [name.rpartition(".")[0] for name in names if "/" not in name]
+    for start in dict.fromkeys(starts):
+        if start.endswith(".*"):
+            yield Disallow(f"wheel/{start}/*")
 
 
 _WHY: Mapping[Origin, str] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -156,6 +157,23 @@ def test_the_last_step_that_has_the_wheel_carries_it(
 def test_a_repair_may_add_libraries(folder: Path) -> None:
     assert "ALLOW wheel/demo.libs/*" in texts(parsed(folder, start("repair")), "wheel")
     assert "ALLOW wheel/demo.libs/*" not in texts(parsed(folder, start()), "wheel")
+
+
+def test_a_compiled_module_at_the_top_is_no_way_out_of_the_packages(folder: Path) -> None:
+    # pip spreads `_fast.x.data/purelib/…` over everything, whatever stands before `.data`.
+    compiled = tuple(
+        Allowed(pattern=pattern, origin=Origin.COMPILED)
+        for pattern in ("_fast.*.so", "_fast.*.pyd", "demo/_core.*.so", "_stable.abi3.so")
+    )
+    origins = replace(ORIGINS, allowed=(*ORIGINS.allowed, *compiled))
+    found = texts(parsed(folder, start(origins=origins)), "wheel")
+    forbidden = found.index("DISALLOW wheel/_fast.*/*")
+    assert forbidden < found.index("ALLOW wheel/_fast.*.so")
+    assert [text for text in found if text.startswith("DISALLOW ")] == [
+        "DISALLOW wheel/demo-*.data/*",
+        "DISALLOW wheel/_fast.*/*",
+        "DISALLOW *",
+    ]
 
 
 def test_the_tested_wheel_is_the_one_in_hand(folder: Path) -> None:
