@@ -162,9 +162,7 @@ class _Run:
 
     @property
     def rules(self) -> tuple[Rule, ...]:
-        if self.side == "materials":
-            return self.item.expected_materials
-        return self.item.expected_products
+        return rules_of(self.item, self.side)
 
     @property
     def artifacts(self) -> Mapping[str, Digests]:
@@ -392,6 +390,11 @@ class _Run:
         if destination not in theirs:
             return 4, f"would allow it, but {shown(destination)} is not there{origin}"
         return 5, f"allows it with {shown_digests(theirs[destination])}{origin}"
+
+
+def rules_of(item: Step | Inspection, side: Side) -> tuple[Rule, ...]:
+    """Return the rules for one side of a step or an inspection, in their order."""
+    return item.expected_materials if side == "materials" else item.expected_products
 
 
 def as_folder(prefix: str) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from fixtures.keys import key
 from pip_intoto.maintainer.layouts import layout_source
+from pip_intoto.maintainer.layouts.compiling import compile_layout
 from pip_intoto.maintainer.layouts.lint import lint
 from pip_intoto.maintainer.layouts.owners import Owners
 from pip_intoto.policy import vocabulary
@@ -119,7 +120,7 @@ def test_the_example_of_a_layout_source_is_one_and_has_no_findings(tmp_path: Pat
     path.write_text(example, encoding="utf-8")
     now = datetime.now(timezone.utc)
     source = layout_source.load_source(path)
-    layout = layout_source.compiled(source, now=now)
+    layout = compile_layout(source, now=now)[1]
     owners = Owners.of_source(source).trusted
     assert lint(layout, now=now, project=source.project, owners=owners) == ()
 

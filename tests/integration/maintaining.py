@@ -24,7 +24,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.keys.signing import load
-from pip_intoto.maintainer.layouts.layout_source import compile_layout, load_source
+from pip_intoto.maintainer.layouts.compiling import compile_layout
+from pip_intoto.maintainer.layouts.layout_source import load_source
 from pip_intoto.verifier import plain
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class Desk:
     def sign_layout(self) -> Path:
         """Build the layout and sign it, as the owner."""
         source = load_source(self.project / "supply-chain.toml")
-        payload = compile_layout(source, now=datetime.now(timezone.utc))
+        payload, _ = compile_layout(source, now=datetime.now(timezone.utc))
         owner = load((self.folder / "keys" / "owner.pem").read_bytes())
         path = self.project / "root.layout"
         path.write_text(json.dumps(authoring.sign(payload, [owner])))

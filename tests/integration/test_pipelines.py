@@ -19,7 +19,8 @@ import pytest
 from fixtures.keys import key
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
-from pip_intoto.maintainer.layouts.layout_source import compile_layout, load_source
+from pip_intoto.maintainer.layouts.compiling import compile_layout
+from pip_intoto.maintainer.layouts.layout_source import load_source
 from tests.integration import environments
 from tests.integration.interpreters import ROOT
 from tests.integration.pages import commands
@@ -206,7 +207,9 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def publish(machine: Machine, source: str, layout: str) -> None:
     """Make a layout of its source, and have the owner sign it."""
-    payload = compile_layout(load_source(machine.folder / source), now=datetime.now(timezone.utc))
+    payload, _ = compile_layout(
+        load_source(machine.folder / source), now=datetime.now(timezone.utc)
+    )
     document = authoring.sign(payload, [key("owner")], Envelope.DSSE)
     (machine.folder / layout).write_text(json.dumps(document), encoding="utf-8")
 
@@ -325,7 +328,7 @@ def test_a_key_may_be_a_file_that_the_runner_made(origin: Path, tmp_path: Path) 
     )
     assert path.exists()
     assert [link.name for link in (machine.folder / "links").iterdir()] == [
-        authoring.link_name("build", key("builder").keyid)
+        authoring.link_filename("build", key("builder").keyid)
     ]
 
 

@@ -14,12 +14,8 @@ from pip_intoto.cli.signers import add_signer_options, signers_of
 from pip_intoto.cli.terminal import Terminal, Tone
 from pip_intoto.errors import CommandError, EvidenceInvalid
 from pip_intoto.maintainer import authoring, documents
-from pip_intoto.maintainer.layouts.layout_source import (
-    DEFAULT_NAME,
-    compile_layout,
-    compiled,
-    load_source,
-)
+from pip_intoto.maintainer.layouts.compiling import compile_layout
+from pip_intoto.maintainer.layouts.layout_source import DEFAULT_NAME, load_source
 from pip_intoto.maintainer.layouts.lint import Severity, lint
 from pip_intoto.maintainer.layouts.owners import Owners, principals_of
 from pip_intoto.metadata.layout import Layout
@@ -79,8 +75,7 @@ def run(args: argparse.Namespace) -> int:
     now = datetime.now(timezone.utc)
     source = load_source(args.source)
     owners = Owners.of_source(source)
-    payload = compile_layout(source, now=now)
-    layout = compiled(source, now=now)
+    payload, layout = compile_layout(source, now=now)
     findings = lint(
         layout,
         now=now,

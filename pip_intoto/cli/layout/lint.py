@@ -17,12 +17,8 @@ from pip_intoto.errors import CommandError, EvidenceInvalid
 from pip_intoto.limits import LOCAL
 from pip_intoto.maintainer.documents import load_layout
 from pip_intoto.maintainer.evidence import evidence_files
-from pip_intoto.maintainer.layouts.layout_source import (
-    DEFAULT_NAME,
-    compiled,
-    is_source,
-    load_source,
-)
+from pip_intoto.maintainer.layouts.compiling import compile_layout
+from pip_intoto.maintainer.layouts.layout_source import DEFAULT_NAME, is_source, load_source
 from pip_intoto.maintainer.layouts.lint import Severity, lint
 from pip_intoto.maintainer.layouts.owners import Owners, principals_of
 from pip_intoto.metadata.envelope import read_payload
@@ -131,7 +127,7 @@ def _read(args: argparse.Namespace, now: datetime) -> _LookedAt:
             found=f"--project {args.project}",
         )
     return _LookedAt(
-        layout=compiled(source, now=now),
+        layout=compile_layout(source, now=now)[1],
         project=source.project,
         owners=owners or Owners.of_source(source).trusted,
         principals=principals_of(source),

@@ -15,9 +15,10 @@ from pip_intoto.cli.signers import add_signer_options, signers_of
 from pip_intoto.cli.terminal import Terminal, Tone, error_lines, printable
 from pip_intoto.errors import CommandError, PipIntotoError, UnusableKey
 from pip_intoto.limits import DEFAULT
+from pip_intoto.maintainer.layouts.expiry import expiry_of, written
 from pip_intoto.maintainer.layouts.layout_source import DEFAULT_NAME, load_source
 from pip_intoto.maintainer.layouts.published import published
-from pip_intoto.maintainer.layouts.renewal import Renewer, State, expiry_of, written
+from pip_intoto.maintainer.layouts.renewal import Renewer, State
 from pip_intoto.metadata.keys import load_public
 from pip_intoto.sources.addresses import printable as shown
 from pip_intoto.verification.wording import counted

@@ -15,7 +15,9 @@ from pip_intoto.cli.layout.naming import add_owner_option, owner_keys
 from pip_intoto.cli.terminal import Terminal, Tone
 from pip_intoto.errors import CommandError
 from pip_intoto.maintainer.documents import load_layout
-from pip_intoto.maintainer.layouts.layout_source import DEFAULT_NAME, compiled, load_source
+from pip_intoto.maintainer.layouts.compiling import compile_layout
+from pip_intoto.maintainer.layouts.expiry import written
+from pip_intoto.maintainer.layouts.layout_source import DEFAULT_NAME, load_source
 from pip_intoto.maintainer.layouts.owners import Owners
 from pip_intoto.verification.wording import counted, short_keyid
 
@@ -147,7 +149,7 @@ def _expiry(layout: Layout, now: datetime) -> tuple[str, Tone]:
 
 
 def _differs(layout: Layout, source: LayoutSource, now: datetime) -> bool:
-    described = compiled(source, now=now)
+    described = compile_layout(source, now=now)[1]
     return replace(described, expires=layout.expires) != layout
 
 
@@ -156,7 +158,7 @@ def _as_json(path: Path, layout: Layout, owners: Owners, standing: Standing, sta
         "schema": SCHEMA,
         "layout": str(path),
         "exit-status": status,
-        "expires": f"{layout.expires:%Y-%m-%dT%H:%M:%SZ}",
+        "expires": written(layout.expires),
         "threshold": standing.threshold,
         "signed": standing.parties,
         "owners": [

@@ -18,6 +18,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
 from pip_intoto.errors import UnusableKey
+from pip_intoto.maintainer.layouts.expiry import written
 from pip_intoto.maintainer.layouts.globs import covers, meets
 from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.layout import Inspection, Step
@@ -115,12 +116,12 @@ class _Comparison:
             yield Change(
                 code="expiry",
                 place="layout",
-                what=f"expires {_moment(after.expires)} instead of {_moment(before.expires)}",
+                what=f"expires {written(after.expires)} instead of {written(before.expires)}",
                 means="accepts the same evidence, "
                 + (f"{counted(days, 'day')} longer" if later else f"{counted(days, 'day')} less"),
                 effect=Effect.NEITHER,
-                gone=(_moment(before.expires),),
-                came=(_moment(after.expires),),
+                gone=(written(before.expires),),
+                came=(written(after.expires),),
             )
         forms = [found.form for found in self._found]
         if forms[0] is not None and forms[1] is not None and forms[0] is not forms[1]:
@@ -878,10 +879,6 @@ def _parameters(layout: Layout) -> set[str]:
         if "{" in word
         for name in _PARAMETER.findall(word)
     }
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _only(old: Iterable[str], new: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""The layout source: the chain as people write it, in TOML, and the layout that it makes.
+"""The layout source: the chain as people write it, in TOML.
 
 A source names keys by name and rules by their words; a layout has key ids and lists. What is wrong
 with a source as a text is an error here, with file and line; what is unwise about the chain that
@@ -7,20 +7,17 @@ it describes is for :mod:`pip_intoto.maintainer.layouts.lint` to say.
 
 from __future__ import annotations
 
-import calendar
 import re
 import shlex
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
-from typing import TYPE_CHECKING, TypeAlias
+from datetime import date, datetime, timezone
+from typing import TYPE_CHECKING
 
 from pip_intoto import files
-from pip_intoto.errors import CommandError, EvidenceInvalid, MetadataMalformed
+from pip_intoto.errors import CommandError, MetadataMalformed
 from pip_intoto.limits import DEFAULT, LOCAL
 from pip_intoto.maintainer import authoring
-from pip_intoto.maintainer.documents import load_layout
-from pip_intoto.metadata import openpgp
-from pip_intoto.metadata.layout import parse_layout
+from pip_intoto.maintainer.layouts.expiry import Period, end_of
 from pip_intoto.metadata.names import check_step_name
 from pip_intoto.metadata.node import Node
 from pip_intoto.metadata.rules import parse_rule
@@ -30,14 +27,11 @@ from pip_intoto.policy.tables import Kind, parse
 from pip_intoto.policy.vocabulary import KEY, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from pip_intoto.maintainer.authoring import JsonObject
-    from pip_intoto.metadata.keys import PublicKey
-    from pip_intoto.metadata.layout import Layout
+    from pip_intoto.maintainer.layouts.expiry import Expiry
     from pip_intoto.metadata.rules import Rule
-    from pip_intoto.metadata.strict_json import JsonValue
     from pip_intoto.policy.model import NamedKey
     from pip_intoto.policy.tables import Table, Value
 
@@ -74,32 +68,9 @@ _KIND = Kind(
     ),
 )
 _KEYWORDS = ("create", "delete", "modify", "allow", "disallow", "require", "match")
-_PERIOD = re.compile(r"([1-9][0-9]{0,3}) (day|week|month|year)s?")
-_MONTHS = 12
-_YEARS = 9999
 
 
 # --- the source as values -------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """How long a layout lasts, by the calendar: ``unit`` is day, week, month or year."""
-
-    count: int
-    unit: str
-
-    def after(self, start: datetime) -> datetime:
-        """The moment at which it is over. Raises OverflowError behind the year 9999."""
-        if self.unit in {"day", "week"}:
-            return start + timedelta(days=self.count * (7 if self.unit == "week" else 1))
-        months = start.month - 1 + self.count * (_MONTHS if self.unit == "year" else 1)
-        year, month = start.year + months // _MONTHS, months % _MONTHS + 1
-        if year > _YEARS:
-            raise OverflowError
-        # The 31st of a month that has thirty days, the 29th of February.
-        day = min(start.day, calendar.monthrange(year, month)[1])
-        return start.replace(year=year, month=month, day=day)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,9 +103,6 @@ class SourceInspection:
     materials: tuple[SourceRule, ...]
     products: tuple[SourceRule, ...]
     line: int
-
-
-Expiry: TypeAlias = Period | datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +147,11 @@ _PLACE = re.compile(r"(steps|inspect)\[(\d+)\](?:\.expected_(materials|products)
 
 
 # --- from TOML ------------------------------------------------------------------------------
+
+
+def is_source(path: Path) -> bool:
+    """Whether a file is a layout source, by its name."""
+    return path.suffix == SUFFIX
 
 
 def load_source(path: Path) -> LayoutSource:
@@ -399,124 +372,15 @@ def _expires(value: Value) -> Expiry:
         except OverflowError:
             raise value.error("`expires` lies outside of the calendar") from None
     if isinstance(found, date):
-        # The last day on which the layout holds, to its end.
-        return datetime.combine(found, time(23, 59, 59), timezone.utc)
+        return end_of(found)
     if not isinstance(found, str):
         raise value.wrong_kind('a period such as "1 year", or a date')
-    matched = _PERIOD.fullmatch(found)
-    if matched is None:
+    period = Period.of(found)
+    if period is None:
         is_date = re.fullmatch(r"\d{4}-\d\d-\d\d.*", found)
         raise value.error(
             f'`expires` cannot be "{found}"' if found.isprintable() else "`expires` is no period",
             expected="N days, weeks, months or years; or a date without quotes",
             advice=f"Write {found} without quotes." if is_date else "",
         )
-    return Period(int(matched[1]), matched[2])
-
-
-# --- to a layout ----------------------------------------------------------------------------
-
-
-def compile_layout(source: LayoutSource, *, now: datetime) -> JsonObject:
-    """The payload of the layout that ``source`` describes, if it is built at ``now`` (aware).
-
-    Raises CommandError when it would be no layout that pip-intoto reads.
-    """
-    functionaries = {key.key.keyid: key.key for step in source.steps for key in step.functionaries}
-    payload = authoring.layout(
-        expires=_expiry(source, now),
-        keys=(),
-        steps=(
-            authoring.step(
-                step.name,
-                functionaries=[key.key for key in step.functionaries],
-                threshold=step.threshold,
-                expected_materials=_written(step.materials),
-                expected_products=_written(step.products),
-                expected_command=step.command,
-            )
-            for step in source.steps
-        ),
-        inspections=(
-            authoring.inspection(
-                inspection.name,
-                run=inspection.run,
-                expected_materials=_written(inspection.materials),
-                expected_products=_written(inspection.products),
-            )
-            for inspection in source.inspections
-        ),
-        readme=source.readme,
-    )
-    payload["keys"] = {keyid: _key_object(key) for keyid, key in functionaries.items()}
-    try:
-        parse_layout(Node(payload), LOCAL)
-    except EvidenceInvalid as error:
-        raise CommandError(
-            f"the source makes no layout that can be verified: {error.message}",
-            expected=error.expected,
-            found=error.found,
-            place=f"{source.path}:{source.line_of(error.place)}",
-        ) from None
-    return payload
-
-
-def layout_of(path: Path, *, now: datetime) -> Layout:
-    """The layout that a source (``.toml``) would make at ``now`` (aware), or that a file has.
-
-    Raises CommandError, and for a file what :func:`pip_intoto.maintainer.documents.load` raises.
-    """
-    return compiled(load_source(path), now=now) if is_source(path) else load_layout(path)[1]
-
-
-def compiled(source: LayoutSource, *, now: datetime) -> Layout:
-    """The layout that ``source`` describes, checked. Raises as :func:`compile_layout` does."""
-    return parse_layout(Node(compile_layout(source, now=now)), LOCAL)
-
-
-def is_source(path: Path) -> bool:
-    """Whether a file is a layout source, by its name."""
-    return path.suffix == SUFFIX
-
-
-def _expiry(source: LayoutSource, now: datetime) -> datetime:
-    if isinstance(source.expires, datetime):
-        return source.expires
-    try:
-        return source.expires.after(now.astimezone(timezone.utc))
-    except OverflowError:
-        raise CommandError(
-            "the layout would expire behind the end of the calendar",
-            expected="a year up to 9999",
-            place=str(source.path),
-        ) from None
-
-
-def _written(rules: Iterable[SourceRule]) -> list[tuple[str, ...]]:
-    return [each.rule.words for each in rules]
-
-
-def _key_object(key: PublicKey) -> JsonObject:
-    if not key.is_openpgp:
-        return authoring.key_object(key)
-    # K6: "{type, method, hashes, keyval: {public: {n, e | ..}}, subkeys?, creation_time?,
-    # validity_period?}"; K5: the implementations demand a keyid besides.
-    numbers: JsonObject = dict(openpgp.read_numbers(key.public))
-    described: JsonObject = {
-        "keyid": key.keyid,
-        "type": key.keytype,
-        "method": key.scheme,
-        "hashes": ["pgp+SHA2"],
-        "keyval": {"private": "", "public": numbers},
-    }
-    if key.not_before is not None:
-        described["creation_time"] = int(key.not_before.timestamp())
-        if key.not_after is not None:
-            described["validity_period"] = int((key.not_after - key.not_before).total_seconds())
-    # K3: those of an unknown kind sign nothing.
-    subkeys: dict[str, JsonValue] = {
-        subkey.keyid: _key_object(subkey) for subkey in key.subkeys if subkey.public
-    }
-    if subkeys:
-        described["subkeys"] = subkeys
-    return described
+    return period

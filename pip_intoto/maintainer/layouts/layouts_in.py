@@ -10,8 +10,9 @@ from pip_intoto import files
 from pip_intoto.errors import CommandError, EvidenceInvalid
 from pip_intoto.limits import LOCAL
 from pip_intoto.maintainer import authoring
-from pip_intoto.maintainer.documents import load
-from pip_intoto.maintainer.layouts.layout_source import is_source, layout_of, load_source
+from pip_intoto.maintainer.documents import load, load_layout
+from pip_intoto.maintainer.layouts.compiling import compile_layout
+from pip_intoto.maintainer.layouts.layout_source import is_source, load_source
 from pip_intoto.metadata.bundle import parse_bundle
 from pip_intoto.metadata.envelope import read_payload
 from pip_intoto.metadata.layout import Layout
@@ -53,14 +54,12 @@ def layouts_in(path: Path, *, now: datetime) -> tuple[Found, ...]:
     if is_source(path):
         source = load_source(path)
         names = {key.identity: name for name, key in source.keys.items()}
-        layout = layout_of(path, now=now)
+        layout = compile_layout(source, now=now)[1]
         return (Found(layout=layout, origin=str(path), form=source.envelope, names=names),)
     if path.name.endswith(authoring.BUNDLE_SUFFIX) or path.suffix == ".jsonl":
         return _sorted(_in_bundle(path), path, now)
-    document = load(path)
-    if not isinstance(document.payload, Layout):
-        raise CommandError(f"{path} is a link", expected="a layout")
-    return (Found(layout=document.payload, origin=str(path), form=document.form),)
+    document, layout = load_layout(path)
+    return (Found(layout=layout, origin=str(path), form=document.form),)
 
 
 def layout_in(path: Path, *, now: datetime) -> Found:

@@ -17,14 +17,13 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field, replace
-from datetime import datetime, time, timezone
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import CommandError, EvidenceInvalid
 from pip_intoto.limits import LOCAL
 from pip_intoto.maintainer import authoring, documents
-from pip_intoto.maintainer.layouts.layout_source import Period
+from pip_intoto.maintainer.layouts.expiry import written
 from pip_intoto.maintainer.layouts.layouts_in import steps_signed_for
 from pip_intoto.metadata import strict_json
 from pip_intoto.metadata.envelope import read_envelope
@@ -36,6 +35,7 @@ from pip_intoto.verification.wording import counted, short_keyid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from pip_intoto.maintainer.authoring import JsonObject
     from pip_intoto.maintainer.documents import SignedDocument
@@ -43,47 +43,6 @@ if TYPE_CHECKING:
     from pip_intoto.metadata.envelope import Envelope
     from pip_intoto.metadata.keys import PublicKey
     from pip_intoto.metadata.strict_json import JsonValue
-
-_PERIOD = re.compile(r"([1-9][0-9]{0,3}) *(day|week|month|year)s?")
-
-
-def expiry_of(text: str, *, now: datetime) -> datetime:
-    """The moment that ``text`` means, in UTC: a date, date and time, or a period from ``now``.
-
-    A date means its end, and a period ends with a day, so that whoever renews again on the same
-    day renews to the same moment. Raises CommandError.
-    """
-    period = _PERIOD.fullmatch(text.strip())
-    try:
-        if period is not None:
-            day = Period(int(period[1]), period[2]).after(now.astimezone(timezone.utc)).date()
-            return datetime.combine(day, _END_OF_DAY, timezone.utc)
-        # Before 3.11, Python does not know what Z means.
-        moment = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text.strip()))
-    except (ValueError, OverflowError):
-        raise CommandError(
-            "this is no expiry",
-            expected="2027-12-31, 2027-12-31T12:00:00Z, or a period such as '6 months'",
-            found=text,
-        ) from None
-    if re.fullmatch(r"[0-9-]+", text.strip()):
-        return datetime.combine(moment.date(), _END_OF_DAY, timezone.utc)
-    if moment.tzinfo is None:
-        raise CommandError(
-            "this expiry does not say in which time zone it is",
-            expected=f"{moment:%Y-%m-%dT%H:%M:%S}Z for UTC",
-            found=text,
-        )
-    return moment.astimezone(timezone.utc).replace(microsecond=0)
-
-
-_END_OF_DAY = time(23, 59, 59)
-
-
-def written(moment: datetime) -> str:
-    """As layouts write it (H2)."""
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
-
 
 # --- what came of it ------------------------------------------------------------------------
 

@@ -16,7 +16,8 @@ from pip_intoto.cli import main
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
 from pip_intoto.maintainer.documents import load_layout
-from pip_intoto.maintainer.layouts.layout_source import compile_layout, load_source
+from pip_intoto.maintainer.layouts.compiling import compile_layout
+from pip_intoto.maintainer.layouts.layout_source import load_source
 from tests.unit.maintainer.sources import GOOD, NOW, SOURCE, WHEEL, write
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def test_a_stranger_cannot_sign(project: Path, run: Run) -> None:
 
 
 def test_build_again_says_that_only_the_expiry_changed(project: Path, run: Run) -> None:
-    payload = compile_layout(load_source(project / "supply-chain.toml"), now=NOW)
+    payload, _ = compile_layout(load_source(project / "supply-chain.toml"), now=NOW)
     old = authoring.sign(payload | {"expires": "2026-12-31T00:00:00Z"}, [key("alice")])
     (project / "root.layout").write_text(json.dumps(old))
     status, _, err = run("build", "--signing-key", "keys/alice.pem")
@@ -281,7 +282,7 @@ def test_K6_an_openpgp_key_that_is_over_does_not_count(project: Path, run: Run) 
     pgp = OpenPGPKey(name="pgp", validity=3600)
     (project / "keys" / "pgp.json").write_text(json.dumps(pgp.described()))
     write(project, GOOD.replace("keys/alice.pub", "keys/pgp.json"), *NAMES)
-    payload = compile_layout(load_source(project / "supply-chain.toml"), now=NOW)
+    payload, _ = compile_layout(load_source(project / "supply-chain.toml"), now=NOW)
     (project / "root.layout").write_text(json.dumps(sign_with_openpgp(payload, [pgp])))
     status, out, _ = run("status", "root.layout")
     assert status == 1
@@ -368,7 +369,7 @@ def test_lint_of_a_source_knows_its_project(project: Path, run: Run) -> None:
 def _links(project: Path) -> dict[str, authoring.JsonObject]:
     source = authoring.link("source", products={"setup.py": {"sha256": "0" * 64}})
     return {
-        authoring.link_name("source", key("ben").keyid): authoring.sign(source, [key("ben")]),
+        authoring.link_filename("source", key("ben").keyid): authoring.sign(source, [key("ben")]),
         "root.layout": json.loads((project / "root.layout").read_text()),
     }
 
@@ -417,7 +418,7 @@ def test_lint_tells_the_mistakes_of_a_source(project: Path, run: Run) -> None:
 
 
 def test_names_in_a_report_drive_no_terminal(project: Path, run: Run) -> None:
-    payload = compile_layout(load_source(project / "supply-chain.toml"), now=NOW)
+    payload, _ = compile_layout(load_source(project / "supply-chain.toml"), now=NOW)
     text = json.dumps(payload).replace("CREATE", "ALLOW").replace("pyproject.toml", "\\u001b[2J*")
     (project / "odd.layout").write_text(
         json.dumps({"signed": json.loads(text.replace("DISALLOW", "REQUIRE")), "signatures": []})

@@ -18,14 +18,10 @@ from pip_intoto.errors import CommandError
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
-from pip_intoto.maintainer.layouts.layout_source import (
-    Period,
-    compile_layout,
-    is_source,
-    layout_of,
-    load_source,
-    parse_source,
-)
+from pip_intoto.maintainer.documents import load_layout
+from pip_intoto.maintainer.layouts.compiling import compile_layout
+from pip_intoto.maintainer.layouts.expiry import Period
+from pip_intoto.maintainer.layouts.layout_source import is_source, load_source, parse_source
 from pip_intoto.metadata.layout import parse_layout
 from pip_intoto.metadata.node import Node
 from tests.unit.maintainer.sources import BUILD, GOOD, HEAD, KEYS, NOW, SOURCE, WHEEL, write
@@ -36,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def parsed(source: LayoutSource, now: datetime = NOW) -> Layout:
-    return parse_layout(Node(compile_layout(source, now=now)), DEFAULT)
+    return parse_layout(Node(compile_layout(source, now=now)[0]), DEFAULT)
 
 
 def refused(tmp_path: Path, text: str) -> CommandError:
@@ -55,7 +51,7 @@ def line(error: CommandError) -> int:
 
 
 def test_a_source_makes_the_layout_that_it_describes(tmp_path: Path) -> None:
-    layout = layout_of(write(tmp_path), now=NOW)
+    layout = parsed(load_source(write(tmp_path)))
     ben, carl = key("ben").public_key, key("carl").public_key
     assert layout.keys == {ben.keyid: ben, carl.keyid: carl}
     assert [(step.name, step.pubkeys, step.threshold) for step in layout.steps] == [
@@ -137,18 +133,18 @@ def test_K6_an_openpgp_key_stands_in_the_layout_as_in_toto_writes_it(tmp_path: P
     )
     path = write(tmp_path, GOOD.replace("keys/ben.pub", "keys/ben.json"))
     (tmp_path / "keys" / "ben.json").write_text(json.dumps(master.described()))
-    payload = compile_layout(load_source(path), now=NOW)
+    payload, _ = compile_layout(load_source(path), now=NOW)
     assert payload["keys"][master.keyid] == master.described()  # type: ignore[index,call-overload]
     assert parse_layout(Node(payload), DEFAULT).steps[0].pubkeys == (master.keyid,)
 
 
 def test_the_layout_keeps_its_meaning_in_either_envelope(tmp_path: Path) -> None:
     path = write(tmp_path)
-    payload = compile_layout(load_source(path), now=NOW)
+    payload, layout = compile_layout(load_source(path), now=NOW)
     for form in Envelope:
         written = tmp_path / f"{form.value}.layout"
         written.write_text(json.dumps(authoring.sign(payload, [key("alice")], form)))
-        assert layout_of(written, now=NOW) == layout_of(path, now=NOW)
+        assert load_layout(written)[1] == layout
 
 
 def test_a_source_is_known_by_its_suffix() -> None:

@@ -19,7 +19,8 @@ from fixtures.openpgp import CREATED, YEAR, OpenPGPKey
 from pip_intoto.errors import MetadataTooLarge
 from pip_intoto.limits import DEFAULT, Limits
 from pip_intoto.maintainer import authoring
-from pip_intoto.maintainer.layouts.layout_source import compiled, parse_source
+from pip_intoto.maintainer.layouts.compiling import compile_layout
+from pip_intoto.maintainer.layouts.layout_source import parse_source
 from pip_intoto.maintainer.layouts.lint import CODES, Severity, lint
 from pip_intoto.maintainer.layouts.owners import Owners, principals_of
 from pip_intoto.metadata.keys import PublicKey, load_pem
@@ -49,7 +50,7 @@ def findings(
         text = text.replace(f'"keys/{name}.pub"', json.dumps(pem))
     source = parse_source(text.encode(), Path("supply-chain.toml"))
     return lint(
-        compiled(source, now=NOW),
+        compile_layout(source, now=NOW)[1],
         now=now,
         project=source.project,
         owners=Owners.of_source(source).trusted,
@@ -76,7 +77,7 @@ def layout() -> Layout:
     text = GOOD
     for name, pem in _PEMS.items():
         text = text.replace(f'"keys/{name}.pub"', json.dumps(pem))
-    return compiled(parse_source(text.encode(), Path("supply-chain.toml")), now=NOW)
+    return compile_layout(parse_source(text.encode(), Path("supply-chain.toml")), now=NOW)[1]
 
 
 def link(

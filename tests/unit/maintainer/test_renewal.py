@@ -22,14 +22,13 @@ from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer import authoring, documents
 from pip_intoto.maintainer.authoring import Document, Envelope
 from pip_intoto.maintainer.keys.signing import Made
+from pip_intoto.maintainer.layouts.expiry import expiry_of, written
 from pip_intoto.maintainer.layouts.published import Published, published
 from pip_intoto.maintainer.layouts.renewal import (
     NotRenewed,
     Outcome,
     Renewer,
     State,
-    expiry_of,
-    written,
 )
 from pip_intoto.metadata.keys import load_public
 from pip_intoto.metadata.layout import Layout

@@ -12,7 +12,7 @@ from pip_intoto.maintainer.layouts import globs
 from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.layout import Inspection
 from pip_intoto.metadata.rules import Match, Require
-from pip_intoto.verification.artifact_rules import SIDES, Budget, as_folder
+from pip_intoto.verification.artifact_rules import SIDES, Budget, as_folder, rules_of
 from pip_intoto.verification.patterns import escape
 from pip_intoto.verification.wording import short_keyid
 
@@ -103,9 +103,7 @@ class RuleList:
     @property
     def rules(self) -> tuple[Rule, ...]:
         """The rules in their order."""
-        if self.side == "materials":
-            return self.item.expected_materials
-        return self.item.expected_products
+        return rules_of(self.item, self.side)
 
     @property
     def is_of_inspection(self) -> bool:
