@@ -11,8 +11,8 @@ from pip_intoto import files
 from pip_intoto.cli.terminal import Terminal
 from pip_intoto.errors import CommandError
 from pip_intoto.limits import DEFAULT
-from pip_intoto.maintainer.authoring import BUNDLE_SUFFIX, DIRECTORY_SUFFIX, ROOT_LAYOUT
 from pip_intoto.maintainer.evidence import bundling, evidence_files
+from pip_intoto.metadata.names import BUNDLE_SUFFIX, DIRECTORY_SUFFIX, ROOT_LAYOUT
 from pip_intoto.verification.wording import counted
 from pip_intoto.verifier.local import distribution_of
 from pip_intoto.verifier.naming import subject_of
@@ -38,7 +38,6 @@ EXAMPLES = """
   pip-intoto bundle --pack dist-evidence/demo-1.0-py3-none-any.whl.intoto/
 """
 
-_LAYOUT = "root.layout"
 _LINKS = "links"
 
 
@@ -46,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``bundle``."""
     parser.add_argument("files", metavar="FILE", nargs="*", help="a wheel or sdist of the release")
     parser.add_argument(
-        "--layout", metavar="FILE", type=Path, help=f"the signed layout (default: {_LAYOUT})"
+        "--layout", metavar="FILE", type=Path, help=f"the signed layout (default: {ROOT_LAYOUT})"
     )
     parser.add_argument(
         "--link-dir",
@@ -124,7 +123,7 @@ def _bundle(terminal: Terminal, args: argparse.Namespace) -> int:
     if not args.files:
         raise CommandError("no file is given", expected="the wheels and sdists of a release")
     now = datetime.now(timezone.utc)
-    root = evidence_files.read_document(args.layout or Path(_LAYOUT))
+    root = evidence_files.read_document(args.layout or Path(ROOT_LAYOUT))
     papers, notes = evidence_files.read_folder(args.link_dir or Path(_LINKS))
     for note in notes:
         terminal.warn(note)

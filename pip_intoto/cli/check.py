@@ -16,12 +16,12 @@ from pip_intoto.cli.targets import Pinned, expand
 from pip_intoto.cli.terminal import Terminal, Tone
 from pip_intoto.errors import CommandError, EvidenceError, NothingVerified
 from pip_intoto.limits import DEFAULT, LOCAL
-from pip_intoto.maintainer.authoring import BUNDLE_SUFFIX
 from pip_intoto.maintainer.evidence import evidence_files, publishing
 from pip_intoto.maintainer.evidence.publishing import Announcement, OwnerKey
 from pip_intoto.metadata.envelope import read_payload
 from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.layout import Layout
+from pip_intoto.metadata.names import BUNDLE_SUFFIX
 from pip_intoto.policy.editing import open_draft
 from pip_intoto.policy.model import Beside
 from pip_intoto.sources.fetching import offline

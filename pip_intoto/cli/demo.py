@@ -378,7 +378,7 @@ class _Story:
             *(
                 authoring.Document(
                     authoring.sign(link, [key]),
-                    authoring.link_name(str(link["name"]), key.keyid),
+                    authoring.link_filename(str(link["name"]), key.keyid),
                 )
                 for link, key in links
             ),
@@ -409,7 +409,7 @@ class _Story:
         )
 
     def _signed(self, actor: str, link: authoring.JsonObject, key: SigningKey) -> None:
-        name = authoring.link_name(str(link["name"]), key.keyid)
+        name = authoring.link_filename(str(link["name"]), key.keyid)
         self._write(f"{actor}/{name}", authoring.sign(link, [key]))
 
     def _write(self, path: str, content: authoring.JsonObject) -> None:

@@ -304,7 +304,7 @@ def _bundle(wheel: Path, key: signing.SigningKey) -> bytes:
         [
             authoring.Document(authoring.sign(layout, [key]), authoring.ROOT_LAYOUT),
             authoring.Document(
-                authoring.sign(link, [key]), authoring.link_name("build", key.keyid)
+                authoring.sign(link, [key]), authoring.link_filename("build", key.keyid)
             ),
         ]
     )

@@ -98,10 +98,7 @@ def run(args: argparse.Namespace) -> int:
     examined = trial.examine(Path())
     _tell_what_is_there(terminal, examined)
     roles = _roles(args, steps, output)
-    terminal.tell(
-        "The project's own build backend runs now, in a temporary copy: it prepares the metadata"
-        + ("." if args.wheel else " and builds a wheel.")
-    )
+    _tell_what_runs(terminal, examined, builds=args.wheel is None)
     tried = trial.try_out(
         examined, args.wheel, isolated=args.isolated, progress=progress_for(terminal)
     )
@@ -224,11 +221,19 @@ def _tell_what_is_there(terminal: Terminal, examined: Examined) -> None:
             "this is no git repository: everything below the package folders will be recorded,"
             " whatever lies there."
         )
-    if checkout.changed:
-        more = "" if len(checkout.changed) <= _FEW else f" and {len(checkout.changed) - _FEW} more"
+
+
+def _tell_what_runs(terminal: Terminal, examined: Examined, *, builds: bool) -> None:
+    terminal.tell(
+        "The project's own build backend runs now, in a temporary copy: it prepares the metadata"
+        + (" and builds a wheel." if builds else ".")
+    )
+    changed = examined.checkout.changed()
+    if changed:
+        more = "" if len(changed) <= _FEW else f" and {len(changed) - _FEW} more"
         terminal.warn(
-            f"not committed yet: {', '.join(checkout.changed[:_FEW])}{more}. The build is of the"
-            " files as they are now."
+            f"not committed yet: {', '.join(changed[:_FEW])}{more}. The build is of the files as"
+            " they are now."
         )
 
 

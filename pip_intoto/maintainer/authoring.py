@@ -14,6 +14,14 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from pip_intoto.metadata import canonical
 
+# Said where documents are read; whoever writes them finds it here, too.
+from pip_intoto.metadata.envelope import PAYLOAD_TYPE as PAYLOAD_TYPE
+from pip_intoto.metadata.envelope import pre_authentication_encoding as pre_authentication_encoding
+from pip_intoto.metadata.names import BUNDLE_SUFFIX as BUNDLE_SUFFIX
+from pip_intoto.metadata.names import DIRECTORY_SUFFIX as DIRECTORY_SUFFIX
+from pip_intoto.metadata.names import ROOT_LAYOUT as ROOT_LAYOUT
+from pip_intoto.metadata.names import link_filename as link_filename
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
@@ -27,12 +35,6 @@ JsonObject: TypeAlias = "dict[str, JsonValue]"
 Artifacts: TypeAlias = "Mapping[str, Mapping[str, str]]"
 #: An artifact rule as a list of words, ``["CREATE", "demo-*"]``.
 Rule: TypeAlias = "Sequence[str]"
-
-PAYLOAD_TYPE = "application/vnd.in-toto+json"
-BUNDLE_SUFFIX = ".intoto.jsonl"
-DIRECTORY_SUFFIX = ".intoto"
-ROOT_LAYOUT = "root.layout"
-KEYID_PREFIX = 8
 
 
 class Envelope(Enum):
@@ -195,20 +197,7 @@ def signature(signed: bytes, signer: Signer, form: Envelope) -> JsonObject:
     return {"keyid": made.keyid, name: value, "other_headers": made.other_headers}
 
 
-def pre_authentication_encoding(payload_type: str, body: bytes) -> bytes:
-    """Join what a DSSE signature covers."""
-    # E5: "DSSEv1" SP LEN(type) SP type SP LEN(body) SP body, lengths in bytes
-    kind = payload_type.encode("utf-8")
-    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(body), body)
-
-
 # --- files ----------------------------------------------------------------------------------
-
-
-def link_name(step_name: str, keyid: str) -> str:
-    """Give the file name of a link in the directory form."""
-    # N1: the specification says six bytes; everybody writes eight hex digits.
-    return f"{step_name}.{keyid[:KEYID_PREFIX]}.link"
 
 
 def bundle(documents: Iterable[Document]) -> bytes:

@@ -128,9 +128,7 @@ class Envelope:
     def _make_signed(self) -> bytes:
         payload = self._payload
         if isinstance(payload, bytes):
-            # E5: "PAE(type, body)"; both lengths count bytes.
-            kind = self.payload_type.encode()
-            return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+            return pre_authentication_encoding(self.payload_type, payload)
         # E2: over what was received, not over what was understood of it.
         return canonical.encode_members(payload.members, payload.uniform)
 
@@ -160,6 +158,13 @@ class Envelope:
         if isinstance(payload, bytes):
             return b"layout" in payload or (b"\\" in payload and b"\\u" in payload)
         return payload.members.get("_type") == "layout"
+
+
+def pre_authentication_encoding(payload_type: str, body: bytes) -> bytes:
+    """What a DSSE signature covers."""
+    # E5: "DSSEv1" SP LEN(type) SP type SP LEN(body) SP body; both lengths count bytes.
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(body), body)
 
 
 def parse_envelope(data: bytes, *, limits: Limits) -> Envelope:

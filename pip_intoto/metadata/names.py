@@ -1,4 +1,4 @@
-"""Names of steps and artifacts: which are fit to be compared, and to become file names."""
+"""Names of steps, artifacts and files: which are fit to be compared, and to become file names."""
 
 from __future__ import annotations
 
@@ -11,6 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from pip_intoto.metadata.node import Node
+
+#: The bundle: the distribution's name or address with this at its end.
+BUNDLE_SUFFIX = ".intoto.jsonl"
+#: The directory form: the distribution's name or address with this at its end.
+DIRECTORY_SUFFIX = ".intoto"
+#: The root layout within the directory form.
+ROOT_LAYOUT = "root.layout"
+LINK_SUFFIX = ".link"
 
 _LONGEST_STEP_NAME = 200
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -73,4 +81,4 @@ def abnormal_artifact_name(names: Collection[str], *, longest: int) -> str | Non
 def link_filename(step: str, keyid: str) -> str:
     """``<step>.<first 8 characters of keyid>.link`` (N1)."""
     # The specification (section 4.4) says "the first six bytes"; everybody uses eight characters.
-    return f"{step}.{keyid[:8]}.link"
+    return f"{step}.{keyid[:8]}{LINK_SUFFIX}"

@@ -10,8 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pip_intoto.metadata.names import BUNDLE_SUFFIX, DIRECTORY_SUFFIX
 from pip_intoto.sources.addresses import is_web, split
-from pip_intoto.sources.finding import BUNDLE_SUFFIX, DIRECTORY_SUFFIX
 from pip_intoto.sources.local import LocalBundle, LocalDirectory
 from pip_intoto.sources.remote import RemoteBundle, RemoteDirectory
 
@@ -30,7 +30,7 @@ def places(distribution: Distribution, limits: Limits) -> tuple[Place, ...]:
         before, _, query = url.partition("#")[0].partition("?")
         return (
             RemoteBundle(before + BUNDLE_SUFFIX, query or None, limits),
-            RemoteDirectory(before + DIRECTORY_SUFFIX, query or None, limits),
+            RemoteDirectory(f"{before}{DIRECTORY_SUFFIX}/", query or None, limits),
         )
     path = local_path(url)
     return () if path is None else beside_file(path, limits)
@@ -40,7 +40,7 @@ def beside_file(path: Path, limits: Limits) -> tuple[Place, ...]:
     """Where to look beside a file on this machine."""
     return (
         LocalBundle(path.with_name(path.name + BUNDLE_SUFFIX), limits),
-        LocalDirectory(path.with_name(path.name + DIRECTORY_SUFFIX.rstrip("/")), limits),
+        LocalDirectory(path.with_name(path.name + DIRECTORY_SUFFIX), limits),
     )
 
 

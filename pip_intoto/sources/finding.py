@@ -15,13 +15,6 @@ if TYPE_CHECKING:
 
     from pip_intoto.limits import Limits
 
-#: The bundle: the distribution's address with this at its end.
-BUNDLE_SUFFIX = ".intoto.jsonl"
-#: The directory form: the distribution's address with this at its end.
-DIRECTORY_SUFFIX = ".intoto/"
-#: The root layout within the directory form.
-ROOT_LAYOUT = "root.layout"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:

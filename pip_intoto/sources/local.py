@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import MetadataTooLarge
+from pip_intoto.metadata.names import LINK_SUFFIX, ROOT_LAYOUT
 from pip_intoto.sources.addresses import printable
 from pip_intoto.sources.finding import (
-    ROOT_LAYOUT,
     Finding,
     fault,
     nothing_at,
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from pip_intoto.limits import Limits
 
-_LINK = ".link"
 _SUBLAYOUT = re.compile(r".+\.[0-9a-fA-F]{8}", re.DOTALL)
 
 
@@ -97,7 +96,7 @@ class LocalDirectory:
         except (FileNotFoundError, NotADirectoryError):
             return
         for entry in entries:
-            if entry.name.endswith(_LINK) or (not below and entry.name == ROOT_LAYOUT):
+            if entry.name.endswith(LINK_SUFFIX) or (not below and entry.name == ROOT_LAYOUT):
                 if not entry.is_dir():
                     yield below + entry.name
             # U2: the links of a sublayout lie in `<step>.<first 8 of keyid>/`.

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from pip_intoto.errors import MetadataTooLarge
+from pip_intoto.metadata.names import ROOT_LAYOUT
 from pip_intoto.sources.addresses import redacted
 from pip_intoto.sources.fetching import Fetch, Fetches
 from pip_intoto.sources.finding import (
-    ROOT_LAYOUT,
     Finding,
     fault,
     is_plain,

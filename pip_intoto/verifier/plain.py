@@ -23,9 +23,9 @@ from pip_intoto.metadata import strict_json
 from pip_intoto.metadata.bundle import Document
 from pip_intoto.metadata.envelope import parse_envelope
 from pip_intoto.metadata.keys import identity, load_public, subkey_identities
+from pip_intoto.metadata.names import ROOT_LAYOUT
 from pip_intoto.metadata.node import Node
 from pip_intoto.sources.fetching import drive, offline
-from pip_intoto.sources.finding import ROOT_LAYOUT
 from pip_intoto.sources.local import LocalDirectory
 from pip_intoto.verdict import Action, Outcome, Status, TraceEntry, Verdict
 from pip_intoto.verification import chain

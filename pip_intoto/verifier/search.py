@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from pip_intoto.errors import MetadataTooLarge
 from pip_intoto.metadata.bundle import Document
 from pip_intoto.metadata.envelope import parse_envelope
+from pip_intoto.metadata.names import ROOT_LAYOUT
 from pip_intoto.policy import placeholders
 from pip_intoto.policy.model import Beside, Folder
 from pip_intoto.sources import beside, folder, template
-from pip_intoto.sources.finding import ROOT_LAYOUT, Finding, fault
+from pip_intoto.sources.finding import Finding, fault
 from pip_intoto.verdict import Outcome, TraceEntry
 
 if TYPE_CHECKING:

@@ -109,7 +109,7 @@ def write(folder: Path, shape: Shape) -> None:
             for index, artifact in enumerate(artifacts)
         }
         link = authoring.link(name, materials=materials, products=products)
-        path = folder / authoring.link_name(name, functionary.keyid)
+        path = folder / authoring.link_filename(name, functionary.keyid)
         _put(path, authoring.sign(link, [functionary], shape.envelope))
         materials = products
 

@@ -23,8 +23,8 @@ def files(root: JsonObject, build: JsonObject, keyid: str) -> dict[str, JsonObje
     """A chain of which the layout and the build are given, by the names of its files."""
     return {
         ROOT: root,
-        authoring.link_name("tag", TAGGER.keyid): authoring.sign(tag_link(), [TAGGER]),
-        authoring.link_name("build", keyid): build,
+        authoring.link_filename("tag", TAGGER.keyid): authoring.sign(tag_link(), [TAGGER]),
+        authoring.link_filename("build", keyid): build,
     }
 
 

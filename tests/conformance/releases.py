@@ -84,7 +84,7 @@ class Release:
         envelope: Envelope = Envelope.DSSE,
     ) -> Path:
         """Sign a link or sublayout, and file it under the name that it should have."""
-        name = name or authoring.link_name(str(payload["name"]), signers[0].keyid)
+        name = name or authoring.link_filename(str(payload["name"]), signers[0].keyid)
         return self.write(f"links/{name}", json.dumps(authoring.sign(payload, signers, envelope)))
 
     def put_chain(

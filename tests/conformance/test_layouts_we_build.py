@@ -90,7 +90,7 @@ def chain(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def write_link(folder: Path, form: Envelope, name: str, link: authoring.JsonObject) -> None:
-    path = folder / authoring.link_name(str(link["name"]), key(name).keyid)
+    path = folder / authoring.link_filename(str(link["name"]), key(name).keyid)
     path.write_text(json.dumps(authoring.sign(link, [key(name)], form)), encoding="utf-8")
 
 
@@ -116,5 +116,5 @@ def test_the_reference_holds_links_against_its_rules(chain: Path) -> None:
 
 
 def test_the_reference_counts_to_its_threshold(chain: Path) -> None:
-    (chain / authoring.link_name("build", key("dora").keyid)).unlink()
+    (chain / authoring.link_filename("build", key("dora").keyid)).unlink()
     assert not reference_verifies(chain)

@@ -41,8 +41,8 @@ def both(
     root = layout(tag_step(), build_step(expected_products=rules), expires=NOW + timedelta(days=1))
     contents = {
         "root.layout": authoring.sign(root, [OWNER]),
-        authoring.link_name("tag", TAGGER.keyid): authoring.sign(tag_link(), [TAGGER]),
-        authoring.link_name("build", BUILDER.keyid): authoring.sign(build_link(), [BUILDER]),
+        authoring.link_filename("tag", TAGGER.keyid): authoring.sign(tag_link(), [TAGGER]),
+        authoring.link_filename("build", BUILDER.keyid): authoring.sign(build_link(), [BUILDER]),
     }
     for name, content in contents.items():
         (tmp_path / name).write_text(json.dumps(content))

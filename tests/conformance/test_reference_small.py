@@ -106,7 +106,7 @@ class Chain:
         root = directory / "root.layout"
         root.write_text(json.dumps(authoring.sign(self.layout, [owner], envelope)))
         for signer, link in self.links:
-            path = directory / authoring.link_name(str(link["name"]), signer.keyid)
+            path = directory / authoring.link_filename(str(link["name"]), signer.keyid)
             path.write_text(json.dumps(authoring.sign(link, [signer], envelope)))
         try:
             in_toto_verify(

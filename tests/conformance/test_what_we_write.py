@@ -84,8 +84,8 @@ def write_chain(folder: Path, envelope: Envelope, keytype: KeyType) -> None:
         (folder / f"{owner.keyid[:8]}.pub").write_bytes(owner.public_pem())
     for name, payload, signers in (
         ("root.layout", layout, owners),
-        (authoring.link_name("source", author.keyid), source, [author]),
-        (authoring.link_name("build", builder.keyid), build, [builder]),
+        (authoring.link_filename("source", author.keyid), source, [author]),
+        (authoring.link_filename("build", builder.keyid), build, [builder]),
     ):
         document = authoring.sign(payload, signers, envelope)
         (folder / name).write_text(json.dumps(document), encoding="utf-8")
@@ -130,7 +130,7 @@ def test_the_reference_refuses_our_chain_with_one_byte_changed(
 def test_a_bundle_has_one_document_a_line_with_its_name() -> None:
     key = signing.generate()
     document = authoring.sign(authoring.link("build"), [key])
-    name = authoring.link_name("build", key.keyid)
+    name = authoring.link_filename("build", key.keyid)
     lines = authoring.bundle(
         [authoring.Document(document, name), authoring.Document(document)]
     ).splitlines()

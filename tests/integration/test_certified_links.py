@@ -54,7 +54,7 @@ def evidence(folder: Path, signer: Certified) -> None:
     signed = authoring.sign(layout | authorities, [OWNER], authoring.Envelope.METABLOCK)
     (folder / "root.layout").write_text(json.dumps(signed))
     (folder / "owner.pub").write_bytes(OWNER.public_pem())
-    name = authoring.link_name("build", signer.signing_key.keyid)
+    name = authoring.link_filename("build", signer.signing_key.keyid)
     (links / name).write_text(json.dumps(sign_with(link, signer)))
 
 

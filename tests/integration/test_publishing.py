@@ -185,7 +185,7 @@ def test_an_unpacked_bundle_verifies_with_the_reference(
         *(
             authoring.Document(
                 authoring.sign(payload, [signer], form),
-                authoring.link_name(str(payload["name"]), signer.keyid),
+                authoring.link_filename(str(payload["name"]), signer.keyid),
             )
             for payload, signer in (
                 (chain.source_link("1.0"), AUTHOR),

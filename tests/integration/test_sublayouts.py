@@ -59,10 +59,10 @@ def documents(built: Built, run: Sequence[str] = ("./look",)) -> dict[str, bytes
         source.name: source.content,
         builder.replace("/", ".link"): authoring.sign(vendors, [CHAIN.builder]),
         builder + vendor.replace("/", ".link"): authoring.sign(packers, [VENDOR]),
-        builder + vendor + authoring.link_name("pack", PACKER.keyid): authoring.sign(
+        builder + vendor + authoring.link_filename("pack", PACKER.keyid): authoring.sign(
             link, [PACKER]
         ),
-        builder + authoring.link_name("look", CHAIN.builder.keyid): authoring.sign(
+        builder + authoring.link_filename("look", CHAIN.builder.keyid): authoring.sign(
             authoring.link("look", products={}), [CHAIN.builder]
         ),
     }
@@ -113,7 +113,7 @@ def test_U5_a_command_of_a_sublayout_does_not_run_whatever_the_command_line_says
     assert not (tmp_path / "evil").exists()
 
 
-REPORT = below("build", "builder") + authoring.link_name("look", CHAIN.builder.keyid)
+REPORT = below("build", "builder") + authoring.link_filename("look", CHAIN.builder.keyid)
 
 
 def install(

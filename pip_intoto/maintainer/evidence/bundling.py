@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pip_intoto.errors import ArtifactNotBound, CommandError
 from pip_intoto.limits import LOCAL
-from pip_intoto.maintainer.authoring import ROOT_LAYOUT
 from pip_intoto.metadata.envelope import read_payload
 from pip_intoto.metadata.layout import Layout
 from pip_intoto.metadata.link import Link
-from pip_intoto.metadata.names import check_step_name, link_filename
+from pip_intoto.metadata.names import LINK_SUFFIX, ROOT_LAYOUT, check_step_name, link_filename
 from pip_intoto.metadata.node import Node, shown
 from pip_intoto.verification.binding import nearness
 from pip_intoto.verification.choice import Candidate, qualifying_groups
@@ -52,7 +51,6 @@ _Digest: TypeAlias = "tuple[str, str]"
 #: the beginning of a keyid only.
 _Slot: TypeAlias = "tuple[str, str]"
 
-_LINK = ".link"
 #: Signatures may come with any keyid; only such become part of a file name.
 _KEYID = re.compile(r"[0-9a-fA-F]{8,128}")
 #: Nobody is trusted and nobody is revoked here: that is for those who verify.
@@ -340,7 +338,7 @@ class _Gathering:
             return
         for name in offer.names:
             # U2: the links of a sublayout lie in `<step>.<first 8 of keyid>/`.
-            below = f"{name.removesuffix(_LINK)}/"
+            below = f"{name.removesuffix(LINK_SUFFIX)}/"
             # U5: "The key to sign for this piece of link metadata must be the same key used to
             # sign the sublayout file."
             for signing in offer.signings:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from pip_intoto import files
 from pip_intoto.errors import CommandError, EvidenceInvalid
 from pip_intoto.limits import LOCAL
-from pip_intoto.maintainer.authoring import BUNDLE_SUFFIX, DIRECTORY_SUFFIX, ROOT_LAYOUT
 from pip_intoto.maintainer.evidence.bundling import Paper, without_hint
 from pip_intoto.metadata import strict_json
 from pip_intoto.metadata.bundle import Document, parse_bundle
 from pip_intoto.metadata.envelope import read_envelope
+from pip_intoto.metadata.names import BUNDLE_SUFFIX, DIRECTORY_SUFFIX, LINK_SUFFIX, ROOT_LAYOUT
 from pip_intoto.metadata.node import Node
 from pip_intoto.sources.finding import is_plain
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from pip_intoto.limits import Limits
 
-_LINK = ".link"
 #: Spaces that may stand before a JSON object.
 _BLANK = b" \t\r\n"
 
@@ -59,7 +58,7 @@ def read_folder(folder: Path, *, limits: Limits = LOCAL) -> tuple[tuple[Paper, .
     notes: list[str] = []
     for path in _files_below(folder, limits.sublayout_depth):
         if not _begins_as_object(path):
-            if path.suffix == _LINK:
+            if path.suffix == LINK_SUFFIX:
                 notes.append(f"{path} is no signed document")
             continue
         try:
@@ -67,7 +66,7 @@ def read_folder(folder: Path, *, limits: Limits = LOCAL) -> tuple[tuple[Paper, .
             data = files.read(path, limits.document_bytes)
             found.append(_paper(data, str(path), name, limits))
         except EvidenceInvalid as error:
-            if path.suffix == _LINK:
+            if path.suffix == LINK_SUFFIX:
                 notes.append(f"{path} is no signed document: {error}")
         if len(found) > limits.documents:
             raise CommandError(
@@ -173,7 +172,7 @@ def _check_replaceable(path: Path) -> None:
 
 
 def _is_ours(name: str) -> bool:
-    return name == ROOT_LAYOUT or name.endswith(_LINK)
+    return name == ROOT_LAYOUT or name.endswith(LINK_SUFFIX)
 
 
 # --- names beside a file --------------------------------------------------------------------

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import CommandError
-from pip_intoto.maintainer.authoring import BUNDLE_SUFFIX
 from pip_intoto.metadata.keys import material
+from pip_intoto.metadata.names import BUNDLE_SUFFIX
 from pip_intoto.policy import placeholders
 from pip_intoto.sources import template
 from pip_intoto.verification.inspections import recognise

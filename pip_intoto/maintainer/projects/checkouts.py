@@ -32,15 +32,13 @@ class Checkout:
 
     ``root`` is the top of the repository, or the project itself where there is none; ``project``
     is the project's directory below it, and ``names`` are all files below ``root``, with ``/``.
-    ``git`` is where git keeps what belongs to this working directory, None without git;
-    ``changed`` names tracked files below ``root`` that are not as they were committed.
+    ``git`` is where git keeps what belongs to this working directory, None without git.
     """
 
     root: Path
     project: PurePosixPath
     names: tuple[str, ...]
     git: Path | None = None
-    changed: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -53,6 +51,18 @@ class Checkout:
     def path(self, name: str) -> Path:
         """Where one of :attr:`files` lies."""
         return self.root / self.project / name
+
+    def changed(self) -> tuple[str, ...]:
+        """Tracked files below ``root`` that are not as they were committed.
+
+        To compare them, git may run filters that the repository's own configuration names. Raises
+        CommandError when git does not answer.
+        """
+        if self.git is None:
+            return ()
+        words = ("status", "--porcelain", "-z", "--untracked-files=no", "--no-renames")
+        status = _git(self.root, *words) or ""
+        return tuple(entry[3:] for entry in status.split("\0") if entry[2:3] == " ")
 
     def copy(self, folder: Path) -> Path:
         """Copy everything below ``folder``, which exists; gives the project's directory there.
@@ -71,7 +81,10 @@ class Checkout:
 
 
 def read_checkout(directory: Path) -> Checkout:
-    """Look at the project in ``directory``. Raises CommandError when git does not answer."""
+    """Look at the project in ``directory``; nothing that it brings along runs.
+
+    Raises CommandError when git does not answer.
+    """
     if not directory.is_dir():
         raise CommandError(f"{directory} is not a directory")
     top = _git(directory, "rev-parse", "--show-toplevel", "--absolute-git-dir")
@@ -83,9 +96,7 @@ def read_checkout(directory: Path) -> Checkout:
     listed = _git(root, "ls-files", "-z", "--cached", "--recurse-submodules") or ""
     # What is deleted in the working directory is still listed, and so are broken links.
     names = sorted({name for name in listed.split("\0") if name and _is_there(root / name)})
-    status = _git(root, "status", "--porcelain", "-z", "--untracked-files=no", "--no-renames") or ""
-    changed = tuple(entry[3:] for entry in status.split("\0") if entry[2:3] == " ")
-    return Checkout(root=root, project=project, names=tuple(names), git=git, changed=changed)
+    return Checkout(root=root, project=project, names=tuple(names), git=git)
 
 
 def _is_there(path: Path) -> bool:

@@ -20,9 +20,10 @@ from pip_intoto.maintainer.progress import SILENT
 from pip_intoto.maintainer.steps.execution import execute
 from pip_intoto.maintainer.steps.listing import Selection
 from pip_intoto.maintainer.steps.recording import digests_of
-from pip_intoto.metadata.names import check_step_name
+from pip_intoto.metadata.names import LINK_SUFFIX, check_step_name, link_filename
 from pip_intoto.metadata.node import Node, shown
 from pip_intoto.verification.signatures import Keyring
+from pip_intoto.verification.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -90,7 +91,7 @@ class Functionary:
         When the command fails, there is no link, unless ``even_failed``. Raises CommandError.
         """
         _check_words(command)
-        path = _prepared(directory) / authoring.link_name(self.name, self.signer.keyid)
+        path = _prepared(directory) / link_filename(self.name, self.signer.keyid)
         before = self._recorded("materials", materials)
         outcome = None
         if command:
@@ -123,7 +124,7 @@ class Functionary:
         What was begun must be signed by the same key. Raises CommandError, and what
         :func:`pip_intoto.maintainer.documents.read` raises.
         """
-        path = _prepared(directory) / authoring.link_name(self.name, self.signer.keyid)
+        path = _prepared(directory) / link_filename(self.name, self.signer.keyid)
         unfinished, form, begun = self._begun(begun_in)
         link = authoring.link(
             self.name,
@@ -165,7 +166,7 @@ class Functionary:
     # --- what was begun ---------------------------------------------------------------------
 
     def _unfinished(self, keyid: str) -> str:
-        return f".{authoring.link_name(self.name, keyid)}-unfinished"
+        return f".{link_filename(self.name, keyid)}-unfinished"
 
     def _begun(self, directory: Path) -> tuple[Path, Envelope, Link]:
         """What was begun with this key: its file, envelope and content."""
@@ -191,15 +192,23 @@ class Functionary:
             raise CommandError(
                 f"{path} is about another step", expected=shown(self.name), found=shown(link.name)
             )
+        if link.products:
+            # Links lie beside every release, signed by this key: one of them in this place would
+            # lend its materials to the products of today.
+            raise CommandError(
+                f"{path} is of a step that was finished",
+                expected="what `record start` leaves, which has no products yet",
+                found=counted(len(link.products), "product"),
+                advice="Begin the step again: what it used is no longer known for certain.",
+            )
         return path, document.form, link
 
     def _begun_by_others(self, directory: Path) -> list[str]:
-        begin, end = self._unfinished("").split(".link", 1)
-        end = ".link" + end
+        begin, _, end = self._unfinished("").rpartition(LINK_SUFFIX)
         return sorted(
             shown(path.name)
             for path in directory.iterdir()
-            if path.name.startswith(begin) and path.name.endswith(end)
+            if path.name.startswith(begin) and path.name.endswith(LINK_SUFFIX + end)
         )
 
 

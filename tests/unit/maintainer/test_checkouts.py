@@ -63,10 +63,26 @@ def test_a_copy_holds_what_git_tracks_as_it_lies_there(tmp_path: Path) -> None:
     (project / "gone.txt").unlink()
     checkout = read_checkout(project)
     assert checkout.files == ("pyproject.toml", "src/demo.py")
-    assert checkout.changed == ("gone.txt", "src/demo.py")
+    assert checkout.changed() == ("gone.txt", "src/demo.py")
     copy = copied(project, tmp_path / "copy")
     assert everything(copy) == {"pyproject.toml", "src/demo.py"}
     assert (copy / "src/demo.py").read_text() == "changed\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the filter is a shell's")
+def test_looking_at_a_project_runs_nothing_that_it_brings_along(tmp_path: Path) -> None:
+    project = repository(tmp_path / "project", "pyproject.toml")
+    ran = tmp_path / "ran"
+    # Whoever unpacks somebody's archive has their .git/config.
+    for setting in ("filter.evil.clean", "filter.evil.process", "core.fsmonitor"):
+        git(project, "config", setting, f"touch '{ran}'; cat")
+    (project / ".git/info/attributes").write_text("* filter=evil\n")
+    os.utime(project / "pyproject.toml", (1, 1))
+    checkout = read_checkout(project)
+    copy = checkout.copy(tmp_path)
+    assert not ran.exists()
+    assert (copy / "pyproject.toml").is_file()
+    assert checkout.changed() == ()
 
 
 def test_a_copy_has_the_history_and_an_index_of_its_own(tmp_path: Path) -> None:
