@@ -370,6 +370,16 @@ def test_N4_what_was_begun_is_about_the_step_that_is_finished(capsys: Captured) 
     assert not Path(LINK).exists()
 
 
+def test_a_link_of_an_earlier_release_is_no_beginning(capsys: Captured) -> None:
+    assert record("start", "-m", "src") == 0
+    assert record("stop", "-p", "src", "-d", "links") == 0
+    # Everybody has it, and this key has signed it.
+    Path("links", LINK).rename(UNFINISHED)
+    assert record("stop", "-p", "src") == 2
+    assert "is of a step that was finished" in capsys.readouterr().err
+    assert not Path(LINK).exists()
+
+
 def test_a_link_that_is_finished_though_its_beginning_stays_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
