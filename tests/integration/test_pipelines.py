@@ -281,6 +281,26 @@ def test_a_release_goes_through_all_jobs_and_is_verified(origin: Path, tmp_path:
     assert "0 verified, 1 invalid" in done.stdout
 
 
+def test_the_backend_may_be_kept_away_from_the_authors_key(origin: Path, tmp_path: Path) -> None:
+    without_key = machine_with(origin, tmp_path / "prepare")
+    done = without_key.run("pip-intoto prepare -o wheel-metadata")
+    assert done.returncode == 0, done.stdout
+    author = machine_with(origin, tmp_path / "source", without_key.folder / "wheel-metadata")
+    succeeds(
+        author,
+        ".pip-intoto-source",
+        INTOTO_SIGNING_KEY=pem("author"),
+        INTOTO_SOURCES=SOURCES,
+        INTOTO_COMMAND="true",
+    )
+    builder = machine_with(origin, tmp_path / "build")
+    build_job(builder, "builder")
+    publisher = machine_with(origin, tmp_path / "bundle", author.folder / "links",
+                             builder.folder / "links", builder.folder / "dist")  # fmt: skip
+    said = succeeds(publisher, ".pip-intoto-bundle", INTOTO_OWNER_KEYS="keys/owner.pub")
+    assert "1 verified" in said
+
+
 @pytest.mark.parametrize("name", [".pip-intoto-source", ".pip-intoto-build"])
 def test_the_key_is_private_gone_afterwards_and_never_printed(
     name: str, origin: Path, tmp_path: Path
