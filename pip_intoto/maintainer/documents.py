@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pip_intoto import files
-from pip_intoto.errors import CommandError, EvidenceInvalid
+from pip_intoto.errors import (
+    CommandError,
+    EvidenceInvalid,
+    LayoutFeatureUnsupported,
+    MetadataMalformed,
+    MetadataTooLarge,
+)
 from pip_intoto.limits import LOCAL
 from pip_intoto.maintainer import authoring
 from pip_intoto.metadata import strict_json
@@ -22,7 +29,7 @@ from pip_intoto.metadata.link import Link
 from pip_intoto.metadata.node import Node
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from pip_intoto.limits import Limits
@@ -30,6 +37,15 @@ if TYPE_CHECKING:
     from pip_intoto.maintainer.keys.signing import Signer
     from pip_intoto.metadata.envelope import Envelope
     from pip_intoto.metadata.strict_json import JsonValue
+
+
+#: The errors' own advice is for those who install what others have made.
+_ADVICE: Mapping[type[EvidenceInvalid], str] = {
+    MetadataMalformed: "Make it again: `pip-intoto layout build` makes layouts, `pip-intoto run`"
+    " makes links.",
+    MetadataTooLarge: "Make it smaller; the limits are in the reference documentation.",
+    LayoutFeatureUnsupported: "Upgrade pip-intoto, or make a layout without the feature.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,10 +117,20 @@ def load(path: Path, *, limits: Limits = LOCAL) -> SignedDocument:
     file's name before the place.
     """
     data = files.read(path, limits.document_bytes)
-    try:
+    with of_ours(str(path)):
         return read(data, limits=limits)
+
+
+@contextmanager
+def of_ours(origin: str) -> Iterator[None]:
+    """Add to what is wrong with a document where it is from, and advice for whoever made it."""
+    try:
+        yield
     except EvidenceInvalid as error:
-        error.place = f"{path}: {error.place}" if error.place else str(path)
+        error.place = f"{origin}: {error.place}" if error.place else origin
+        if error.advice == type(error).advice:
+            found = (text for kind, text in _ADVICE.items() if isinstance(error, kind))
+            error.advice = next(found, error.advice)
         raise
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pip_intoto.errors import ArtifactNotBound, CommandError
 from pip_intoto.limits import LOCAL
+from pip_intoto.maintainer.documents import of_ours
 from pip_intoto.metadata.envelope import read_payload
 from pip_intoto.metadata.layout import Layout
 from pip_intoto.metadata.link import Link
@@ -116,7 +117,8 @@ def gather(
     LayoutFeatureUnsupported for a layout that is none, MetadataTooLarge, and CommandError when
     ``root`` is a link.
     """
-    layout = read_payload(root.document.envelope, limits=limits)
+    with of_ours(root.document.origin):
+        layout = read_payload(root.document.envelope, limits=limits)
     if not isinstance(layout, Layout):
         raise CommandError(f"{root.document.origin} is a link", expected="a layout")
     gathering = _Gathering(root, papers, subject, now, limits)

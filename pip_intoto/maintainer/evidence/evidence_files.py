@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pip_intoto import files
 from pip_intoto.errors import CommandError, EvidenceInvalid
 from pip_intoto.limits import LOCAL
+from pip_intoto.maintainer.documents import of_ours
 from pip_intoto.maintainer.evidence.bundling import Paper, without_hint
 from pip_intoto.metadata import strict_json
 from pip_intoto.metadata.bundle import Document, parse_bundle
@@ -37,11 +38,8 @@ def read_document(path: Path, *, limits: Limits = LOCAL) -> Paper:
     Raises CommandError for a file that cannot be read, MetadataMalformed and MetadataTooLarge.
     """
     data = files.read(path, limits.document_bytes)
-    try:
+    with of_ours(str(path)):
         return _paper(data, str(path), path.name, limits)
-    except EvidenceInvalid as error:
-        error.place = f"{path}: {error.place}" if error.place else str(path)
-        raise
 
 
 def read_folder(folder: Path, *, limits: Limits = LOCAL) -> tuple[tuple[Paper, ...], list[str]]:
@@ -83,7 +81,8 @@ def read_bundle(path: Path, *, limits: Limits = LOCAL) -> tuple[tuple[Paper, ...
     Raises CommandError for a file that cannot be read, MetadataMalformed and MetadataTooLarge.
     """
     data = files.read(path, limits.bundle_bytes)
-    bundle = parse_bundle(data, origin=str(path), limits=limits)
+    with of_ours(str(path)):
+        bundle = parse_bundle(data, origin=str(path), limits=limits)
     # The digest of a document is that of its line, as it was read.
     stripped = (line.strip(b" \t\r") for line in data.split(b"\n"))
     by_digest = {hashlib.sha256(line).hexdigest(): line for line in stripped}

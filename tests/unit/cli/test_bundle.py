@@ -77,6 +77,14 @@ def leftovers() -> list[str]:
 # --- bundle ---------------------------------------------------------------------------------
 
 
+def test_a_layout_that_cannot_be_read_is_the_maintainers_own(shell: Shell) -> None:
+    for content in ("{}", json.dumps({"signed": {"_type": "layout"}, "signatures": []})):
+        Path("root.layout").write_text(content)
+        assert shell.run("bundle", f"dist/{WHEEL.filename}") == 2
+        assert "root.layout" in shell.err
+        assert "Ask the project" not in shell.err
+
+
 def test_the_bundle_lies_beside_the_folder_of_the_file(shell: Shell) -> None:
     assert shell.run("bundle", f"dist/{WHEEL.filename}") == 0
     assert lines(BUNDLE) == ["root.layout", BUILD, SOURCE]

@@ -194,6 +194,17 @@ def test_limits_and_features_are_those_of_verifiers(tmp_path: Path) -> None:
         documents.of(authoring.sign(strange, []))
 
 
+def test_who_makes_a_document_is_not_told_to_ask_the_project(tmp_path: Path) -> None:
+    path = tmp_path / "root.layout"
+    for content in (b"{}", json.dumps({"signed": {**layout(), "steps": 1}}).encode()):
+        path.write_bytes(content)
+        with pytest.raises(MetadataMalformed) as caught:
+            documents.load(path)
+        assert caught.value.place.startswith(str(path))
+        assert "Ask the project" not in caught.value.advice
+        assert "pip-intoto layout build" in caught.value.advice
+
+
 def test_a_file_is_replaced_only_when_that_was_meant(tmp_path: Path) -> None:
     path = tmp_path / "root.layout"
     document = documents.of(authoring.sign(layout(), [ALICE]))
