@@ -107,20 +107,28 @@ def master_of(keyid: str, home: str | None = None, *, limits: Limits = DEFAULT) 
     return _listed(_fingerprint(keyid), home, limits)[0].fingerprint
 
 
-def public_key(keyid: str, home: str | None = None, *, limits: Limits = DEFAULT) -> PublicKey:
-    """The key with the fingerprint ``keyid``, with its subkeys; of a subkey nothing but itself.
+def master_key(keyid: str, home: str | None = None, *, limits: Limits = DEFAULT) -> PublicKey:
+    """The master key with the fingerprint ``keyid``, and its signing subkeys.
 
     Raises CommandError as :func:`export` does, and when the key is too weak.
     """
-    fingerprint = _fingerprint(keyid)
     try:
-        master = load_public(export(master_of(fingerprint, home), home), limits=limits)
+        return load_public(export(keyid, home, limits=limits), limits=limits)
     except UnusableKey as error:
         raise CommandError(
             f"the OpenPGP key {keyid} cannot be used: {error}",
             expected=error.expected,
             found=error.found,
         ) from error
+
+
+def public_key(keyid: str, home: str | None = None, *, limits: Limits = DEFAULT) -> PublicKey:
+    """The key with the fingerprint ``keyid``, with its subkeys; of a subkey nothing but itself.
+
+    Raises CommandError as :func:`master_key` does.
+    """
+    fingerprint = _fingerprint(keyid)
+    master = master_key(master_of(fingerprint, home, limits=limits), home, limits=limits)
     # K6: who trusts a subkey does not trust its master.
     for key in (master, *master.subkeys):
         if key.keyid == fingerprint:

@@ -12,6 +12,7 @@ from pip_intoto.cli.terminal import Terminal
 from pip_intoto.errors import CommandError
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer.keys import key_files, signing
+from pip_intoto.maintainer.keys.signers import open_signer
 from pip_intoto.maintainer.keys.signing import KeyType
 from pip_intoto.metadata.keys import identity, load_public
 
@@ -143,9 +144,8 @@ def _refuse_what_makes_keys(args: argparse.Namespace) -> None:
 
 
 def _public_part(args: argparse.Namespace) -> bytes:
-    # Imported here for start-up time: who makes a new key needs neither.
+    # Imported here for start-up time: who makes a new key does not need it.
     from pip_intoto.maintainer.keys.openpgp_signers import OpenPGPSigner
-    from pip_intoto.maintainer.keys.signers import open_signer
 
     if args.gpg is not None:
         return OpenPGPSigner(args.gpg, args.gpg_home).exported()

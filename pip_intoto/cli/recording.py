@@ -13,6 +13,7 @@ from pip_intoto.maintainer.steps.exclusion import USUAL, Exclusion
 from pip_intoto.maintainer.steps.functionary import Functionary
 from pip_intoto.maintainer.steps.listing import Selection
 from pip_intoto.metadata.node import shown
+from pip_intoto.verification.wording import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -155,11 +156,6 @@ def tell_report(terminal: Terminal, report: Report) -> None:
             f"this link has {report.size} bytes, and those who install read no more than"
             f" {DEFAULT.document_bytes}: record fewer files"
         )
-
-
-def counted(count: int, what: str) -> str:
-    """``1 file``, ``2 files``."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _some(names: list[str]) -> str:

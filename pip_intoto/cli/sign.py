@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pip_intoto.cli import BLOCKED
-from pip_intoto.cli.signers import Secrets, add_gpg_home, add_password_options
+from pip_intoto.cli.signers import Secrets, add_gpg_home, add_password_options, opened
 from pip_intoto.cli.terminal import Terminal, Tone
 from pip_intoto.errors import CommandError
 from pip_intoto.maintainer import documents
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pip_intoto.maintainer.documents import SignedDocument
-    from pip_intoto.maintainer.keys.signing import Signer
     from pip_intoto.metadata.keys import PublicKey
 
 HELP = "sign a layout or a link, or verify its signatures"
@@ -112,7 +111,10 @@ def run(args: argparse.Namespace) -> int:
     payload = document.payload
     if isinstance(payload, Layout) and payload.expires <= datetime.now(timezone.utc):
         terminal.warn(f"the layout expired on {payload.expires:%Y-%m-%d}: nobody will accept it")
-    signed = document.signed_by(_signers(args), keep=args.append)
+    # Without an id, --gpg means GnuPG's default key.
+    users = [] if args.gpg is None else args.gpg or [""]
+    signers = opened(args.keys, users, args.gpg_home, _secrets(args))
+    signed = document.signed_by(signers, keep=args.append)
     path = args.output or args.file
     if args.output is None and not isinstance(payload, Layout):
         path = Path(link_filename(payload.name, signed.keyids[0]))
@@ -141,20 +143,9 @@ def _check_possible(args: argparse.Namespace, document: SignedDocument) -> None:
     check_step_name(Node(document.payload.name, "name"))
 
 
-def _signers(args: argparse.Namespace) -> list[Signer]:
-    secrets = _secrets(args)
-    signers = [open_signer(reference, secrets) for reference in args.keys]
-    if args.gpg is not None:
-        # Imported here for start-up time: most keys are not OpenPGP keys.
-        from pip_intoto.maintainer.keys.openpgp_signers import OpenPGPSigner
-
-        signers += [OpenPGPSigner(user, args.gpg_home) for user in args.gpg or [""]]
-    return signers
-
-
 def _secrets(args: argparse.Namespace) -> Secrets:
     given = Secrets.of(args)
-    return Secrets(given=given.given, prompts=given.prompts or args.prompt)
+    return replace(given, prompts=given.prompts or args.prompt)
 
 
 def _tell_what_became_of(

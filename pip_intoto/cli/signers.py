@@ -16,6 +16,7 @@ from pip_intoto.maintainer.keys.signers import open_signer
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
     from pip_intoto.maintainer.keys.signing import Signer
 
@@ -69,19 +70,29 @@ def add_password_options(
 
 def signers_of(args: argparse.Namespace) -> tuple[Signer, ...]:
     """Open what the options name, at least one. Raises CommandError."""
-    secrets = Secrets.of(args)
-    signers = [open_signer(reference, secrets) for reference in args.signing_keys]
-    if args.gpg:
-        # Imported here for start-up time: most keys are not OpenPGP keys.
-        from pip_intoto.maintainer.keys.openpgp_signers import OpenPGPSigner
-
-        signers += [OpenPGPSigner(user, args.gpg_home) for user in args.gpg]
+    signers = opened(args.signing_keys, args.gpg, args.gpg_home, Secrets.of(args))
     if not signers:
         raise CommandError(
             "nobody signs",
             expected="--signing-key KEY, or --gpg",
             advice="`pip-intoto keygen PATH` makes a key.",
         )
+    return signers
+
+
+def opened(
+    keys: Iterable[str], users: Iterable[str], home: str | None, secrets: Secrets
+) -> tuple[Signer, ...]:
+    """Open ``keys``, files and URIs, and those of GnuPG's ``users`` ("" for its default key).
+
+    Raises CommandError.
+    """
+    signers = [open_signer(key, secrets) for key in keys]
+    for user in users:
+        # Imported here for start-up time: most keys are not OpenPGP keys.
+        from pip_intoto.maintainer.keys.openpgp_signers import OpenPGPSigner
+
+        signers.append(OpenPGPSigner(user, home))
     return tuple(signers)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pip_intoto.cli import FAILED, add_policy_options
 from pip_intoto.cli.outcomes import exit_status, summary_line
 from pip_intoto.cli.terminal import Terminal, error_lines, printable
-from pip_intoto.errors import CommandError, EvidenceInvalid, NothingVerified, UnusableKey
+from pip_intoto.errors import CommandError, EvidenceInvalid, NothingVerified
 from pip_intoto.verdict import Action
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _plainly(args: argparse.Namespace) -> tuple[list[Verdict], list[CommandError
         plain = prepare(
             layout=Path(args.layout),
             keys=[Path(key) for key in args.layout_keys],
-            openpgp=[_exported(keyid, args.gpg_home) for keyid in args.gpg],
+            openpgp=[_master_key(keyid, args.gpg_home) for keyid in args.gpg],
             link_dir=Path(args.link_dir or "."),
             parameters=None if args.parameters is None else Path(args.parameters),
             run_inspections=args.run_inspections,
@@ -175,20 +175,11 @@ def _plainly(args: argparse.Namespace) -> tuple[list[Verdict], list[CommandError
     return [verify_plain(plain, file) for file in files], []
 
 
-def _exported(keyid: str, home: str | None) -> PublicKey:
+def _master_key(keyid: str, home: str | None) -> PublicKey:
     # Imported here because most layouts are not signed with OpenPGP keys.
-    from pip_intoto.gnupg import export
-    from pip_intoto.limits import DEFAULT
-    from pip_intoto.metadata.keys import load_public
+    from pip_intoto.gnupg import master_key
 
-    try:
-        return load_public(export(keyid, home), limits=DEFAULT)
-    except UnusableKey as error:
-        raise CommandError(
-            f"the OpenPGP key {keyid} cannot be used: {error}",
-            expected=error.expected,
-            found=error.found,
-        ) from error
+    return master_key(keyid, home)
 
 
 def _report(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pip_intoto.cli import recording
 from pip_intoto.cli.signers import add_signer_options
 from pip_intoto.cli.terminal import Terminal
+from pip_intoto.verification.wording import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         materials=args.materials, directory=Path(), form=recording.form_of(args)
     )
     terminal.tell(
-        f"{report.path}: {recording.counted(report.materials, 'material')};"
+        f"{report.path}: {counted(report.materials, 'material')};"
         " `pip-intoto record stop` finishes it"
     )
     return 0

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import CommandError
-from pip_intoto.metadata.keys import material
 from pip_intoto.metadata.names import BUNDLE_SUFFIX
 from pip_intoto.policy import placeholders
 from pip_intoto.sources import template
@@ -117,10 +116,9 @@ def public_text(key: PublicKey) -> str:
             expected="--key with the file that has it in JSON",
         )
     # Imported here for start-up time: most commands have no key to write.
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    from pip_intoto.maintainer.keys.key_files import to_pem
 
-    data = material(key).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    return data.decode("ascii")
+    return to_pem(key).decode("ascii")
 
 
 # --- where ----------------------------------------------------------------------------------
