@@ -79,6 +79,15 @@ class Limits:
     compared_members: int = 100
     #: lines of one member's differences that are shown
     compared_shown: int = 120
+    # One comparison of two layouts
+    #: pairs of rules that are held against each other before two lists count as different
+    compared_rules: int = 20_000
+    #: characters of one pattern times those of another that are compared
+    compared_patterns: int = 40_000
+    #: rules of one list that are lined up with those of another
+    aligned_rules: int = 2_000
+    #: rules of one list that are searched for those that do nothing
+    searched_rules: int = 100
     # One fetch
     fetch_seconds: int = 30
     #: fetches for one distribution
@@ -129,6 +138,8 @@ class Limits:
     #: one key file
     key_bytes: int = 64 * 1024
     # The maintainer's commands
+    #: source files with the same content and name that a member of a wheel may come from
+    alike_sources: int = 64
     #: the end of what a build backend said, when it failed
     backend_output: int = 2 * 1024
 

@@ -88,6 +88,11 @@ class Layout:
     inspections: tuple[Inspection, ...]
     authorities: Authorities = field(default_factory=Authorities)
 
+    @property
+    def items(self) -> tuple[Step | Inspection, ...]:
+        """All steps, and then all inspections: what has a name and rules."""
+        return (*self.steps, *self.inspections)
+
 
 def parse_layout(node: Node, limits: Limits) -> Layout:
     """The layout in ``node``.

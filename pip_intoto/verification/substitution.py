@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pip_intoto.metadata.rules import Rule
 
 # Q2: names are [A-Za-z0-9_-]+.
-_PARAMETER = re.compile(r"\{([A-Za-z0-9_-]+)\}")
+PARAMETER = re.compile(r"\{([A-Za-z0-9_-]+)\}")
 
 
 def substitute(layout: Layout, parameters: Mapping[str, str]) -> Layout:
@@ -51,17 +51,16 @@ def parameters_of(layout: Layout) -> tuple[str, ...]:
     Where rules have some, commands have them too (Q1); where they have none, braces in commands are
     no parameters.
     """
-    items: tuple[Step | Inspection, ...] = (*layout.steps, *layout.inspections)
     texts = [
         word
-        for item in items
+        for item in layout.items
         for rule in (*item.expected_materials, *item.expected_products)
         for word in rule.words
     ]
-    if any(map(_PARAMETER.search, texts)):
+    if any(map(PARAMETER.search, texts)):
         texts += [word for step in layout.steps for word in step.expected_command]
         texts += [word for inspection in layout.inspections for word in inspection.run]
-    return tuple(dict.fromkeys(name for text in texts for name in _PARAMETER.findall(text)))
+    return tuple(dict.fromkeys(name for text in texts for name in PARAMETER.findall(text)))
 
 
 def _step(step: Step, parameters: Mapping[str, str], place: str) -> Step:
@@ -149,4 +148,4 @@ def _text(text: str, parameters: Mapping[str, str], place: str, *, in_pattern: b
         return escape(parameters[name])
 
     # One pass: what a value contains is not substituted again.
-    return _PARAMETER.sub(value, text)
+    return PARAMETER.sub(value, text)

@@ -15,6 +15,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
 from pip_intoto.errors import CommandError
+from pip_intoto.limits import LOCAL
 from pip_intoto.verification.patterns import escape
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ _EXTENSION = re.compile(r"(?P<stem>(?:.*/)?[^/.]+)(?P<tags>\.[^/]+)?\.(?:so|pyd)
 _LIBRARIES = re.compile(r"(?P<folder>[^/]+\.libs|(?:.*/)?\.dylibs)/[^/]+")
 #: Files of a folder that are named one by one in rules; where there are more, the folder is.
 _FEW = 3
-#: Source files with the same content and the same last segment that are all looked at.
-_ALIKE = 64
 
 
 class Origin(Enum):
@@ -204,7 +203,7 @@ def _mappings(members: Digests, sources: Digests) -> list[_Pair]:
     for name in sorted(sources):
         by_content.setdefault((sources[name], _last(name)), []).append(name)
     candidates = {
-        member: {_pair(member, source) for source in alike[:_ALIKE]}
+        member: {_pair(member, source) for source in alike[: LOCAL.alike_sources]}
         for member, digest in members.items()
         if (alike := by_content.get((digest, _last(member))))
     }

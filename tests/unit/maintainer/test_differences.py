@@ -21,6 +21,7 @@ from pip_intoto.maintainer.authoring import Envelope
 from pip_intoto.maintainer.keys.signing import SigningKey
 from pip_intoto.maintainer.layouts.differences import Effect, differences
 from pip_intoto.maintainer.layouts.layouts_in import Found
+from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.layout import Step, parse_layout
 from pip_intoto.metadata.node import Node
 from pip_intoto.metadata.rules import parse_rule
@@ -126,6 +127,11 @@ def test_rules_that_may_do_something_else_are_a_change(old: list[str], new: list
         (["CREATE a"], ["CREATE a", *CLOSED], Effect.STRICTER),
         (["CREATE a", *CLOSED], ["CREATE a", "CREATE b", *CLOSED], Effect.WEAKER),
         (["CREATE a", "CREATE b", *CLOSED], ["CREATE a", *CLOSED], Effect.STRICTER),
+        # An open end lets in what no other rule speaks of, whatever else is forbidden.
+        (["CREATE a", "CREATE b", *CLOSED], ["CREATE a"], Effect.WEAKER),
+        (["CREATE a", "DISALLOW **"], ["CREATE a"], Effect.WEAKER),
+        # What a rule took before is left to the REQUIRE behind it.
+        (["CREATE a", "REQUIRE a"], ["REQUIRE a"], Effect.UNCLEAR),
         (["CREATE demo-*.whl", *CLOSED], ["CREATE demo-*", *CLOSED], Effect.WEAKER),
         (["CREATE demo-*", *CLOSED], ["CREATE demo-*.whl", *CLOSED], Effect.STRICTER),
         (["REQUIRE a", *CLOSED], [*CLOSED], Effect.WEAKER),
@@ -264,6 +270,14 @@ def test_functionaries_are_known_by_their_keys() -> None:
     added = effects(chain(), more)
     assert added["functionary-added"] is Effect.WEAKER
     assert effects(more, chain())["functionary-removed"] is Effect.STRICTER
+
+
+@pytest.mark.parametrize("named", ["old", "new"])
+def test_a_key_is_called_by_its_name_where_either_side_knows_it(named: str) -> None:
+    more = chain(step("source"), step("build", pubkeys=[ALICE.keyid, BOB.keyid]))
+    sides = {"old": chain(), "new": more}
+    sides[named] = replace(sides[named], names={identity(BOB.public_key): "bob"})
+    assert "by bob as well" in only(sides["old"], sides["new"]).what
 
 
 def test_T3_a_key_that_is_listed_under_another_id_is_no_change() -> None:
@@ -435,6 +449,15 @@ def test_expiry_envelope_readme_command_and_parameters_weaken_nothing() -> None:
     assert {change.effect for change in found.values()} == {Effect.NEITHER}
     assert "2 days longer" in found["expiry"].means
     assert "2 days less" in differences(new, old)[0].means
+
+
+def test_Q1_a_parameter_of_a_command_must_be_given_as_well() -> None:
+    rules_have_one = with_products("CREATE {NAME}")
+    steps = [step("source"), step("build", expected_products=rules("CREATE {NAME}"))]
+    steps[0]["expected_command"] = ["make", "{HOW}"]
+    found = differences(rules_have_one, chain(*steps))
+    (parameters,) = (change for change in found if change.code == "parameters")
+    assert parameters.came == ("{HOW}",)
 
 
 def test_parameters_that_are_new_must_be_given() -> None:

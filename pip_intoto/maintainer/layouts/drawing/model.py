@@ -12,6 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import UnusableKey
+from pip_intoto.maintainer.layouts.reach import is_closed, is_everything
 from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.layout import Inspection
 from pip_intoto.metadata.rules import Allow, Create, Delete, Disallow, Match, Modify, Require
@@ -120,7 +121,6 @@ class Chart:
 def chart_of(found: Found, *, now: datetime) -> Chart:
     """What there is to be drawn of one layout; ``now`` (aware) says whether it has expired."""
     layout = found.layout
-    items: list[Step | Inspection] = [*layout.steps, *layout.inspections]
     first_inspection = len(layout.steps) + 1
     index = {step.name: number for number, step in enumerate(layout.steps)}
     index |= {
@@ -136,7 +136,7 @@ def chart_of(found: Found, *, now: datetime) -> Chart:
         Node(kind=Kind.INSPECTION, name=_text(each.name), facts=tuple(_facts(each, index, called)))
         for each in layout.inspections
     ]
-    edges = [edge for each in items for edge in _carried(each, index)]
+    edges = [edge for each in layout.items for edge in _carried(each, index)]
     edges += _to_file(layout, index)
     expired = "expired" if layout.expires < now else "expires"
     counts = counted(len(layout.steps), "step")
@@ -182,28 +182,25 @@ def _facts(item: Step | Inspection, index: Mapping[str, int], called: _Called) -
         short = item.threshold > len(who) and not item.constraints
         yield Fact("by", (f"{count}{_listed(who) or 'nobody'}",), is_doubt=short or not who)
     materials, products = item.expected_materials, item.expected_products
+    both = (*materials, *products)
     for label, rules in (
         ("takes from anywhere", _patterns(materials, Allow)),
         ("uses up", _patterns(materials, Delete)),
         ("creates", _patterns(products, Create)),
-        ("changes", _patterns((*materials, *products), Modify)),
+        ("changes", _patterns(both, Modify)),
         ("lets through", _patterns(products, Allow)),
-        ("requires", [rule.name for rule in (*materials, *products) if isinstance(rule, Require)]),
-        ("refuses", [each for each in _patterns((*materials, *products), Disallow) if each != "*"]),
+        ("requires", [rule.name for rule in both if isinstance(rule, Require)]),
+        ("refuses", [each for each in _patterns(both, Disallow) if not is_everything(each)]),
     ):
         if rules:
             yield Fact(label, tuple(_cut(rules)))
-    lost = [
-        rule.step
-        for rule in (*materials, *products)
-        if isinstance(rule, Match) and index.get(rule.step) is None
-    ]
+    lost = [rule.step for rule in both if isinstance(rule, Match) and rule.step not in index]
     if lost:
         yield Fact("matches what is not there:", tuple(_cut(lost)), is_doubt=True)
     is_open = [
         side
         for side, rules in (("materials", materials), ("products", products))
-        if not any(isinstance(rule, Disallow) and rule.pattern == "*" for rule in rules)
+        if not is_closed(rules)
     ]
     if is_open:
         yield Fact("is open to any", (" and ".join(is_open),), is_doubt=True)

@@ -9,14 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pip_intoto.maintainer.layouts.lint.findings import (
-    RuleList,
-    Severity,
-    is_everything,
-    opened,
-    place_of,
-    reach,
-)
+from pip_intoto.maintainer.layouts.lint.findings import RuleList, Severity, place_of
+from pip_intoto.maintainer.layouts.reach import is_everything, opened, reach
 from pip_intoto.metadata.rules import Allow, Create, Disallow, Match, Modify
 from pip_intoto.policy.file import canonical_name
 from pip_intoto.verification.artifact_rules import shown_rule

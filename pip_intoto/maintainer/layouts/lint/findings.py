@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
@@ -11,9 +10,7 @@ from pip_intoto.limits import LOCAL
 from pip_intoto.maintainer.layouts import globs
 from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.layout import Inspection
-from pip_intoto.metadata.rules import Match, Require
-from pip_intoto.verification.artifact_rules import SIDES, Budget, as_folder, rules_of
-from pip_intoto.verification.patterns import escape
+from pip_intoto.verification.artifact_rules import SIDES, Budget, rules_of
 from pip_intoto.verification.wording import short_keyid
 
 if TYPE_CHECKING:
@@ -29,8 +26,6 @@ if TYPE_CHECKING:
 
     Item: TypeAlias = Step | Inspection
 
-#: Q2: "names [A-Za-z0-9_-]+"
-_PARAMETER = re.compile(r"\{[A-Za-z0-9_-]+\}")
 #: Comparing patterns costs as much as comparing names, for so many characters with each other.
 _CELLS = 8
 
@@ -152,10 +147,8 @@ class Subject:
 
     def items(self) -> Iterator[tuple[Item, int]]:
         """All steps and inspections, with their index."""
-        for index, step in enumerate(self.layout.steps):
-            yield step, index
-        for index, inspection in enumerate(self.layout.inspections):
-            yield inspection, index
+        yield from ((step, index) for index, step in enumerate(self.layout.steps))
+        yield from ((each, index) for index, each in enumerate(self.layout.inspections))
 
     def lists(self) -> Iterator[RuleList]:
         """All lists of rules."""
@@ -180,27 +173,3 @@ class Subject:
         """As :func:`pip_intoto.maintainer.layouts.globs.meets`; raises MetadataTooLarge."""
         self.budget.spend(1 + len(one) * len(other) // _CELLS)
         return globs.meets(one, other)
-
-
-def reach(rule: Rule) -> str:
-    """The pattern of all names that a rule may speak of on its own side."""
-    if isinstance(rule, Require):
-        return escape(rule.name)
-    if isinstance(rule, Match):
-        return escape(as_folder(rule.source_prefix)) + rule.pattern
-    return rule.pattern
-
-
-def reach_there(rule: Match) -> str:
-    """The pattern of all names that a MATCH may find at its destination."""
-    return escape(as_folder(rule.destination_prefix)) + rule.pattern
-
-
-def opened(pattern: str) -> str:
-    """The pattern with a star for each parameter, which stands for nobody knows what."""
-    return _PARAMETER.sub("*", pattern)
-
-
-def is_everything(pattern: str) -> bool:
-    """Whether it is ``*``, however many of them."""
-    return bool(pattern) and not pattern.strip("*")

@@ -5,13 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import RuleViolated
-from pip_intoto.maintainer.layouts.lint.findings import (
-    RuleList,
-    Severity,
-    opened,
-    reach,
-    reach_there,
-)
+from pip_intoto.maintainer.layouts.lint.findings import RuleList, Severity
+from pip_intoto.maintainer.layouts.reach import opened, reach, reach_there
 from pip_intoto.metadata.node import shown
 from pip_intoto.metadata.rules import Disallow, Match
 from pip_intoto.verification.artifact_rules import SIDES, consumers, shown_rule

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pip_intoto.maintainer.layouts.lint.findings import (
-    Severity,
-    is_everything,
-    opened,
-    place_of,
-    reach,
-)
+from pip_intoto.maintainer.layouts.lint.findings import Severity, place_of
+from pip_intoto.maintainer.layouts.reach import is_everything, opened, reach
 from pip_intoto.metadata.layout import Inspection
 from pip_intoto.metadata.rules import Allow, Create, Delete, Disallow, Match, Modify, Require
 from pip_intoto.verification.artifact_rules import as_folder, shown_rule
