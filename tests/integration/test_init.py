@@ -300,6 +300,7 @@ def test_a_compiled_module_stays_where_it_is(desk: Desk, tmp_path: Path) -> None
     assert desk.verdict(wheel).reason == "verified"
     for name in (
         "_fast.1.data/purelib/sitecustomize.cpython-313-x86_64-linux-gnu.so",
+        "_fast.data/purelib/sitecustomize.so",
         "_fast.1.data/scripts/python.pyd",
     ):
 
@@ -311,6 +312,17 @@ def test_a_compiled_module_stays_where_it_is(desk: Desk, tmp_path: Path) -> None
         verdict = desk.verdict(other)
         assert verdict.reason == "rule-violated"
         assert name in verdict.summary
+
+
+def test_a_compiled_module_may_be_called_like_the_folder_of_its_libraries(desk: Desk) -> None:
+    backend = COMPILED.replace(
+        '"demo/_fast.cpython', '"demo.libs/libz.so": "z",\n    "demo.cpython'
+    )
+    files = {"pyproject.toml": OWN, "own.py": backend, "demo/__init__.py": "", "f.c": ""}
+    begun(desk, files)
+    assert "ALLOW wheel/demo.libs/*" in rules(desk)
+    verdict = desk.verdict(carried_out(desk))
+    assert verdict.reason == "verified", verdict.summary
 
 
 # --- every step -----------------------------------------------------------------------------

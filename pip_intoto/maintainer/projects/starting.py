@@ -64,7 +64,8 @@ class Start:
 
     ``distribution`` is the name as the wheel's filename spells it, ``project`` as PEP 503 does.
     ``roles`` gives the keys of the owners and of each functionary; ``recorded`` are the paths that
-    the source step records, ``prepared`` the patterns of the metadata that `prepare` makes.
+    the source step records, ``prepared`` the patterns of the metadata that `prepare` makes;
+    ``links`` is the folder into which the commands put links.
     """
 
     project: str
@@ -77,6 +78,7 @@ class Start:
     folders: frozenset[str]
     prepared: tuple[str, ...]
     origins: Origins
+    links: str = "links"
     expires: str = "1 year"
 
     @property
@@ -88,6 +90,11 @@ class Start:
     def maker(self) -> str:
         """The step that made the wheels as they are published."""
         return "repair" if "repair" in self.steps else "build"
+
+    @property
+    def folder(self) -> str:
+        """Where the wheels lie that are published."""
+        return "wheelhouse" if self.maker == "repair" else "dist"
 
     def wheel_of(self, step: str, side: Side = "products") -> Match:
         """The rule for a wheel that must be the one of another step."""
@@ -178,11 +185,7 @@ def _source(start: Start) -> list[str]:
             " the author's word, not the builder's. If the build reads more, add it here and to"
             " the commands."
         ),
-        *_command(
-            *_run(start, "source"),
-            *("--products", *start.recorded, FOLDER),
-            *("--", "pip-intoto", "prepare", "-o", FOLDER),
-        ),
+        *_typed(start, "source"),
         *_step(start, "source", [_END], [*products, *metadata, _END]),
     ]
 
@@ -193,11 +196,7 @@ def _review(start: Start) -> list[str]:
             "The review: somebody else has read the source, and says so by signing what was read."
             " No command runs (-x). The wheel is held against what was reviewed."
         ),
-        *_command(
-            *_run(start, "review"),
-            "-x",
-            *("--materials", *start.recorded, FOLDER),
-        ),
+        *_typed(start, "review"),
         *_step(
             start,
             "review",
@@ -214,12 +213,7 @@ def _build(start: Start) -> list[str]:
             " wheel. Two builders that must agree: name both keys, and write threshold = 2; their"
             " wheels then have to be the same to the byte."
         ),
-        *_command(
-            *_run(start, "build"),
-            *("--materials", *start.recorded),
-            *("--products", "dist", "--lstrip-paths", "dist/"),
-            *("--", "python", "-m", "pip", "wheel", "--no-deps", "--wheel-dir", "dist", "."),
-        ),
+        *_typed(start, "build"),
         *_step(
             start,
             "build",
@@ -236,13 +230,7 @@ def _repair(start: Start) -> list[str]:
             " libraries it needs, as auditwheel, delocate and delvewheel do. The name changes with"
             " the platform tag (CREATE), or stays as it is (MODIFY)."
         ),
-        *_command(
-            *_run(start, "repair"),
-            *("--materials", "dist", "--products", "wheelhouse"),
-            *("--lstrip-paths", "dist/", "wheelhouse/"),
-            *("--", "auditwheel", "repair", "-w", "wheelhouse"),
-            f"dist/{start.wheel}",
-        ),
+        *_typed(start, "repair"),
         *_step(
             start,
             "repair",
@@ -258,11 +246,7 @@ def _test(start: Start) -> list[str]:
             "The test: is given the wheel, and makes nothing. The inspection `tested` below sees to"
             " it that the tested wheel is the one in hand."
         ),
-        *_command(
-            *_run(start, "test"),
-            *("--materials", _folder(start), "--lstrip-paths", f"{_folder(start)}/"),
-            *("--", "python", "-m", "pytest"),
-        ),
+        *_typed(start, "test"),
         *_step(start, "test", [start.wheel_of(start.maker), _END], [_END]),
     ]
 
@@ -275,13 +259,7 @@ def _publish(start: Start) -> list[str]:
             " The wheel in hand is held against this step, so that nothing counts as released that"
             " merely was built."
         ),
-        *_command(
-            *_run(start, "publish"),
-            *("--materials", _folder(start), "--products", _folder(start)),
-            *("--lstrip-paths", f"{_folder(start)}/"),
-            *("--", "python", "-m", "twine", "upload"),
-            f"{_folder(start)}/{start.wheel}",
-        ),
+        *_typed(start, "publish"),
         *_step(start, "publish", same, same),
     ]
 
@@ -296,15 +274,45 @@ _STEPS = {
 }
 
 
-def _folder(start: Start) -> str:
-    """Where the wheels lie that are published."""
-    return "wheelhouse" if start.maker == "repair" else "dist"
+def commands(start: Start) -> list[list[str]]:
+    """What is typed for a release: a command for each step, in lines as a shell takes them."""
+    return [_lines(_words(start, step)) for step in STEPS if step in start.steps]
 
 
-def _run(start: Start, step: str) -> tuple[str, ...]:
+def _typed(start: Start, step: str) -> list[str]:
+    return [f"#     {line}" for line in map(_one_line, _lines(_words(start, step)))]
+
+
+def _words(start: Start, step: str) -> tuple[str, ...]:
+    """The command that carries out a step, and records it."""
     key = start.roles[STEPS[step]][0]
-    signing = ("--signing-key", key.private, "--metadata-directory", "links")
-    return ("pip-intoto", "run", "--step-name", step, *signing)
+    folder = start.folder
+    signing = ("--signing-key", key.private, "--metadata-directory", start.links)
+    return ("pip-intoto", "run", "--step-name", step, *signing) + {
+        "source": (
+            *("--products", *start.recorded, FOLDER),
+            *("--", "pip-intoto", "prepare", "-o", FOLDER),
+        ),
+        "review": ("-x", "--materials", *start.recorded, FOLDER),
+        "build": (
+            *("--materials", *start.recorded),
+            *("--products", "dist", "--lstrip-paths", "dist/"),
+            *("--", "python", "-m", "pip", "wheel", "--no-deps", "--wheel-dir", "dist", "."),
+        ),
+        "repair": (
+            *("--materials", "dist", "--products", "wheelhouse"),
+            *("--lstrip-paths", "dist/", "wheelhouse/"),
+            *("--", "auditwheel", "repair", "-w", "wheelhouse", f"dist/{start.wheel}"),
+        ),
+        "test": (
+            *("--materials", folder, "--lstrip-paths", f"{folder}/"),
+            *("--", "python", "-m", "pytest"),
+        ),
+        "publish": (
+            *("--materials", folder, "--products", folder, "--lstrip-paths", f"{folder}/"),
+            *("--", "python", "-m", "twine", "upload", f"{folder}/{start.wheel}"),
+        ),
+    }[step]
 
 
 def _needed(start: Start) -> Require:
@@ -378,12 +386,15 @@ def _members(start: Start, same: Match) -> list[str]:
 
 
 def _not_below(origins: Origins) -> Iterator[Disallow]:
-    """No folder is a compiled module: pip takes any `….data/` apart, `_fast.1.data/` as well."""
+    """What `_fast.*.so` could reach: pip takes any `….data/` apart, `_fast.1.data/` as well.
+
+    `_fast.libs/`, where a repair puts libraries, is another thing.
+    """
     names = [rule.pattern for rule in origins.allowed if rule.origin is Origin.COMPILED]
     starts = [name.rpartition(".")[0] for name in names if "/" not in name]
     for start in dict.fromkeys(starts):
         if start.endswith(".*"):
-            yield Disallow(f"wheel/{start}/*")
+            yield Disallow(f"wheel/{start}data/*")
 
 
 _WHY: Mapping[Origin, str] = {
@@ -495,16 +506,16 @@ def _comment(text: str) -> list[str]:
     return [f"# {line}" for line in lines]
 
 
-def _command(*words: str) -> list[str]:
-    """A command line as a comment, broken as shells allow."""
+def _lines(words: Sequence[str]) -> list[str]:
+    """A command line, broken as shells allow."""
     lines: list[str] = []
     for part in _parts(words):
         if lines and len(lines[-1]) + len(part) < _WIDTH - 8:
             lines[-1] += f" {part}"
         else:
             lines.append(f"    {part}" if lines else part)
-    *broken, last = map(_one_line, lines)
-    return [*(f"#     {line} \\" for line in broken), f"#     {last}"]
+    *broken, last = lines
+    return [*(f"{line} \\" for line in broken), last]
 
 
 def _parts(words: Sequence[str]) -> Iterator[str]:
