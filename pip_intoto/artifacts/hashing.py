@@ -8,6 +8,7 @@ import stat
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 #: Bytes a read; larger chunks gain nothing, smaller ones cost calls.
@@ -34,6 +35,23 @@ def open_file(path: str) -> tuple[int, os.stat_result]:
         os.close(descriptor)
         raise
     return descriptor, status
+
+
+def sha256_open(descriptor: int, size: int, noticed: Callable[[int], object]) -> str:
+    """Return the lower-case hex sha256 of an open file, which has about ``size`` bytes.
+
+    ``noticed`` is called with the length of each block, and what it raises ends the work. Raises
+    :class:`OSError`.
+    """
+    # Most files are small, and read at once.
+    block = os.read(descriptor, min(size + 1, CHUNK))
+    noticed(len(block))
+    digest = hashlib.sha256(block)
+    if len(block) != size:
+        while block := os.read(descriptor, CHUNK):
+            noticed(len(block))
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def sha256_stream(stream: BinaryIO) -> str:

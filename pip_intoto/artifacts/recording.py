@@ -8,12 +8,11 @@ to a folder that they lie in; those that lead out of it are refused.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pip_intoto.artifacts.hashing import CHUNK, NotAFile, open_file
+from pip_intoto.artifacts.hashing import NotAFile, open_file, sha256_open
 from pip_intoto.errors import InspectionFailed, MetadataTooLarge
 from pip_intoto.metadata.names import is_normal_artifact_name
 from pip_intoto.metadata.node import shown
@@ -97,18 +96,9 @@ class _Recording:
         except NotAFile:
             raise self._refused(_NEITHER, name) from None
         try:
-            # Most files are small, and read at once.
-            size = min(status.st_size + 1, CHUNK)
-            block = os.read(descriptor, size)
-            digest = hashlib.sha256(block)
-            self._count(len(block))
-            if len(block) != status.st_size:
-                while block := os.read(descriptor, CHUNK):
-                    self._count(len(block))
-                    digest.update(block)
+            return sha256_open(descriptor, status.st_size, self._count)
         finally:
             os.close(descriptor)
-        return digest.hexdigest()
 
     def _count(self, size: int) -> None:
         self._bytes += size

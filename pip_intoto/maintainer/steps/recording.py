@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import TYPE_CHECKING
 
-from pip_intoto.artifacts.hashing import CHUNK, NotAFile, open_file
+from pip_intoto.artifacts.hashing import NotAFile, open_file, sha256_open
 from pip_intoto.errors import CommandError
 from pip_intoto.maintainer.progress import SILENT
 from pip_intoto.metadata.node import shown
@@ -29,19 +28,19 @@ def digests_of(
 
 
 def _sha256(path: str, advance: Advance) -> str:
+    size = read = 0
+
+    def noticed(more: int) -> None:
+        nonlocal read
+        read += more
+        if size:
+            advance(more / size)
+
     try:
         descriptor, before = open_file(path)
+        size = before.st_size
         try:
-            size = before.st_size
-            # Most files are small, and read at once.
-            block = os.read(descriptor, min(size + 1, CHUNK))
-            digest = hashlib.sha256(block)
-            read = len(block)
-            if read != size:
-                while block := os.read(descriptor, CHUNK):
-                    read += len(block)
-                    digest.update(block)
-                    advance(len(block) / (size or read))
+            sha256 = sha256_open(descriptor, size, noticed)
             after = os.fstat(descriptor)
         finally:
             os.close(descriptor)
@@ -56,5 +55,6 @@ def _sha256(path: str, advance: Advance) -> str:
             expected="files that nobody writes to meanwhile",
             advice="Wait until whatever writes to it is done, and record again.",
         )
-    advance(1 if read <= CHUNK else CHUNK / read)
-    return digest.hexdigest()
+    if not size:
+        advance(1)
+    return sha256
