@@ -200,6 +200,11 @@ def signature(signed: bytes, signer: Signer, form: Envelope) -> JsonObject:
 # --- files ----------------------------------------------------------------------------------
 
 
+def written(content: JsonObject) -> bytes:
+    """Spell a document as a file of its own has it."""
+    return json.dumps(content, indent=1).encode("ascii") + b"\n"
+
+
 def bundle(documents: Iterable[Document]) -> bytes:
     """Join documents into JSON Lines, with the name of each as an unsigned hint."""
     lines = []
@@ -224,7 +229,7 @@ def write_directory(distribution: Path, documents: Iterable[Document]) -> Path:
     for document in documents:
         path = directory / document.name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(document.content, indent=1) + "\n", encoding="ascii")
+        path.write_bytes(written(document.content))
     return directory
 
 

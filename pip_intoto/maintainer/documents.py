@@ -85,7 +85,7 @@ class SignedDocument:
 
     def to_bytes(self) -> bytes:
         """The document as a file has it."""
-        return json.dumps(self.content, indent=1).encode("ascii") + b"\n"
+        return authoring.written(self.content)
 
     def write(self, path: Path, *, overwrite: bool = True) -> None:
         """Write it in one step. Raises CommandError."""

@@ -7,13 +7,13 @@ What a file is called, or lies beside, decides nothing.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from pip_intoto.errors import ArtifactNotBound, CommandError
 from pip_intoto.limits import LOCAL
+from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.documents import of_ours
 from pip_intoto.metadata.envelope import read_payload
 from pip_intoto.metadata.layout import Layout
@@ -128,11 +128,9 @@ def gather(
 
 def lines(placed: Iterable[Placed]) -> bytes:
     """Write the bundle: a document a line, as it was signed, and its name as an unsigned hint."""
-    written = []
-    for each in placed:
-        content = {**without_hint(each.paper.content), "name": each.names[0]}
-        written.append(json.dumps(content, separators=(",", ":")) + "\n")
-    return "".join(written).encode("ascii")
+    return authoring.bundle(
+        authoring.Document(without_hint(each.paper.content), each.names[0]) for each in placed
+    )
 
 
 def without_hint(content: JsonObject) -> JsonObject:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pip_intoto import files
 from pip_intoto.errors import CommandError, EvidenceInvalid
 from pip_intoto.limits import LOCAL
+from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.documents import of_ours
 from pip_intoto.maintainer.evidence.bundling import Paper, without_hint
 from pip_intoto.metadata import strict_json
@@ -125,10 +126,7 @@ def _begins_as_object(path: Path) -> bool:
 
 def directory_of(papers: Mapping[str, Paper]) -> dict[str, bytes]:
     """Spell the files of the directory form: each document as it was signed, by its name."""
-    return {
-        name: json.dumps(without_hint(paper.content), indent=1).encode("ascii") + b"\n"
-        for name, paper in papers.items()
-    }
+    return {name: authoring.written(without_hint(paper.content)) for name, paper in papers.items()}
 
 
 def replace_directory(path: Path, contents: Mapping[str, bytes]) -> None:

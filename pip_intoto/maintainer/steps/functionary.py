@@ -216,7 +216,7 @@ def _written(content: JsonObject) -> bytes:
     """The document as its file has it: one line for each artifact, for those who compare links."""
     link = content.get("signed")
     if not isinstance(link, dict):
-        return json.dumps(content, indent=1).encode("ascii") + b"\n"
+        return authoring.written(content)
     members = ",\n".join(f'  "{name}": {_member(value)}' for name, value in link.items())
     signatures = json.dumps(content["signatures"])
     return f'{{\n "signed": {{\n{members}\n }},\n "signatures": {signatures}\n}}\n'.encode("ascii")
