@@ -12,10 +12,8 @@ step of another layout, and is its functionary's to renew.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
-import re
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -25,6 +23,14 @@ from pip_intoto.limits import LOCAL
 from pip_intoto.maintainer import authoring, documents
 from pip_intoto.maintainer.layouts.expiry import written
 from pip_intoto.maintainer.layouts.layouts_in import steps_signed_for
+from pip_intoto.maintainer.layouts.reissue import (
+    NotRenewed,
+    apart_from_expiry,
+    bundle_line,
+    joined,
+    may_be_layout,
+    with_expiry,
+)
 from pip_intoto.metadata import strict_json
 from pip_intoto.metadata.envelope import read_envelope
 from pip_intoto.metadata.keys import identity, subkey_identities
@@ -37,12 +43,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from pip_intoto.maintainer.authoring import JsonObject
     from pip_intoto.maintainer.documents import SignedDocument
     from pip_intoto.maintainer.keys.signing import Signer
     from pip_intoto.metadata.envelope import Envelope
     from pip_intoto.metadata.keys import PublicKey
-    from pip_intoto.metadata.strict_json import JsonValue
 
 # --- what came of it ------------------------------------------------------------------------
 
@@ -83,10 +87,6 @@ class Outcome:
     sublayouts: tuple[Sublayout, ...] = ()
     #: Expiry of other layouts of the same owner, which are left alone.
     others: tuple[datetime, ...] = ()
-
-
-class NotRenewed(CommandError):
-    """The layout in a file is not this owner's to renew, or not to this date."""
 
 
 # --- one file -------------------------------------------------------------------------------
@@ -190,11 +190,11 @@ class Renewer:
         for index, line in enumerate(lines):
             end = b"\r" if line.endswith(b"\r") else b""
             if index in change.put:
-                made.append(_line(change.put[index]) + end)
+                made.append(bundle_line(change.put[index]) + end)
             elif index not in change.dropped:
                 made.append(line)
             if index in change.beside:
-                made.append(_line(change.beside[index]) + end)
+                made.append(bundle_line(change.beside[index]) + end)
         return outcome, b"\n".join(made)
 
     def layout(
@@ -229,7 +229,7 @@ class Renewer:
         self, documents_: Sequence[bytes], names: Sequence[str], roots: int
     ) -> tuple[Outcome, _Change]:
         """What to do; the first ``roots`` documents may be the root layout."""
-        likely = [index for index, data in enumerate(documents_) if _may_be_layout(data)]
+        likely = [index for index, data in enumerate(documents_) if may_be_layout(data)]
         copies = list(self._copies(documents_, names, likely))
         if not self._own_roots(copies, roots):
             # Whoever writes letters as escapes gets past the short look.
@@ -291,7 +291,7 @@ class Renewer:
         return _Layout(
             document=document,
             layout=document.payload,
-            digest=_apart_from_expiry(document),
+            digest=apart_from_expiry(document),
             signers=frozenset(signers),
             strangers=tuple(strangers),
         )
@@ -435,12 +435,12 @@ class Renewer:
         if not there:
             found = base.found
             if found.sha256 not in self._unsigned:
-                self._unsigned[found.sha256] = _with_expiry(found, self._expires)
+                self._unsigned[found.sha256] = with_expiry(found.document, self._expires)
             return self._unsigned[found.sha256], frozenset()
         first = there[0].found
         if len(there) == 1:
             return first.document, first.signers
-        document = _joined([copy.found.document for copy in there])
+        document = joined([copy.found.document for copy in there])
         return document, self._verified(document.envelope)
 
     def _still_to_sign(self, signed: frozenset[str]) -> list[Signer]:
@@ -471,97 +471,3 @@ class Renewer:
 def _identities(key: PublicKey) -> tuple[str, ...]:
     # K6: what a subkey signs, its master has signed.
     return (identity(key), *subkey_identities(key))
-
-
-# --- documents ------------------------------------------------------------------------------
-
-
-def _fragments(word: bytes) -> Iterator[bytes]:
-    """What the base64 of every text with ``word`` in it holds, wherever the word begins."""
-    for before in range(3):
-        encoded = base64.b64encode(b"\0" * before + word)
-        # Without the digits that depend on what stands before and behind.
-        begin = -(-before * 8 // 6)
-        yield encoded[begin : (before + len(word)) * 8 // 6]
-
-
-_WORD = b'"layout"'
-_TRACES = (_WORD, *_fragments(_WORD))
-
-
-def _may_be_layout(data: bytes) -> bool:
-    """Whether a document is worth a look, without parsing what may be a link of megabytes."""
-    return any(trace in data for trace in _TRACES)
-
-
-def _line(document: SignedDocument) -> bytes:
-    return json.dumps(document.content, separators=(",", ":")).encode("ascii")
-
-
-def _apart_from_expiry(document: SignedDocument) -> str:
-    """A digest of the layout without its ``expires``, the same in both envelopes."""
-    payload = dict(_payload(document))
-    payload.pop("expires", None)
-    return hashlib.sha256(json.dumps(payload, sort_keys=True).encode("ascii")).hexdigest()
-
-
-def _payload(document: SignedDocument) -> JsonObject:
-    if document.form is authoring.Envelope.METABLOCK:
-        return Node(document.content).member("signed").mapping()
-    return Node(strict_json.parse(_body(document.envelope), limits=LOCAL)).mapping()
-
-
-def _body(envelope: Envelope) -> bytes:
-    """The payload of a DSSE envelope."""
-    # E5: "DSSEv1" SP LEN(type) SP type SP LEN(body) SP body
-    return envelope.signed.split(b" ", 4)[4]
-
-
-def _with_expiry(found: _Layout, expires: datetime) -> SignedDocument:
-    """The document without signatures and with another expiry, which is all that differs."""
-    document = found.document
-    changed: JsonObject
-    if document.form is authoring.Envelope.METABLOCK:
-        changed = {"signed": {**_payload(document), "expires": written(expires)}}
-    else:
-        # In the text itself: what a parser makes of a number may be spelled otherwise.
-        body = _replaced(_body(document.envelope).decode("utf-8"), written(expires))
-        changed = {"payload": base64.b64encode(body.encode("utf-8")).decode("ascii")}
-    made = documents.of({**document.content, **changed, "signatures": []})
-    if made.payload != replace(found.layout, expires=expires) or (
-        _apart_from_expiry(made) != found.digest
-    ):
-        raise NotRenewed("the layout cannot be renewed without changing more than its expiry")
-    return made
-
-
-_SIGN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]')
-
-
-def _replaced(text: str, expires: str) -> str:
-    """The JSON object ``text`` with another value for its member ``expires``."""
-    depth = 0
-    name = before = ""
-    for matched in _SIGN.finditer(text):
-        sign = matched[0]
-        if sign in "{[":
-            depth += 1
-        elif sign in "}]":
-            depth -= 1
-        elif sign.startswith('"') and depth == 1:
-            if before != ":":
-                name = json.loads(sign)
-            elif name == "expires":
-                return f'{text[: matched.start()]}"{expires}"{text[matched.end() :]}'
-        before = sign
-    # What was read as a layout has the member.
-    raise AssertionError(text)
-
-
-def _joined(copies: Sequence[SignedDocument]) -> SignedDocument:
-    """The first of several copies, with the signatures of all."""
-    signatures: dict[str, JsonValue] = {}
-    for copy in copies:
-        for each in Node(copy.content).member("signatures").sequence():
-            signatures.setdefault(json.dumps(each, sort_keys=True), each)
-    return documents.of({**copies[0].content, "signatures": list(signatures.values())})
