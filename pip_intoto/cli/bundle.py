@@ -135,17 +135,17 @@ def _bundle(terminal: Terminal, args: argparse.Namespace) -> int:
         folder = args.output or evidence_files.folder_for(file)
         plans.append(_Plan(file=file, gathered=gathered, target=folder / name(file.name)))
     _check_complete(terminal, root, plans, partial=args.partial)
-    for plan in plans:
+    # What a directory cannot hold is said before anything is written.
+    directories = [bundling.by_name(plan.placed) if args.directory else None for plan in plans]
+    for plan, by_name in zip(plans, directories, strict=True):
         for left in plan.gathered.left_out:
             terminal.tell(f"{plan.file.name}: {left}")
         for note in plan.gathered.notes:
             terminal.detail(note)
-        if args.directory:
-            by_name = {name: each.paper for each in plan.placed for name in each.names}
-            _check_names(plan.placed)
-            _write_directory(plan.target, by_name)
-        else:
+        if by_name is None:
             _write_bundle(terminal, plan.target, plan.placed)
+        else:
+            _write_directory(plan.target, by_name)
         links = counted(len(plan.placed) - 1, "link")
         terminal.report(f"{plan.target}: the layout and {links}")
     return 0
@@ -186,19 +186,6 @@ def _check_complete(
 def _described(error: EvidenceError) -> str:
     message = error.message[:1].lower() + error.message[1:]
     return f"{message}; expected {error.expected}; found {error.found}"
-
-
-def _check_names(placed: Sequence[Placed]) -> None:
-    taken: dict[str, Placed] = {}
-    for each in placed:
-        for name in each.names:
-            other = taken.setdefault(name.casefold(), each)
-            if other is not each:
-                raise CommandError(
-                    f"two documents have the name {name!r} in the directory form",
-                    found=f"{other.paper.document.origin} and {each.paper.document.origin}",
-                    advice="Leave --directory out: a bundle may hold both.",
-                )
 
 
 # --- from one form to the other -------------------------------------------------------------

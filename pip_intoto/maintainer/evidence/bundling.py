@@ -147,22 +147,30 @@ def named(papers: Sequence[Paper], *, now: datetime, limits: Limits = LOCAL) -> 
     """
     root = _root_of(papers, now, limits)
     others = [paper for paper in papers if paper is not root]
-    places = {each.paper.sha256: each for each in gather(root, others, None, now=now).placed}
+    gathered = gather(root, others, None, now=now, limits=limits)
+    places = {each.paper.sha256: each for each in gathered.placed}
+    return by_name(
+        places.get(paper.sha256) or Placed(paper=paper, names=(_own_name(paper, limits),))
+        for paper in papers
+    )
+
+
+def by_name(placed: Iterable[Placed]) -> dict[str, Paper]:
+    """Give the documents by name. Raises CommandError when two have the same."""
     found: dict[str, Paper] = {}
     # Some file systems take names for one that differ in case only.
     folded: dict[str, str] = {}
-    for paper in papers:
-        place = places.get(paper.sha256)
-        for name in (_own_name(paper, limits),) if place is None else place.names:
+    for each in placed:
+        for name in each.names:
             other = found.get(folded.setdefault(name.casefold(), name))
-            if other is not None and other.sha256 != paper.sha256:
+            if other is not None and other.sha256 != each.paper.sha256:
                 raise CommandError(
                     f"two documents have the name {shown(name)} in the directory form",
                     expected="one link of each step by each key",
-                    found=f"{other.document.origin} and {paper.document.origin}",
+                    found=f"{other.document.origin} and {each.paper.document.origin}",
                     advice="Keep them as a bundle, which may hold both.",
                 )
-            found[name] = paper
+            found[name] = each.paper
     return found
 
 

@@ -138,6 +138,23 @@ def test_when_one_file_lacks_something_no_bundle_is_written(shell: Shell) -> Non
     assert not BUNDLE.exists()
 
 
+def test_when_one_file_has_two_links_of_one_name_no_directory_is_written(shell: Shell) -> None:
+    newer = wheel("demo", "1.1")
+    release(newer, prefix="1.1-")
+    Path("links", f"1.1-{BUILD}").unlink()
+    for number in ("1", "2"):
+        payload = CHAIN.build_link([newer], "1.1")
+        payload["materials"] = {**CHAIN.sources("1.1"), "cache": {"sha256": number * 64}}
+        link = CHAIN.signed_link(payload, CHAIN.builder)
+        Path("links", f"{number}.link").write_text(json.dumps(link.content))
+    files = (f"dist/{WHEEL.filename}", f"dist/{newer.filename}")
+    assert shell.run("bundle", *files, "--directory") == 2
+    assert "two documents have the name" in shell.err
+    assert BUILD in shell.err.partition("two documents")[2]
+    assert not BUNDLE.parent.exists()
+    assert shell.run("bundle", *files, "--partial") == 0
+
+
 def test_a_layout_that_nobody_signed_is_not_bundled(shell: Shell) -> None:
     unsigned = authoring.sign(CHAIN.layout(), [], authoring.Envelope.DSSE)
     Path("root.layout").write_text(json.dumps(unsigned))
