@@ -143,8 +143,9 @@ def test_when_one_file_has_two_links_of_one_name_no_directory_is_written(shell: 
     release(newer, prefix="1.1-")
     Path("links", f"1.1-{BUILD}").unlink()
     for number in ("1", "2"):
-        payload = CHAIN.build_link([newer], "1.1")
-        payload["materials"] = {**CHAIN.sources("1.1"), "cache": {"sha256": number * 64}}
+        materials = {**CHAIN.sources("1.1"), "cache": {"sha256": number * 64}}
+        products = {newer.filename: {"sha256": newer.sha256}}
+        payload = authoring.link("build", materials=materials, products=products)
         link = CHAIN.signed_link(payload, CHAIN.builder)
         Path("links", f"{number}.link").write_text(json.dumps(link.content))
     files = (f"dist/{WHEEL.filename}", f"dist/{newer.filename}")
