@@ -526,6 +526,24 @@ def test_unbound_members(rule: str) -> None:
     assert (found.code, found.place) == ("unbound-members", "inspection wheel, products[2]")
 
 
+def test_unbound_members_in_a_folder_that_pip_spreads_out() -> None:
+    rule = "ALLOW wheel/_fast.*.so"
+    text = changed("ALLOW wheel/demo-*.dist-info/METADATA", rule)
+    found = only(findings(text))
+    assert (found.code, found.severity) == ("unbound-members", Severity.WARNING)
+    assert "wheel/_fast.*.data/*" in found.what
+    for before in ("wheel/_f*data/*", "wheel/_fast.*data/*", "wheel/_f*/*"):
+        assert findings(changed(rule, f'DISALLOW {before}", "{rule}', text)) == ()
+    # `_fast.data/` is another one.
+    assert findings(changed(rule, f'DISALLOW wheel/_fast.*.data/*", "{rule}', text))
+
+
+@pytest.mark.parametrize("name", ["demo/_fast.*.so", "_fast.abi3.so", "_f[ab]st.so"])
+def test_members_that_are_in_no_such_folder(name: str) -> None:
+    text = changed("ALLOW wheel/demo-*.dist-info/METADATA", f"ALLOW wheel/{name}")
+    assert findings(text) == ()
+
+
 def test_the_file_itself_may_be_allowed_beside_its_members() -> None:
     text = changed('"MATCH demo-*.whl WITH PRODUCTS FROM build",\n', '"ALLOW demo-*",\n')
     assert findings(text) == ()

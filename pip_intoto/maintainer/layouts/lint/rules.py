@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pip_intoto.maintainer.layouts.lint.findings import Severity, place_of
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pip_intoto.metadata.rules import Rule
 
 _DIST_INFO = ".dist-info/"
+_SPECIAL = re.compile(r"[*?\[]")
 
 
 def look_at_rules(subject: Subject) -> Iterator[Finding]:
@@ -313,6 +315,38 @@ def _members(rules: RuleList, subject: Subject) -> Iterator[Finding]:
                 instead="MATCH … IN wheel WITH PRODUCTS IN src FROM "
                 f"{subject.layout.steps[0].name}; generated files by name",
             )
+        elif _DIST_INFO not in pattern and (found := _spread_out(index, rules, subject)):
+            yield at.finding(
+                "unbound-members",
+                Severity.WARNING,
+                f"`{shown_rule(rule)}` lets in members of {found}",
+                why="pip takes folders apart whose names end so, and puts what is in them outside"
+                " the packages: beside other projects, or on the PATH.",
+                instead=f"DISALLOW {found} before it",
+            )
+
+
+def _spread_out(index: int, rules: RuleList, subject: Subject) -> str:
+    """The pattern of a wheel's `….data/` that a rule reaches, and no earlier one forbids."""
+    native = recognise(rules.item.run) if isinstance(rules.item, Inspection) else None
+    if not isinstance(native, Unpack):
+        return ""
+    folder = escape(native.folder)
+    pattern = opened(reach(rules.rules[index]))
+    head = _SPECIAL.split(pattern.removeprefix(folder), maxsplit=1)[0]
+    if not pattern.startswith(folder) or "/" in head:
+        return ""
+    reached = [f"{folder}{head}*.data/*", *([f"{folder}{head}data/*"] if head[-1:] == "." else [])]
+    forbidden = [rule.pattern for rule in rules.rules[:index] if isinstance(rule, Disallow)]
+    return next(
+        (
+            each
+            for each in reached
+            if subject.meets(pattern, each)
+            and not any(subject.covers(wide, each) for wide in forbidden)
+        ),
+        "",
+    )
 
 
 def _is_the_file(rule: Rule, rules: RuleList, subject: Subject) -> bool:
