@@ -267,9 +267,12 @@ def identity(key: PublicKey) -> str:
     return _identity(key.keytype, key.public, key.is_openpgp)
 
 
-def subkey_identities(key: PublicKey) -> tuple[str, ...]:
-    """The identities of its subkeys, of those that can be used."""
-    found = []
+def identities(key: PublicKey) -> tuple[str, ...]:
+    """Its identity, and those of its subkeys that can be used: what they sign, it has signed (K6).
+
+    Raises :class:`pip_intoto.errors.UnusableKey` as :func:`identity` does.
+    """
+    found = [identity(key)]
     for subkey in key.subkeys:
         # K3: one that cannot be used signs nothing.
         with contextlib.suppress(UnusableKey):

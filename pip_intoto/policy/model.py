@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pip_intoto.metadata.keys import subkey_identities
+from pip_intoto.metadata.keys import identities
 from pip_intoto.policy import placeholders
 from pip_intoto.verification.trust import Trust
 
@@ -89,7 +89,7 @@ class NamedKey:
     @property
     def identities(self) -> tuple[str, ...]:
         """Its own identity, and those of its subkeys, which are its holder's as well (K6)."""
-        return (self.identity, *subkey_identities(self.key))
+        return identities(self.key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +191,7 @@ class Revoked:
     @property
     def identities(self) -> tuple[str, ...]:
         """Its own identity, and those of its subkeys, which it takes with it (K6)."""
-        return (self.identity, *subkey_identities(self.key))
+        return identities(self.key)
 
 
 # --- the whole ------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from pip_intoto.limits import LOCAL
 from pip_intoto.metadata import strict_json
 from pip_intoto.metadata.bundle import Document
 from pip_intoto.metadata.envelope import parse_envelope
-from pip_intoto.metadata.keys import identity, load_public, subkey_identities
+from pip_intoto.metadata.keys import identities, identity, load_public
 from pip_intoto.metadata.names import ROOT_LAYOUT
 from pip_intoto.metadata.node import Node
 from pip_intoto.sources.fetching import drive, offline
@@ -237,8 +237,8 @@ def _owner(path: Path, called: str) -> Owner:
 def _check_families(owners: Mapping[str, Owner]) -> None:
     # K6: keys of one family are one party, and could not both be asked for.
     known: dict[str, Owner] = {}
-    for ident, owner in owners.items():
-        for each in (ident, *subkey_identities(owner.key)):
+    for owner in owners.values():
+        for each in identities(owner.key):
             other = known.setdefault(each, owner)
             if other is not owner:
                 raise CommandError(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import CommandError
-from pip_intoto.metadata.keys import identity, subkey_identities
+from pip_intoto.metadata.keys import identity
 from pip_intoto.verification.parties import count_parties
 from pip_intoto.verification.signatures import Keyring
 from pip_intoto.verification.trust import Owner
@@ -138,12 +138,6 @@ class Standing:
 def principals_of(source: LayoutSource) -> Mapping[str, str]:
     """The parties of a source by the identities of their keys, subkeys included."""
     return {each: key.principal for key in source.keys.values() for each in key.identities}
-
-
-def same_key(one: PublicKey, other: PublicKey) -> bool:
-    """Whether two keys are one, or one belongs to the other."""
-    families = [{identity(key), *subkey_identities(key)} for key in (one, other)]
-    return not families[0].isdisjoint(families[1])
 
 
 def _names(key: PublicKey) -> set[str]:

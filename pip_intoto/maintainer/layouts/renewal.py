@@ -33,7 +33,7 @@ from pip_intoto.maintainer.layouts.reissue import (
 )
 from pip_intoto.metadata import strict_json
 from pip_intoto.metadata.envelope import read_envelope
-from pip_intoto.metadata.keys import identity, subkey_identities
+from pip_intoto.metadata.keys import identities, identity
 from pip_intoto.metadata.layout import Layout
 from pip_intoto.metadata.node import Node
 from pip_intoto.verification.signatures import Keyring
@@ -170,8 +170,8 @@ class Renewer:
         self._signs = signs
         named = dict(owners or {})
         keys = [*(signer.public_key for signer in signers), *named.values()]
-        self._own = {ident for signer in signers for ident in _identities(signer.public_key)}
-        self._names = {ident: name for name, key in named.items() for ident in _identities(key)}
+        self._own = {ident for signer in signers for ident in identities(signer.public_key)}
+        self._names = {ident: name for name, key in named.items() for ident in identities(key)}
         self._keyring = Keyring(keys, now=now)
         self._keyids = {each.keyid for key in keys for each in (key, *key.subkeys)}
         self._layouts: dict[bytes, _Layout | None] = {}
@@ -447,7 +447,7 @@ class Renewer:
         return [
             signer
             for signer in self._signers
-            if not signed.intersection(_identities(signer.public_key))
+            if not signed.intersection(identities(signer.public_key))
         ]
 
     def _signed_by_owner(self, document: SignedDocument, signed: frozenset[str]) -> SignedDocument:
@@ -459,15 +459,10 @@ class Renewer:
             made = document.signed_by(signers, keep=True)
             verified = self._verified(made.envelope)
             for signer in signers:
-                if not verified.intersection(_identities(signer.public_key)):
+                if not verified.intersection(identities(signer.public_key)):
                     raise CommandError(
                         f"a signature of key {short_keyid(signer.keyid)} does not verify",
                         advice="Its private and its public key may not belong together.",
                     )
             self._signed[key] = made
         return self._signed[key]
-
-
-def _identities(key: PublicKey) -> tuple[str, ...]:
-    # K6: what a subkey signs, its master has signed.
-    return (identity(key), *subkey_identities(key))

@@ -21,11 +21,11 @@ from pip_intoto.metadata import openpgp
 from pip_intoto.metadata.envelope import parse_envelope
 from pip_intoto.metadata.keys import (
     PublicKey,
+    identities,
     identity,
     load_pem,
     load_public,
     parse_key,
-    subkey_identities,
 )
 from pip_intoto.metadata.node import Node
 
@@ -81,7 +81,7 @@ def test_K6_a_key_is_read_in_both_spellings(spelling: str, *, has_inner_keyid: b
     assert read.subkeys[0].not_after == START + timedelta(seconds=YEAR)
     assert read.subkeys[1].not_after is None
     assert identity(read) == identity(load_pem(key("pgp-master").public_pem()))
-    assert subkey_identities(read) == tuple(identity(subkey) for subkey in read.subkeys)
+    assert identities(read) == tuple(map(identity, (read, *read.subkeys)))
 
 
 @pytest.mark.accepts("T3")
@@ -206,7 +206,8 @@ def test_K3_another_method_of_openpgps_is_refused_only_when_used() -> None:
         with pytest.raises(UnusableKey, match="not supported"):
             identity(read)
     with_subkey = MASTER.described() | {"subkeys": {"cd" * 20: {"type": "x", "method": "pgp+x"}}}
-    assert subkey_identities(parsed(with_subkey)) == ()
+    read = parsed(with_subkey)
+    assert identities(read) == (identity(read),)
 
 
 @pytest.mark.rejects("K3")
@@ -259,10 +260,10 @@ def test_K6_any_key_object_is_read_or_refused(
         changed = rsa_key(keyval={"public": {"n": value, "e": value}})
     try:
         read = parse_key(Node(changed), str(known["keyid"]))
-        identity(read)
+        own = identity(read)
     except (MetadataMalformed, UnusableKey):
         return
-    assert subkey_identities(read) is not None
+    assert identities(read)[0] == own
 
 
 # --- files ------------------------------------------------------------------------------------

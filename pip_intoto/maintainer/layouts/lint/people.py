@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pip_intoto.errors import UnusableKey
 from pip_intoto.maintainer.layouts.lint.findings import At, Severity, place_of
-from pip_intoto.metadata.keys import identity, material, subkey_identities
+from pip_intoto.metadata.keys import identities, identity, material
 from pip_intoto.metadata.names import link_filename
 from pip_intoto.metadata.rules import Match
 from pip_intoto.verification.link_names import keyids_of
@@ -196,12 +196,11 @@ def _threshold(step: Step, at: At, parties: Mapping[tuple[str, str], str]) -> It
 def _owners(step: Step, at: At, subject: Subject) -> Iterator[Finding]:
     owning: dict[str, str] = {}
     for owner in subject.owners:
-        for each in (identity(owner.key), *subkey_identities(owner.key)):
-            owning[each] = owner.principal
+        owning.update(dict.fromkeys(identities(owner.key), owner.principal))
     mine = {}
     for key, master in _functionaries(step, subject):
         try:
-            found = {identity(key), identity(master), *subkey_identities(master)} & owning.keys()
+            found = {identity(key), *identities(master)} & owning.keys()
         except UnusableKey:
             continue
         mine.update(dict.fromkeys(sorted({owning[each] for each in found})))
