@@ -23,12 +23,14 @@ from pip_intoto.maintainer.layouts.compiling import compile_layout
 from pip_intoto.maintainer.layouts.layout_source import parse_source
 from pip_intoto.maintainer.layouts.lint import CODES, Severity, lint
 from pip_intoto.maintainer.layouts.owners import Owners, principals_of
-from pip_intoto.metadata.keys import PublicKey, load_pem
+from pip_intoto.metadata.keys import PublicKey, load_pem, parse_key
 from pip_intoto.metadata.layout import Inspection, parse_layout
 from pip_intoto.metadata.link import parse_link
 from pip_intoto.metadata.node import Node
 from pip_intoto.metadata.rules import parse_rule
+from pip_intoto.verification.trust import Owner
 from tests.unit.maintainer.sources import BUILD, GOOD, HEAD, NOW, SOURCE, WHEEL
+from tests.unit.metadata.test_openpgp import dsa_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -214,6 +216,15 @@ def test_K2_weak_key() -> None:
     assert found.what == "carl has an RSA key of 2048 bits"
 
 
+def test_K2_a_dsa_key_is_weak() -> None:
+    carl = key("carl").keyid
+    dsa = parse_key(Node(dsa_key(2048)), str(dsa_key(2048)["keyid"]))
+    keys = {**layout().keys, carl: replace(dsa, keyid=carl)}
+    found = only(lint(replace(layout(), keys=keys), now=NOW, project="demo"))
+    assert (found.code, found.severity) == ("weak-key", Severity.WARNING)
+    assert found.what.endswith("has a DSA key")
+
+
 def test_K2_an_rsa_key_of_3072_bits_is_not_weak() -> None:
     assert findings(GOOD, pems={**_PEMS, "carl": _rsa(3072)}) == ()
 
@@ -275,6 +286,19 @@ def test_owner_is_functionary() -> None:
     )
 
 
+def test_K6_an_owner_whose_subkey_carries_out_a_step_is_functionary() -> None:
+    sub = OpenPGPKey(name="s")
+    described = OpenPGPKey(name="m", subkeys=(sub,)).described()
+    master = parse_key(Node(described), str(described["keyid"]))
+    step = replace(layout().steps[1], pubkeys=(sub.keyid,))
+    changed = replace(
+        layout(), keys={**layout().keys, master.keyid: master}, steps=(layout().steps[0], step)
+    )
+    owners = (Owner(key=master, principal="olga"),)
+    found = lint(changed, now=NOW, project="demo", owners=owners)
+    assert ("owner-is-functionary", "step build") in codes(found)
+
+
 @pytest.mark.parametrize(
     ("name", "what"),
     [
@@ -332,6 +356,24 @@ def test_open_rules_do_less_harm_where_the_chain_begins() -> None:
     assert found.what.endswith(": there are none")
 
 
+def test_R4_where_the_chain_begins_anything_may_be_allowed() -> None:
+    found = only(findings(changed('materials = ["DISALLOW *"]', 'materials = ["ALLOW *"]')))
+    assert (found.code, found.severity) == ("open-rules", Severity.WARNING)
+
+
+def test_open_rules_do_less_harm_where_the_file_was_tied_before() -> None:
+    text = changed(
+        'materials = ["MATCH demo-*.whl WITH PRODUCTS FROM build", "DISALLOW *"]',
+        'materials = ["MATCH demo-*.whl WITH PRODUCTS FROM build"]',
+    )
+    found = only(findings(text))
+    assert (found.code, found.severity, found.place) == (
+        "open-rules",
+        Severity.WARNING,
+        "inspection wheel, materials",
+    )
+
+
 @pytest.mark.parametrize("stars", ["*", "**"])
 def test_allows_everything(stars: str) -> None:
     text = changed('"MATCH * WITH PRODUCTS FROM source", ', f'"ALLOW {stars}", ')
@@ -346,6 +388,11 @@ def test_allows_everything_that_is_new_in_the_last_step() -> None:
     assert found[0].severity is Severity.WARNING
     # What the source is, its author says.
     assert findings(changed("CREATE src/*", "CREATE *")) != found
+
+
+def test_allows_everything_that_comes_out_of_the_file() -> None:
+    found = findings(changed('    "ALLOW wheel/demo-*.dist-info/WHEEL",', '    "CREATE *",'))
+    assert ("allows-everything", "inspection wheel, products[3]") in codes(found)
 
 
 def test_a_star_behind_disallow_is_no_open_list() -> None:
@@ -394,6 +441,8 @@ def test_matches_with_other_places_are_other_rules() -> None:
     rule = "MATCH demo/* IN wheel WITH PRODUCTS IN src FROM source"
     again = changed(f'"{rule}"', f'"{rule}", "{rule.replace("IN src", "IN lib")}"')
     assert findings(again) == ()
+    wider = changed(f'"{rule}"', f'"{rule.replace("demo/*", "demo/x")}", "{rule}"')
+    assert findings(wider) == ()
     twice = changed(f'"{rule}"', f'"{rule}", "{rule.replace("demo/*", "demo/x")}"')
     assert codes(findings(twice)) == [("unreachable-rule", "inspection wheel, products[2]")]
 
@@ -468,6 +517,11 @@ def test_match_itself() -> None:
     # Its own materials are something else: unchanged.
     unchanged = changed('["CREATE demo', '["MATCH x WITH MATERIALS FROM build", "CREATE demo')
     assert findings(unchanged) == ()
+    # So is what is called otherwise.
+    renamed = changed(
+        '["CREATE demo', '["MATCH x IN a WITH PRODUCTS IN b FROM build", "CREATE demo'
+    )
+    assert findings(renamed) == ()
 
 
 def test_unconnected_step() -> None:
@@ -495,6 +549,9 @@ def test_unbound_materials() -> None:
     found = only(findings(text))
     assert (found.code, found.place) == ("unbound-materials", "step build, materials[1]")
     assert found.instead == "MATCH setup.cfg WITH PRODUCTS FROM source"
+    # Before the first step there is none that could have made it.
+    first = changed('materials = ["DISALLOW *"]', 'materials = ["ALLOW setup.cfg", "DISALLOW *"]')
+    assert findings(first) == ()
 
 
 # --- the wheel --------------------------------------------------------------------------------
