@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -18,6 +19,7 @@ from pip_intoto.errors import CommandError, EvidenceError, NothingVerified
 from pip_intoto.limits import DEFAULT, LOCAL
 from pip_intoto.maintainer.evidence import evidence_files, publishing
 from pip_intoto.maintainer.evidence.publishing import Announcement, OwnerKey
+from pip_intoto.maintainer.layouts.layout_source import DEFAULT_NAME, load_source
 from pip_intoto.metadata.envelope import read_payload
 from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.layout import Layout
@@ -32,7 +34,7 @@ from pip_intoto.verifier.naming import kind_of
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pip_intoto.distribution import Distribution
     from pip_intoto.maintainer.evidence.bundling import Paper
@@ -52,7 +54,6 @@ EXAMPLES = """
   pip-intoto check dist/* --policy consumer/policy.toml
 """
 
-_SOURCE = "supply-chain.toml"
 #: A layout that lasts less is worth a word.
 _SOON = timedelta(days=30)
 
@@ -78,7 +79,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="public key of a project owner, FILE or NAME=FILE; again for each owner"
-        f" (default: the owners in {_SOURCE})",
+        f" (default: the owners in {DEFAULT_NAME})",
     )
     parser.add_argument(
         "--threshold",
@@ -143,13 +144,17 @@ def _files(targets: Sequence[str]) -> list[Path]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
-    """A file to be published, and its evidence: ``papers`` is empty where none can be read."""
+    """A file to be published, and its evidence: ``papers`` is empty where none can be read.
+
+    ``over`` says which limit of those who fetch its bundle is exceeded, if one is.
+    """
 
     path: Path
     distribution: Distribution
     folder: Path
     papers: tuple[Paper, ...]
-    over: str = ""
+    layouts: tuple[Layout, ...]
+    over: str
 
     @classmethod
     def of(cls, path: Path, evidence: Path | None) -> _File:
@@ -158,20 +163,19 @@ class _File:
         papers: tuple[Paper, ...] = ()
         over = ""
         if bundle.is_file():
-            try:
-                papers, _ = evidence_files.read_bundle(bundle, limits=LOCAL)
-            except EvidenceError:
-                # The verdict will say what is wrong with it.
-                papers = ()
+            # The verdict will say what is wrong with it.
+            with suppress(EvidenceError):
+                papers, _ = evidence_files.read_bundle(bundle)
             size = bundle.stat().st_size
             over = evidence_files.too_large_for_others(papers, size, DEFAULT)
         elif (directory := folder / evidence_files.directory_name(path.name)).is_dir():
-            papers, _ = evidence_files.read_folder(directory, limits=LOCAL)
+            papers, _ = evidence_files.read_folder(directory)
         return cls(
             path=path,
             distribution=distribution_of(path),
             folder=folder,
             papers=papers,
+            layouts=tuple(_layouts(papers)),
             over=over,
         )
 
@@ -179,18 +183,14 @@ class _File:
     def bundle(self) -> Path:
         return self.folder / evidence_files.bundle_name(self.path.name)
 
-    @property
-    def layouts(self) -> list[Layout]:
-        found = []
-        for paper in self.papers:
-            if paper.document.envelope.may_be_layout:
-                try:
-                    payload = read_payload(paper.document.envelope, limits=LOCAL)
-                except EvidenceError:
-                    continue
+
+def _layouts(papers: Iterable[Paper]) -> Iterator[Layout]:
+    for paper in papers:
+        if paper.document.envelope.may_be_layout:
+            with suppress(EvidenceError):
+                payload = read_payload(paper.document.envelope, limits=LOCAL)
                 if isinstance(payload, Layout):
-                    found.append(payload)
-        return found
+                    yield payload
 
 
 # --- whom consumers trust -------------------------------------------------------------------
@@ -223,15 +223,12 @@ def _consumer(args: argparse.Namespace, names: Iterable[str]) -> _Consumer:
         )
     if args.keys:
         return _derived(names, args.keys, (), args.threshold)
-    # Imported here because most of it is about writing layouts.
-    from pip_intoto.maintainer.layouts.layout_source import load_source
-
-    if not Path(_SOURCE).is_file():
+    if not Path(DEFAULT_NAME).is_file():
         raise CommandError(
             "whose keys must have signed the layout is not said",
-            expected=f"--key FILE of each owner, --policy FILE, or a {_SOURCE} here",
+            expected=f"--key FILE of each owner, --policy FILE, or a {DEFAULT_NAME} here",
         )
-    source = load_source(Path(_SOURCE))
+    source = load_source(Path(DEFAULT_NAME))
     threshold = source.threshold if args.threshold is None else args.threshold
     return _derived(names, (), source.owners, threshold)
 

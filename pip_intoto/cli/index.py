@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,17 +75,17 @@ def run(args: argparse.Namespace) -> int:
         _check_unchanged(args.output, ledger, entries)
         entries = {**_earlier(args.output, ledger), **entries}
     pages = static_index.pages(entries.values())
-    for path in [path for release in releases for path in release.paths] + list(pages):
-        ledger.check_ours(args.output / path, path)
+    names = {*pages, *(name for release in releases for name in release.contents)}
+    for name in sorted(names):
+        ledger.check_ours(name)
     # Said before anything is written, so that --clean knows of an interrupted run's files, too.
-    ledger.claim((path for release in releases for path in release.paths), pages)
+    ledger.claim(names)
     for release in releases:
-        release.write(args.output, ledger)
-    for path, content in pages.items():
-        ledger.put(path, content)
+        release.write(ledger)
+    for name, content in pages.items():
+        ledger.put(name, content)
     if args.clean:
-        kept = {path for release in releases for path in release.paths} | pages.keys()
-        for path in ledger.forget_but(kept):
+        for path in ledger.forget_but(names):
             terminal.detail(f"deleted {path}")
     ledger.save()
     projects = counted(len({entry.project for entry in entries.values()}), "project")
@@ -108,30 +109,29 @@ class _Release:
     documents: dict[str, bytes] = field(default_factory=dict)
 
     @property
-    def paths(self) -> list[str]:
-        """Everything that is written for it, the file itself last."""
+    def contents(self) -> dict[str, bytes | Path]:
+        """What is written for it, by name: bytes, or the file that they are in; itself last."""
         own = f"{FILES}/{self.entry.filename}"
-        found = [f"{own}{METADATA_SUFFIX}"] if self.entry.metadata_sha256 else []
-        if self.bundle is not None:
-            found.append(evidence_files.bundle_name(own))
-        found += [f"{evidence_files.directory_name(own)}/{name}" for name in self.documents]
-        return [*found, own]
-
-    def write(self, output: Path, ledger: _Ledger) -> None:
-        own = f"{FILES}/{self.entry.filename}"
+        found: dict[str, bytes | Path] = {}
         if self.entry.metadata_sha256:
-            ledger.put(f"{own}{METADATA_SUFFIX}", self.metadata)
+            found[f"{own}{METADATA_SUFFIX}"] = self.metadata
         if self.bundle is not None:
-            ledger.put_copy(evidence_files.bundle_name(own), self.bundle)
+            found[evidence_files.bundle_name(own)] = self.bundle
         for name, content in self.documents.items():
-            ledger.put(f"{evidence_files.directory_name(own)}/{name}", content)
-        sha256 = ledger.put_copy(own, self.source)
+            found[f"{evidence_files.directory_name(own)}/{name}"] = content
+        return {**found, own: self.source}
+
+    def write(self, ledger: _Ledger) -> None:
+        """Write all of it. Raises CommandError when the file is no longer what is listed."""
+        sha256 = ""
+        for name, content in self.contents.items():
+            sha256 = ledger.put(name, content)
         if sha256 != self.entry.sha256:
             raise CommandError(
                 f"{self.source} changed while it was read",
                 expected=f"sha256 {self.entry.sha256}",
                 found=f"sha256 {sha256}",
-                advice=f"Run the command again; {output} does not list it yet.",
+                advice=f"Run the command again; {ledger.output} does not list it yet.",
             )
 
 
@@ -240,36 +240,34 @@ class _Ledger:
             raise CommandError(f"{path} names a file elsewhere", found=repr(strange[0]))
         return cls(output=output, files=written)
 
-    def check_ours(self, path: Path, name: str) -> None:
+    def check_ours(self, name: str) -> None:
         """Raises CommandError when there is something that this command did not write."""
+        path = self.output / name
         if path.exists() and name not in self.files:
             raise CommandError(
                 f"{path} is there, and this command did not write it",
                 advice="Move it away, or write to another directory.",
             )
 
-    def claim(self, *paths: Iterable[str]) -> None:
-        for names in paths:
-            for name in names:
-                self.files.setdefault(name, "")
+    def claim(self, names: Iterable[str]) -> None:
+        """Say that these are going to be written here."""
+        for name in names:
+            self.files.setdefault(name, "")
         self.save()
 
-    def put(self, name: str, content: bytes) -> None:
-        """Write one file, unless it is as it should be."""
+    def put(self, name: str, content: bytes | Path) -> str:
+        """Write one file, or copy it, unless it is as it should be; its sha256."""
         path = self.output / name
-        sha256 = hashlib.sha256(content).hexdigest()
+        if isinstance(content, Path):
+            sha256 = sha256_file(content)
+        else:
+            sha256 = hashlib.sha256(content).hexdigest()
         if not self._has(path, sha256):
             files.make_folder(path.parent)
-            files.replace(path, content)
-        self.files[name] = sha256
-
-    def put_copy(self, name: str, source: Path) -> str:
-        """Copy one file, unless it is there; the sha256 of what is there then."""
-        path = self.output / name
-        sha256 = sha256_file(source)
-        if not self._has(path, sha256):
-            files.make_folder(path.parent)
-            sha256 = files.copy(source, path)
+            if isinstance(content, Path):
+                sha256 = files.copy(content, path)
+            else:
+                files.replace(path, content)
         self.files[name] = sha256
         return sha256
 
@@ -294,8 +292,5 @@ class _Ledger:
 
     def save(self) -> None:
         files.make_folder(self.output)
-        # Imported here because only this needs it.
-        import json
-
         content = {"schema": 1, "files": dict(sorted(self.files.items()))}
         files.replace(self.output / _LEDGER, json.dumps(content, indent=1).encode("ascii") + b"\n")
