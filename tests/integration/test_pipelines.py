@@ -386,6 +386,18 @@ def test_values_are_words_and_nothing_more(origin: Path, tmp_path: Path) -> None
         assert not (machine.folder / "evil").exists()
 
 
+def test_targets_are_no_options(tmp_path: Path) -> None:
+    # They may come out of somebody else's pull request.
+    machine = Machine.at(tmp_path / "machine")
+    (machine.folder / "policy.toml").write_text("version = 1\n", encoding="utf-8")
+    done = machine.job(
+        ".pip-intoto-verify", INTOTO_POLICY_FILE="policy.toml", INTOTO_TARGETS="--help"
+    )
+    assert done.returncode == 2
+    assert "usage: pip-intoto verify" not in done.stdout
+    assert "--help" in done.stdout
+
+
 def test_an_unknown_role_is_refused(tmp_path: Path) -> None:
     done = Machine.at(tmp_path / "machine").run(steps()[1].lines)
     assert done.returncode == 2
