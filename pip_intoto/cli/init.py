@@ -19,6 +19,7 @@ from pip_intoto.maintainer.projects import starting, trial
 from pip_intoto.maintainer.projects.members import Origin
 from pip_intoto.maintainer.projects.starting import Key, Start
 from pip_intoto.metadata.keys import identity, load_public
+from pip_intoto.verification.wording import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -113,10 +114,11 @@ def run(args: argparse.Namespace) -> int:
         folders=tried.folders,
         prepared=tried.prepared,
         origins=tried.origins,
+        links=trial.LINKS if tried.beside else f"../{trial.LINKS}",
     )
     files.write_new(output, _encoded(starting.compose(start)))
     _tell_what_was_found(terminal, tried)
-    _tell_what_to_do(terminal, output, roles)
+    _tell_what_to_do(terminal, output, start)
     return 0
 
 
@@ -241,9 +243,15 @@ def _tell_what_was_found(terminal: Terminal, tried: Trial) -> None:
     origins = tried.origins
     tied = (*origins.matched, *origins.versioned)
     terminal.tell(
-        f"{tried.wheel}: {sum(len(rule.members) for rule in tied)} files equal files of the"
-        f" source, {len(origins.prepared)} are metadata as it is prepared from it."
+        f"{tried.wheel}: {counted(sum(len(rule.members) for rule in tied), 'file')} of the source,"
+        f" {len(origins.prepared)} of metadata that the backend prepares from it."
     )
+    if not tried.beside:
+        terminal.warn(
+            f"the build takes a folder {trial.LINKS} for a package of the project, so that the"
+            f" commands put links into ../{trial.LINKS}. It would not if pyproject.toml named the"
+            " packages."
+        )
     for allowed in origins.allowed:
         if allowed.origin is not Origin.BUILD:
             terminal.tell(f"  {allowed.origin.value}, not tied to the source: {allowed.pattern}")
@@ -256,13 +264,25 @@ def _tell_what_was_found(terminal: Terminal, tried: Trial) -> None:
         )
 
 
-def _tell_what_to_do(terminal: Terminal, output: Path, roles: dict[str, tuple[Key, ...]]) -> None:
+def _tell_what_to_do(terminal: Terminal, output: Path, start: Start) -> None:
     terminal.tell(f"Written: {output}. Read it, it is yours.", Tone.GOOD)
-    every = dict.fromkeys(key for keys in roles.values() for key in keys)
+    every = dict.fromkeys(key for keys in start.roles.values() for key in keys)
     missing = [key for key in every if not (output.parent / key.public).exists()]
     named = "" if output == Path(DEFAULT_NAME) else f" {output}"
+    first = [
+        *(f"pip-intoto keygen {key.public.removesuffix('.pub')}" for key in missing),
+        f"pip-intoto layout lint{named}",
+        f"pip-intoto layout build{named} --signing-key {start.roles['owner'][0].private}",
+    ]
+    wheels = f"{start.folder}/*.whl"
+    links = "" if start.links == trial.LINKS else f" --link-dir {start.links}"
+    owners = "".join(f" --key {key.public}" for key in start.roles["owner"]) if named else ""
     terminal.tell("Next:")
-    for key in missing:
-        terminal.tell(f"  pip-intoto keygen {key.public.removesuffix('.pub')}")
-    terminal.tell(f"  pip-intoto layout lint{named}")
-    terminal.tell(f"  pip-intoto layout build{named} --signing-key {roles['owner'][0].private}")
+    for line in first:
+        terminal.tell(f"  {line}")
+    terminal.tell(f"Then, for each release, with no {start.folder} and no {start.links} there yet:")
+    for command in starting.commands(start):
+        for line in command:
+            terminal.tell(f"  {line}")
+    terminal.tell(f"  pip-intoto bundle {wheels}{links}")
+    terminal.tell(f"  pip-intoto check {wheels}{owners}")

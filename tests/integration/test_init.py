@@ -432,6 +432,39 @@ def test_source_archives_need_a_layout_of_their_own(desk: Desk) -> None:
     assert desk.verdict(archive).reason == "verified"
 
 
+#: As setuptools does with a project that names no packages: every folder is one of them.
+EVERY_FOLDER = (
+    COMPILED
+    + """
+if pathlib.Path("links").exists():
+    REFUSED
+"""
+)
+
+
+@pytest.mark.parametrize("minds", ["raise SystemExit('two packages')", "MEMBERS['a.link'] = ''"])
+def test_a_build_that_takes_links_for_a_package_has_them_elsewhere(minds: str, desk: Desk) -> None:
+    backend = EVERY_FOLDER.replace("REFUSED", minds)
+    said = begun(desk, {"pyproject.toml": OWN, "own.py": backend, "demo/__init__.py": ""})
+    assert "the build takes a folder links for a package" in said
+    assert "bundle dist/*.whl --link-dir ../links" in said
+    assert all("../links" in words for words in desk.commands().values())
+    desk.sign_layout()
+    for words in desk.commands().values():
+        desk.must(*words)
+    assert sorted(path.name[:5] for path in (desk.folder / "links").iterdir()) == ["build", "sourc"]
+
+
+def test_without_git_links_of_an_earlier_release_are_no_source(desk: Desk) -> None:
+    backend = EVERY_FOLDER.replace("REFUSED", "raise SystemExit('two packages')")
+    desk.write({"pyproject.toml": OWN, "own.py": backend, "demo/__init__.py": ""})
+    desk.write({"links/source.1.link": "{}", "dist-evidence/demo.intoto.jsonl": ""})
+    done = desk.init()
+    assert done.status == 0, done.errors
+    assert "CREATE links" not in desk.source
+    assert "dist-evidence" not in desk.source
+
+
 # --- init, what it says ---------------------------------------------------------------------
 
 
@@ -449,6 +482,16 @@ def test_the_next_commands_are_said(desk: Desk) -> None:
     assert "pip-intoto keygen keys/ben" in said
     assert "keygen ../keys/owner" not in said
     assert "pip-intoto layout build --signing-key ../keys/owner.pem" in said
+    typed = " ".join(said.replace("\\\n", "").split())
+    for step, words in desk.commands().items():
+        assert " ".join(words[: words.index("--") + 2]) in typed, step
+    assert "pip-intoto bundle dist/*.whl pip-intoto check dist/*.whl" in typed
+
+
+def test_the_next_commands_name_a_file_that_is_called_otherwise(desk: Desk) -> None:
+    said = begun(desk, SRC, "-o", "chain.toml")
+    assert "pip-intoto layout lint chain.toml" in said
+    assert "pip-intoto check dist/*.whl --key ../keys/owner.pub" in said
 
 
 def test_keys_are_named_after_their_files(desk: Desk) -> None:

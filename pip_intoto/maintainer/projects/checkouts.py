@@ -23,7 +23,7 @@ _OF_TOOLS = frozenset(
     }
 )
 #: What builds leave at the top of a project.
-_OF_BUILDS = frozenset({"build", "dist", "wheel-metadata"})
+_OF_BUILDS = frozenset({"build", "dist", "wheel-metadata", "dist-evidence"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +119,13 @@ def _is_left_behind(folder: Path, root: Path) -> bool:
     if folder.name in _OF_TOOLS or (folder / "pyvenv.cfg").exists():
         return True
     # A package may be called `build`.
-    at_the_top = folder.parent == root and folder.name in _OF_BUILDS
-    return at_the_top and not (folder / "__init__.py").exists()
+    if folder.parent != root:
+        return False
+    if folder.name in _OF_BUILDS:
+        return not (folder / "__init__.py").exists()
+    # Those of an earlier release, whatever the folder is called.
+    inside = (name for _, _, names in os.walk(folder) for name in names)
+    return next(inside, "").endswith(".link") and all(name.endswith(".link") for name in inside)
 
 
 def _link_worktree(git: Path, tree: Path, private: Path) -> None:

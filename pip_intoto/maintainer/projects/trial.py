@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from pip_intoto.maintainer.projects.declared import Project
     from pip_intoto.maintainer.projects.members import Origins
 
+#: Where links are put, unless the build minds.
+LINKS = "links"
 #: What compilers read, and what tells them how.
 _COMPILED_FROM = frozenset(
     {
@@ -61,7 +63,8 @@ class Trial:
 
     ``project`` is the PEP 503 name, ``distribution`` the name as the filename of ``wheel`` spells
     it. ``recorded`` are the paths that the build reads, of which ``folders`` are folders;
-    ``prepared`` are the patterns of the prepared metadata.
+    ``prepared`` are the patterns of the prepared metadata. ``beside`` says whether the build still
+    works, and makes the same, once a folder of links lies in the project.
     """
 
     project: str
@@ -71,6 +74,7 @@ class Trial:
     folders: frozenset[str]
     prepared: tuple[str, ...]
     origins: Origins
+    beside: bool
 
 
 def examine(directory: Path) -> Examined:
@@ -94,7 +98,7 @@ def try_out(
         tempfile.TemporaryDirectory() as folder,
     ):
         metadata = prepare_with(backend, checkout, project)
-        built = wheel or _build(backend, checkout, Path(folder))
+        built, beside = (wheel, True) if wheel else _build(backend, checkout, Path(folder))
         name = _name_of(built, project)
         with built.open("rb") as stream:
             members = read_wheel(stream, limits=LOCAL)
@@ -110,12 +114,33 @@ def try_out(
         folders=frozenset(path for path in recorded if path not in files),
         prepared=tuple(of_any_version(name) for name in sorted(prepared)),
         origins=origins,
+        beside=beside,
     )
 
 
-def _build(backend: Backend, checkout: Checkout, folder: Path) -> Path:
-    (scratch := folder / "copy").mkdir()
-    return backend.wheel(checkout.copy(scratch), folder / "dist")
+def _build(backend: Backend, checkout: Checkout, folder: Path) -> tuple[Path, bool]:
+    """A wheel, and whether it came about beside a folder of links.
+
+    There are backends that take any folder for a package unless they are told which there are:
+    setuptools then refuses to build, and others put the links into the wheel.
+    """
+    (first := folder / "first").mkdir()
+    project = checkout.copy(first)
+    links = project / LINKS
+    if links.exists():
+        return backend.wheel(project, folder / "dist"), True
+    links.mkdir()
+    (links / "source.00000000.link").write_text("{}")
+    try:
+        built = backend.wheel(project, folder / "beside")
+        with built.open("rb") as stream:
+            if not any(name.endswith(".link") for name in read_wheel(stream, limits=LOCAL)):
+                return built, True
+    except CommandError:
+        # Whether it fails for this reason is seen without them.
+        pass
+    (second := folder / "second").mkdir()
+    return backend.wheel(checkout.copy(second), folder / "dist"), False
 
 
 def _name_of(wheel: Path, project: Project) -> str:
