@@ -101,9 +101,13 @@ def literal_start_of_last_segment(text: str) -> str:
         elif text[position] == "/":
             start = position + 1
         position += 1
-    segment = text[start:]
-    special = _SPECIAL.search(segment)
-    return segment if special is None else segment[: special.start()]
+    return literal_start(text[start:])
+
+
+def literal_start(text: str) -> str:
+    """Return what every name matched by ``text`` begins with: all before ``*``, ``?`` or ``[``."""
+    special = _SPECIAL.search(text)
+    return text if special is None else text[: special.start()]
 
 
 def parts(text: str) -> tuple[str, ...]:

@@ -278,6 +278,15 @@ def test_keys_of_one_owner_count_once(project: Path, run: Run) -> None:
     assert "-k keys/ben.pem" in out
 
 
+def test_nobody_is_asked_to_sign_whose_other_key_has_signed(project: Path, run: Run) -> None:
+    text = TWO_OWNERS.replace('bob.pub"', 'bob.pub"\nprincipal = "alice"')
+    write(project, text.replace('"alice", "bob"]', '"alice", "bob", "ben"]'), *NAMES)
+    assert run("build", "--signing-key", "keys/alice.pem")[0] == 0
+    out = run("status", "root.layout")[1]
+    assert "-k keys/ben.pem" in out
+    assert "-k keys/bob.pem" not in out
+
+
 def test_K6_an_openpgp_key_that_is_over_does_not_count(project: Path, run: Run) -> None:
     pgp = OpenPGPKey(name="pgp", validity=3600)
     (project / "keys" / "pgp.json").write_text(json.dumps(pgp.described()))

@@ -24,8 +24,8 @@ from pip_intoto.maintainer.authoring import Document, Envelope
 from pip_intoto.maintainer.keys.signing import Made
 from pip_intoto.maintainer.layouts.expiry import expiry_of, written
 from pip_intoto.maintainer.layouts.published import Published, published
+from pip_intoto.maintainer.layouts.reissue import NotRenewed
 from pip_intoto.maintainer.layouts.renewal import (
-    NotRenewed,
     Outcome,
     Renewer,
     State,
@@ -435,6 +435,21 @@ def test_the_directory_form_is_renewed_and_its_sublayouts_are_left_alone(tmp_pat
     assert documents.load_layout(folder / "root.layout")[1].expires == LATER
     (folder / "build.12345678.link").unlink()
     assert verdict(tmp_path, CHAIN) is Status.VERIFIED
+
+
+def test_among_links_nothing_is_taken_for_the_root_layout(tmp_path: Path) -> None:
+    WHEEL.write(tmp_path)
+    later = {**CHAIN.layout(), "readme": "of another time", "expires": written(LATER)}
+    stray = Document(authoring.sign(later, [OWNER]), "stray.12345678.link")
+    folder = authoring.write_directory(tmp_path / WHEEL.filename, (*CHAIN.evidence(WHEEL), stray))
+    before = (folder / stray.name).read_bytes()
+
+    (target,) = published([tmp_path])
+    outcome = target.renew(renewer())
+
+    assert (outcome.state, outcome.others) == (State.RENEWED, ())
+    assert documents.load_layout(folder / "root.layout")[1].expires == LATER
+    assert (folder / stray.name).read_bytes() == before
 
 
 def test_whoever_is_interrupted_has_old_or_new_files_and_finishes_by_running_again(

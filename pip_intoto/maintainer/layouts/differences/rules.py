@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import replace
 from difflib import SequenceMatcher
@@ -14,6 +13,7 @@ from pip_intoto.maintainer.layouts.globs import covers, meets
 from pip_intoto.maintainer.layouts.reach import is_closed, is_everything, opened, reach
 from pip_intoto.metadata.rules import Allow, Create, Delete, Disallow, Match, Require
 from pip_intoto.verification.artifact_rules import as_folder
+from pip_intoto.verification.patterns import literal_start
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from pip_intoto.metadata.layout import Layout
     from pip_intoto.metadata.rules import Rule
     from pip_intoto.verification.record import Side
-
-_SPECIAL = re.compile(r"[*?\[]")
 
 
 def rule_changes(
@@ -100,7 +98,7 @@ def _widens(wide: str, narrow: str) -> bool:
     """Whether the pattern ``wide`` surely matches all that ``narrow`` does."""
     if wide == narrow:
         return True
-    head = _head(wide)
+    head = literal_start(wide)
     # What a parameter will stand for is not known; and most patterns have nothing in common.
     if "{" in wide or head == wide or not narrow.startswith(head):
         return False
@@ -109,16 +107,10 @@ def _widens(wide: str, narrow: str) -> bool:
 
 def _may_meet(one: str, other: str) -> bool:
     """Whether there may be a name that both patterns match."""
-    heads = _head(one), _head(other)
+    heads = literal_start(one), literal_start(other)
     if not (heads[0].startswith(heads[1]) or heads[1].startswith(heads[0])):
         return False
     return len(one) * len(other) > LOCAL.compared_patterns or meets(one, other)
-
-
-def _head(pattern: str) -> str:
-    """What every name begins with that ``pattern`` matches."""
-    special = _SPECIAL.search(pattern)
-    return pattern if special is None else pattern[: special.start()]
 
 
 def _reach(rule: Rule) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from pip_intoto.maintainer.layouts.lint.findings import Severity, place_of
@@ -11,7 +10,7 @@ from pip_intoto.metadata.layout import Inspection
 from pip_intoto.metadata.rules import Allow, Create, Delete, Disallow, Match, Modify, Require
 from pip_intoto.verification.artifact_rules import as_folder, shown_rule
 from pip_intoto.verification.inspections import Unpack, as_listed, recognise
-from pip_intoto.verification.patterns import compile_pattern, escape
+from pip_intoto.verification.patterns import compile_pattern, escape, literal_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from pip_intoto.metadata.rules import Rule
 
 _DIST_INFO = ".dist-info/"
-_SPECIAL = re.compile(r"[*?\[]")
 
 
 def look_at_rules(subject: Subject) -> Iterator[Finding]:
@@ -333,7 +331,7 @@ def _spread_out(index: int, rules: RuleList, subject: Subject) -> str:
         return ""
     folder = escape(native.folder)
     pattern = opened(reach(rules.rules[index]))
-    head = _SPECIAL.split(pattern.removeprefix(folder), maxsplit=1)[0]
+    head = literal_start(pattern.removeprefix(folder))
     if not pattern.startswith(folder) or "/" in head:
         return ""
     reached = [f"{folder}{head}*.data/*", *([f"{folder}{head}data/*"] if head[-1:] == "." else [])]
