@@ -138,6 +138,37 @@ def public_key(keyid: str, home: str | None = None, *, limits: Limits = DEFAULT)
     )
 
 
+def sign(data: bytes, user: str, home: str | None) -> tuple[str, bytes]:
+    """Have GnuPG sign ``data``: the fingerprint of the key that did, and the signature's packet.
+
+    ``user`` is what GnuPG calls a user id, such as a fingerprint; "" for its default key. Takes as
+    long as somebody takes to type a passphrase or to touch a card. Raises CommandError.
+    """
+    command = [*_command(home), "--status-fd", "2", "--digest-algo", "SHA256", "--no-armor"]
+    command += [f"--local-user={user}"] if user else []
+    try:
+        signed = subprocess.run(
+            [*command, "--detach-sign"],
+            check=False,
+            capture_output=True,
+            input=data,
+            env={**os.environ, **_terminal()},
+        )
+    except OSError as error:
+        raise CommandError("GnuPG cannot be run", found=str(error)) from error
+    said = signed.stderr.decode("utf-8", "replace")
+    created = _CREATED.search(said)
+    if signed.returncode or created is None:
+        plain = [line for line in said.splitlines() if not line.startswith("[GNUPG:]")]
+        raise CommandError(
+            f"GnuPG does not sign with {user or 'its default key'}",
+            found="\n".join(plain[-3:]),
+            advice="`gpg --list-secret-keys` shows the keys that can sign; --gpg-home says where"
+            " they are.",
+        )
+    return created[1].lower(), signed.stdout
+
+
 def _fingerprint(keyid: str) -> str:
     # `gpg --fingerprint` prints them in groups.
     matched = _FINGERPRINT.fullmatch(keyid.replace(" ", ""))
@@ -234,37 +265,6 @@ def _listing(keyid: str, home: str | None, limits: Limits) -> str:
         raise CommandError("GnuPG cannot be run", found=str(error)) from error
     # Status 2 is also "no such key": then nothing is listed.
     return listed.stdout.decode("utf-8", "replace")
-
-
-def sign(data: bytes, user: str, home: str | None) -> tuple[str, bytes]:
-    """Have GnuPG sign ``data``: the fingerprint of the key that did, and the signature's packet.
-
-    ``user`` is what GnuPG calls a user id, such as a fingerprint; "" for its default key. Takes as
-    long as somebody takes to type a passphrase or to touch a card. Raises CommandError.
-    """
-    command = [*_command(home), "--status-fd", "2", "--digest-algo", "SHA256", "--no-armor"]
-    command += [f"--local-user={user}"] if user else []
-    try:
-        signed = subprocess.run(
-            [*command, "--detach-sign"],
-            check=False,
-            capture_output=True,
-            input=data,
-            env={**os.environ, **_terminal()},
-        )
-    except OSError as error:
-        raise CommandError("GnuPG cannot be run", found=str(error)) from error
-    said = signed.stderr.decode("utf-8", "replace")
-    created = _CREATED.search(said)
-    if signed.returncode or created is None:
-        plain = [line for line in said.splitlines() if not line.startswith("[GNUPG:]")]
-        raise CommandError(
-            f"GnuPG does not sign with {user or 'its default key'}",
-            found="\n".join(plain[-3:]),
-            advice="`gpg --list-secret-keys` shows the keys that can sign; --gpg-home says where"
-            " they are.",
-        )
-    return created[1].lower(), signed.stdout
 
 
 def _command(home: str | None) -> list[str]:

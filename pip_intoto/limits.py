@@ -79,6 +79,8 @@ class Limits:
     compared_members: int = 100
     #: lines of one member's differences that are shown
     compared_shown: int = 120
+    #: characters of one such line
+    compared_width: int = 300
     # One comparison of two layouts
     #: pairs of rules that are held against each other before two lists count as different
     compared_rules: int = 20_000
@@ -125,7 +127,7 @@ class Limits:
     #: one listing of GnuPG's keyring
     gnupg_seconds: int = 30
     # One step that is recorded
-    #: git listing what it tracks
+    #: one answer of git's, such as what it tracks
     git_seconds: int = 120
     #: files and folders that are looked at, recorded or not
     entries: int = 2_000_000

@@ -251,8 +251,6 @@ def _fault(stream: BinaryIO, form: Form, limits: Limits) -> str:
 _RECORD = re.compile(r"[^/]+\.dist-info/RECORD")
 #: Lines around a difference.
 _CONTEXT = 3
-#: Characters of one line.
-_WIDTH = 300
 
 
 def _changed(
@@ -272,7 +270,7 @@ def _changed(
         if before.replace("\r\n", "\n") == after.replace("\r\n", "\n"):
             cure = _LINE_ENDS
         else:
-            lines, diff = _unified(before, after, lines)
+            lines, diff = _unified(before, after, lines, limits.compared_width)
     return lines, Changed(
         name=name,
         one=ours.members[name],
@@ -283,8 +281,10 @@ def _changed(
     )
 
 
-def _unified(before: str, after: str, at_most: int) -> tuple[int, list[str]]:
+def _unified(before: str, after: str, at_most: int, width: int) -> tuple[int, list[str]]:
     """Return a unified diff; an empty one when that takes comparing more lines than ``at_most``.
+
+    Its lines are cut after ``width`` characters.
 
     What two texts begin and end with is cut off first, because the time that the rest takes grows
     faster than its length. Also returned is how much of ``at_most`` is left.
@@ -299,7 +299,7 @@ def _unified(before: str, after: str, at_most: int) -> tuple[int, list[str]]:
     if left < 0:
         return at_most, []
     diff = difflib.unified_diff(ours, theirs, "one", "other", n=_CONTEXT, lineterm="")
-    return left, [_shortened(_moved(line, start)) for line in diff]
+    return left, [_shortened(_moved(line, start), width) for line in diff]
 
 
 def _moved(line: str, by: int) -> str:
@@ -309,8 +309,8 @@ def _moved(line: str, by: int) -> str:
     return _HUNK.sub(lambda found: f"{found[1]}{int(found[2]) + by}", line)
 
 
-def _shortened(line: str) -> str:
-    return line if len(line) <= _WIDTH else f"{line[:_WIDTH]}…"
+def _shortened(line: str, width: int) -> str:
+    return line if len(line) <= width else f"{line[:width]}…"
 
 
 _HUNK = re.compile(r"([-+])(\d+)")

@@ -53,7 +53,7 @@ class VerificationKey(Protocol):
 
     @property
     def keytype(self) -> str:
-        """``ed25519``, ``ecdsa`` or ``rsa``."""
+        """``ed25519``, ``ecdsa``, ``rsa`` or ``ml-dsa``."""
 
     @property
     def scheme(self) -> str:

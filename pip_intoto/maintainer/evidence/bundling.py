@@ -329,11 +329,13 @@ class _Gathering:
 
     def _longest_lasting(self, offers: list[_Offer]) -> list[_Offer]:
         """Give the sublayouts among ``offers``, of each signer's the one that lasts longest."""
-        sublayouts = [offer for offer in offers if isinstance(offer.payload, Layout)]
+        sublayouts = [
+            (offer.payload.expires, offer) for offer in offers if isinstance(offer.payload, Layout)
+        ]
         if self._subject is None:
-            return sublayouts
+            return [offer for _, offer in sublayouts]
         best: dict[tuple[_Slot, ...], _Offer] = {}
-        for offer in sorted(sublayouts, key=_expires, reverse=True):
+        for _, offer in sorted(sublayouts, key=lambda each: each[0], reverse=True):
             kept = best.setdefault(offer.slots, offer)
             if kept is not offer:
                 offers.remove(offer)
@@ -506,11 +508,6 @@ def _keyid(signing: Signing | Holder) -> str:
 
 def _origin(offer: _Offer) -> str:
     return offer.paper.document.origin
-
-
-def _expires(offer: _Offer) -> float:
-    assert isinstance(offer.payload, Layout)  # noqa: S101 - the caller has looked
-    return offer.payload.expires.timestamp()
 
 
 def _candidate(offer: _Offer) -> Candidate:
