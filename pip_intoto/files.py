@@ -33,9 +33,12 @@ _CREATE: int = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _AS_BEFORE = "What stood there before stands there still."
 
 
-def read(path: Path, at_most: int) -> bytes:
-    """The bytes of a file. Raises CommandError when it cannot be read, or has more than that."""
-    with reading(path), path.open("rb") as stream:
+def read(path: Path, at_most: int, *, missing: str = "") -> bytes:
+    """The bytes of a file. Raises CommandError when it cannot be read, or has more than that.
+
+    ``missing`` is the advice when there is none.
+    """
+    with reading(path, missing), path.open("rb") as stream:
         data = stream.read(at_most + 1)
     if len(data) > at_most:
         raise CommandError(f"{path} is too large", expected=f"at most {at_most} bytes")
@@ -43,12 +46,16 @@ def read(path: Path, at_most: int) -> bytes:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Say which file it was: raises CommandError for an :class:`OSError`."""
+def reading(path: Path, missing: str = "") -> Iterator[None]:
+    """Say which file it was, and what makes it: raises CommandError for an :class:`OSError`."""
     try:
         yield
     except OSError as error:
-        raise CommandError(f"{path} cannot be read", found=str(error.strerror or error)) from None
+        raise CommandError(
+            f"{path} cannot be read",
+            found=str(error.strerror or error),
+            advice=missing if isinstance(error, FileNotFoundError) else "",
+        ) from None
 
 
 def check_free(path: Path) -> None:

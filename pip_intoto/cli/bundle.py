@@ -123,7 +123,13 @@ def _bundle(terminal: Terminal, args: argparse.Namespace) -> int:
     if not args.files:
         raise CommandError("no file is given", expected="the wheels and sdists of a release")
     now = datetime.now(timezone.utc)
-    root = evidence_files.read_document(args.layout or Path(ROOT_LAYOUT))
+    for file in args.files:
+        # A pattern that fits nothing arrives as it was typed.
+        if not Path(file).exists():
+            raise CommandError(f"there is no file {file}", expected="a wheel or sdist")
+    root = evidence_files.read_document(
+        args.layout or Path(ROOT_LAYOUT), missing="`pip-intoto layout build` makes it."
+    )
     papers, notes = evidence_files.read_folder(args.link_dir or Path(_LINKS))
     for note in notes:
         terminal.warn(note)

@@ -15,7 +15,19 @@ from pip_intoto import files
 from pip_intoto.cli.outcomes import exit_status, summary_line
 from pip_intoto.cli.targets import Pinned, expand
 from pip_intoto.cli.terminal import Terminal, Tone
-from pip_intoto.errors import CommandError, EvidenceError, NothingVerified
+from pip_intoto.errors import (
+    ArtifactDigestMismatch,
+    ArtifactNotBound,
+    CommandError,
+    EvidenceError,
+    LayoutExpired,
+    LayoutSignatureMissing,
+    LinkMissing,
+    LinksDisagree,
+    LinkThresholdUnmet,
+    NothingVerified,
+    RuleViolated,
+)
 from pip_intoto.limits import DEFAULT, LOCAL
 from pip_intoto.maintainer.evidence import evidence_files, publishing
 from pip_intoto.maintainer.evidence.publishing import Announcement, OwnerKey
@@ -23,7 +35,7 @@ from pip_intoto.maintainer.layouts.layout_source import DEFAULT_NAME, load_sourc
 from pip_intoto.metadata.envelope import read_payload
 from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.layout import Layout
-from pip_intoto.metadata.names import BUNDLE_SUFFIX
+from pip_intoto.metadata.names import BUNDLE_SUFFIX, ROOT_LAYOUT
 from pip_intoto.policy.editing import open_draft
 from pip_intoto.policy.model import Beside
 from pip_intoto.sources.fetching import offline
@@ -56,6 +68,24 @@ EXAMPLES = """
 
 #: A layout that lasts less is worth a word.
 _SOON = timedelta(days=30)
+#: What a maintainer can do, where the usual advice is for those who install.
+_ADVICE = {
+    LayoutExpired.code: "Sign a later end with `pip-intoto layout renew`, and bundle again.",
+    LayoutSignatureMissing.code: f"`pip-intoto layout status {ROOT_LAYOUT}` says who has signed,"
+    " and how the others sign. Then bundle again.",
+    LinkMissing.code: "Carry out the step with a key that the layout names for it, and bundle"
+    " again.",
+    LinkThresholdUnmet.code: "Have the step carried out by as many as the layout asks for, each"
+    " with a key that it names, and bundle again.",
+    LinksDisagree.code: "`pip-intoto compare` says how two builds of a wheel differ.",
+    RuleViolated.code: "Either something changed between two steps: record the steps again,"
+    " beginning with empty folders. Or the rule is too narrow: correct it in"
+    f" {DEFAULT_NAME}.",
+    ArtifactNotBound.code: "No step recorded this file: carry out the one that makes it, and bundle"
+    " again.",
+    ArtifactDigestMismatch.code: "The file is not the one that the step recorded. If you built it"
+    " again, bundle the links of that build; if not, find out who changed it.",
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -308,6 +338,8 @@ def _judged(file: _File, policy: Policy) -> Verdict:
     verdict = judge_with(distribution, policy, offline, limits=DEFAULT)
     if verdict.status is Status.MISSING:
         verdict = replace(verdict, advice=f"`pip-intoto bundle {file.path}` makes it.")
+    elif verdict.reason in _ADVICE:
+        verdict = replace(verdict, advice=_ADVICE[verdict.reason])
     return replace(verdict, distribution=file.distribution)
 
 

@@ -129,7 +129,7 @@ def _new_password(args: argparse.Namespace, private: Path) -> str:
         )
     password = prompt(f"Password for {private} (empty for none): ")
     if password and prompt("The same password again: ") != password:
-        raise CommandError("these are two passwords", advice="Nothing was written; try again.")
+        raise CommandError("the two passwords differ", advice="Nothing was written; try again.")
     return password
 
 

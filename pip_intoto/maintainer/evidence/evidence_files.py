@@ -33,12 +33,12 @@ _BLANK = b" \t\r\n"
 # --- reading --------------------------------------------------------------------------------
 
 
-def read_document(path: Path, *, limits: Limits = LOCAL) -> Paper:
-    """Read one signed document.
+def read_document(path: Path, *, missing: str = "", limits: Limits = LOCAL) -> Paper:
+    """Read one signed document; ``missing`` is the advice when there is none.
 
     Raises CommandError for a file that cannot be read, MetadataMalformed and MetadataTooLarge.
     """
-    data = files.read(path, limits.document_bytes)
+    data = files.read(path, limits.document_bytes, missing=missing)
     with of_ours(str(path)):
         return _paper(data, str(path), path.name, limits)
 

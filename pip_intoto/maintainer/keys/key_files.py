@@ -30,7 +30,8 @@ def open_private(path: Path, secrets: Secrets) -> SigningKey:
 
     Raises CommandError.
     """
-    pem = files.read(path, DEFAULT.key_bytes)
+    missing = "`pip-intoto keygen PATH` makes a key."
+    pem = files.read(path, DEFAULT.key_bytes, missing=missing)
     password = None
     if signing.is_encrypted(pem):
         password = secrets(f"password of {path}").encode()
@@ -38,6 +39,8 @@ def open_private(path: Path, secrets: Secrets) -> SigningKey:
         return signing.load(pem, password=password)
     except CommandError as error:
         error.place = str(path)
+        if path.suffix == PUBLIC_SUFFIX:
+            error.advice = f"The private key is likely to be {path.with_suffix(PRIVATE_SUFFIX)}."
         raise
 
 

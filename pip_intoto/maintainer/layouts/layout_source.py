@@ -159,7 +159,8 @@ def load_source(path: Path) -> LayoutSource:
 
     Raises CommandError, which names the file and the line.
     """
-    return parse_source(files.read(path, DEFAULT.policy_bytes), path)
+    missing = "`pip-intoto init` writes one, in the directory of a Python project."
+    return parse_source(files.read(path, DEFAULT.policy_bytes, missing=missing), path)
 
 
 def parse_source(content: bytes, path: Path) -> LayoutSource:

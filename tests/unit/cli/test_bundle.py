@@ -85,6 +85,18 @@ def test_a_layout_that_cannot_be_read_is_the_maintainers_own(shell: Shell) -> No
         assert "Ask the project" not in shell.err
 
 
+def test_a_layout_that_is_not_there_is_still_to_be_built(shell: Shell) -> None:
+    Path("root.layout").unlink()
+    assert shell.run("bundle", f"dist/{WHEEL.filename}") == 2
+    assert "`pip-intoto layout build` makes it" in shell.err
+
+
+@pytest.mark.parametrize("name", ["dist/*.whl", "dist/none-1.0-py3-none-any.whl"])
+def test_a_file_that_is_not_there_is_said_to_be_missing(name: str, shell: Shell) -> None:
+    assert shell.run("bundle", name) == 2
+    assert f"there is no file {name}" in shell.err
+
+
 def test_the_bundle_lies_beside_the_folder_of_the_file(shell: Shell) -> None:
     assert shell.run("bundle", f"dist/{WHEEL.filename}") == 0
     assert lines(BUNDLE) == ["root.layout", BUILD, SOURCE]

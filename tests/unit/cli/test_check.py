@@ -73,21 +73,33 @@ def test_a_plain_directory_of_links_is_nothing_that_can_be_published(shell: Shel
 
 
 @pytest.mark.parametrize(
-    ("chain", "reason"),
+    ("chain", "reason", "advice"),
     [
-        (replace(CHAIN, expires=PAST), "layout-expired"),
-        (replace(CHAIN, owners=(key("thief"),)), "layout-signature-missing"),
-        (replace(CHAIN, build_signer=key("thief")), "link-missing"),
-        (replace(CHAIN, build_products=(["DISALLOW", "*"],)), "rule-violated"),
+        (replace(CHAIN, expires=PAST), "layout-expired", "pip-intoto layout renew"),
+        (
+            replace(CHAIN, owners=(key("thief"),)),
+            "layout-signature-missing",
+            "pip-intoto layout status",
+        ),
+        (replace(CHAIN, build_signer=key("thief")), "link-missing", "Carry out the step"),
+        (
+            replace(CHAIN, build_products=(["DISALLOW", "*"],)),
+            "rule-violated",
+            "record the steps again",
+        ),
     ],
 )
 def test_what_would_be_blocked_is_shown_with_its_trace(
-    chain: SupplyChain, reason: str, shell: Shell
+    chain: SupplyChain, reason: str, advice: str, shell: Shell
 ) -> None:
     put(chain)
     assert shell.run("check", FILE, "--key", public("owner")) == 1
     assert f"[{reason}], block" in shell.out
     assert f"fail  verdict: {reason}" in shell.out
+    # It is the maintainer who reads this, and not somebody who installs.
+    assert advice in shell.out
+    assert "Do not install" not in shell.out
+    assert "Ask the project" not in shell.out
     # Nobody should paste what does not work.
     assert "trust add" not in shell.out
 
@@ -97,6 +109,7 @@ def test_a_changed_file_is_blocked(shell: Shell) -> None:
     WHEEL.tampered().write(Path("dist"))
     assert shell.run("check", FILE, "--key", public("owner")) == 1
     assert "artifact-digest-mismatch" in shell.out
+    assert "hint: The file is not the one that the step recorded" in shell.out
 
 
 def test_evidence_over_the_limits_of_others_is_blocked_and_said(shell: Shell) -> None:

@@ -197,7 +197,7 @@ def test_an_empty_answer_means_no_password(folder: Path) -> None:
 def test_two_different_passwords_make_no_key(folder: Path) -> None:
     session = on_a_terminal(folder, "keygen", "owner", answers=["hunter2", "hunter3"])
     assert session.status == 2
-    assert "these are two passwords" in session.err
+    assert "the two passwords differ" in session.err
     assert names(folder) == []
 
 

@@ -162,6 +162,7 @@ def test_without_a_source_there_is_nothing_to_build(
     status, _, err = run("build")
     assert status == 2
     assert "supply-chain.toml cannot be read" in err
+    assert "`pip-intoto init` writes" in err
 
 
 # --- status -----------------------------------------------------------------------------------
