@@ -29,6 +29,8 @@ _DATA = re.compile(r"(?P<name>[^/-]+)-[^/]+\.data/(?P<where>[^/]+)/(?P<rest>.*)"
 _EXTENSION = re.compile(r"(?P<stem>(?:.*/)?[^/.]+)(?P<tags>\.[^/]+)?\.(?:so|pyd)")
 #: Folders that auditwheel, delocate and delvewheel put shared libraries into.
 _LIBRARIES = re.compile(r"(?P<folder>[^/]+\.libs|(?:.*/)?\.dylibs)/[^/]+")
+#: Where auditwheel says, below the metadata, out of which packages of the system they are.
+REPAIR_SBOM = "sboms/auditwheel.cdx.json"
 #: Files of a folder that are named one by one in rules; where there are more, the folder is.
 _FEW = 3
 
@@ -40,7 +42,7 @@ class Origin(Enum):
     BUILD = "build"
     #: Compiled from sources.
     COMPILED = "compiled"
-    #: Shared libraries that a repair step puts in.
+    #: Shared libraries that a repair step puts in, and what it writes about them.
     REPAIR = "repair"
     #: Something else that the backend makes: a version file, top_level.txt.
     GENERATED = "generated"
@@ -185,6 +187,8 @@ def _of_metadata(
         return Refused(
             pattern=pattern, why=f"{why}: it says which commands and plugins are installed"
         )
+    if rest == REPAIR_SBOM and not theirs:
+        return Allowed(pattern=pattern, origin=Origin.REPAIR)
     return Allowed(pattern=pattern, origin=Origin.DIFFERS if theirs else Origin.GENERATED)
 
 

@@ -156,11 +156,17 @@ def test_a_compiled_module_is_allowed_on_every_platform_and_nothing_beside_it(
 
 def test_libraries_of_a_repair_are_allowed_by_their_folder() -> None:
     origins = traced(
-        {"demo.libs/libz-1a2b.so.1": "a", "demo.libs/libx.so": "b", "demo/.dylibs/libz.dylib": "c"},
+        {
+            "demo.libs/libz-1a2b.so.1": "a",
+            "demo.libs/libx.so": "b",
+            "demo/.dylibs/libz.dylib": "c",
+            f"{INFO}/sboms/auditwheel.cdx.json": "d",
+        },
         {},
     )
-    repaired = [rule.pattern for rule in origins.allowed if rule.origin is Origin.REPAIR]
-    assert repaired == ["demo.libs/*", "demo/.dylibs/*"]
+    repaired = {rule.pattern for rule in origins.allowed if rule.origin is Origin.REPAIR}
+    sbom = "demo-*.dist-info/sboms/auditwheel.cdx.json"
+    assert repaired == {"demo.libs/*", "demo/.dylibs/*", sbom}
 
 
 def test_metadata_is_tied_to_what_is_prepared() -> None:
