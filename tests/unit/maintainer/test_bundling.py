@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pip_intoto.errors import CommandError, LinkMissing, LinksDisagree, LinkThresholdUnmet
-from pip_intoto.limits import DEFAULT
+from pip_intoto.limits import DEFAULT, LOCAL
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
 from pip_intoto.maintainer.evidence import bundling
@@ -314,6 +315,25 @@ def test_U4_a_layout_that_names_itself_ends() -> None:
     root = paper(layout(tag_step(), step), OWNER)
     gathered = gather(TAG_LINK, inner, root=root)
     assert {each.step for each in gathered.missing} >= {"build"}
+
+
+def test_whose_key_signs_for_two_steps_says_with_the_name_of_the_sublayout_which_one() -> None:
+    tagged = tag_step(pubkeys=[VENDOR.keyid])
+    root = paper(layout(tagged, VENDOR_STEP), OWNER)
+    named = paper(sublayout(), VENDOR, hint=f"elsewhere/{BELOW}.link")
+    assert names(gather(named, INNER_LINK, root=root)) == [
+        *("root.layout", f"{BELOW}.link", f"{BELOW}/{COMPILE}")
+    ]
+    nameless = paper(sublayout(), VENDOR, hint="vendor.json")
+    assert f"tag.{VENDOR.keyid[:8]}.link" in names(gather(nameless, INNER_LINK, root=root))
+
+
+def test_sublayouts_deeper_than_anybody_follows_them_are_not_entered() -> None:
+    papers = (TAG_LINK, paper(sublayout(), VENDOR), INNER_LINK)
+    for depth, found in ((0, False), (1, True)):
+        limits = replace(LOCAL, sublayout_depth=depth)
+        gathered = bundling.gather(VENDOR_ROOT, papers, SUBJECT, now=NOW, limits=limits)
+        assert (f"{BELOW}/{COMPILE}" in names(gathered)) is found
 
 
 # --- bundles --------------------------------------------------------------------------------
