@@ -6,13 +6,10 @@ is read or written here.
 
 from __future__ import annotations
 
-import json
-import re
-import shlex
-import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pip_intoto.maintainer.projects import source_text as toml
 from pip_intoto.maintainer.projects.members import Origin
 from pip_intoto.maintainer.projects.prepared import FOLDER
 from pip_intoto.metadata.node import shown
@@ -38,10 +35,6 @@ STEPS: Mapping[str, str] = {
 #: Every chain has these.
 NEEDED = ("source", "build")
 
-_WIDTH = 96
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
-#: Characters with which a shell would take words apart otherwise than at spaces.
-_QUOTING = re.compile(r"[\\'\"#]")
 _END = Disallow("*")
 
 
@@ -131,27 +124,27 @@ def compose(start: Start) -> str:
 
 def _head(start: Start) -> list[str]:
     return [
-        *_comment(
+        *toml.comment(
             f"The supply chain of {start.project}, as `pip-intoto init` found it in"
             f" {start.wheel}, built by {start.backend}."
         ),
         "#",
-        *_comment(
+        *toml.comment(
             "It is yours to edit. `pip-intoto layout lint` says what is unwise, and `pip-intoto"
             " layout build` makes the layout out of it, which the owners sign. A rule consumes the"
             " files that it fits, the first one that fits counts, and what is left over meets"
             " DISALLOW *. (`*` in patterns crosses `/`, and prefixes after IN have no patterns.)"
         ),
         "version = 1",
-        f"project = {_text(start.project)}",
+        f"project = {toml.text(start.project)}",
         "# Counted from `layout build`. Nobody can install after that: `layout renew` in time.",
-        f"expires = {_text(start.expires)}",
+        f"expires = {toml.text(start.expires)}",
     ]
 
 
 def _keys(start: Start) -> list[str]:
     lines = [
-        *_comment(
+        *toml.comment(
             "The owners sign the layout, and consumers trust their keys, and no other. They should"
             " not be used for anything else, and can stay offline."
         ),
@@ -159,15 +152,18 @@ def _keys(start: Start) -> list[str]:
         f"keys = {_names(start.roles['owner'])}",
         f"threshold = {len(start.roles['owner'])}",
         "",
-        *_comment("Public keys, relative to this file. Private keys have no place beside it."),
+        *toml.comment("Public keys, relative to this file. Private keys have no place beside it."),
     ]
     every = dict.fromkeys(key for keys in start.roles.values() for key in keys)
     for key in every:
         roles = [role for role, keys in start.roles.items() if key in keys]
-        name = key.name if _BARE.fullmatch(key.name) else _text(key.name)
         said = "" if roles == [key.name] else f"  # {', '.join(roles)}"
-        lines += [f"[keys.{name}]{said}", f"public = {_text(key.public)}", ""]
+        lines += [f"[keys.{toml.key(key.name)}]{said}", f"public = {toml.text(key.public)}", ""]
     return lines[:-1]
+
+
+def _names(keys: Iterable[Key]) -> str:
+    return toml.array([key.name for key in keys])
 
 
 # --- steps ----------------------------------------------------------------------------------
@@ -179,7 +175,7 @@ def _source(start: Start) -> list[str]:
     ]
     metadata = [Create(f"{FOLDER}/{pattern}") for pattern in start.prepared]
     return [
-        *_comment(
+        *toml.comment(
             "The source: what the build reads, and the wheel's metadata as the build backend"
             " prepares it from that (`pip-intoto prepare`), so that dependencies and commands are"
             " the author's word, not the builder's. If the build reads more, add it here and to"
@@ -192,7 +188,7 @@ def _source(start: Start) -> list[str]:
 
 def _review(start: Start) -> list[str]:
     return [
-        *_comment(
+        *toml.comment(
             "The review: somebody else has read the source, and says so by signing what was read."
             " No command runs (-x). The wheel is held against what was reviewed."
         ),
@@ -208,7 +204,7 @@ def _review(start: Start) -> list[str]:
 
 def _build(start: Start) -> list[str]:
     return [
-        *_comment(
+        *toml.comment(
             "The build: reads the recorded source and nothing else that is recorded, and makes the"
             " wheel. Two builders that must agree: name both keys, and write threshold = 2; their"
             " wheels then have to be the same to the byte."
@@ -225,7 +221,7 @@ def _build(start: Start) -> list[str]:
 
 def _repair(start: Start) -> list[str]:
     return [
-        *_comment(
+        *toml.comment(
             "The repair: takes the wheel of the build and makes one that carries the shared"
             " libraries it needs, as auditwheel, delocate and delvewheel do. The name changes with"
             " the platform tag (CREATE), or stays as it is (MODIFY)."
@@ -242,7 +238,7 @@ def _repair(start: Start) -> list[str]:
 
 def _test(start: Start) -> list[str]:
     return [
-        *_comment(
+        *toml.comment(
             "The test: is given the wheel, and makes nothing. The inspection `tested` below sees to"
             " it that the tested wheel is the one in hand."
         ),
@@ -254,7 +250,7 @@ def _test(start: Start) -> list[str]:
 def _publish(start: Start) -> list[str]:
     same: list[Rule] = [start.wheel_of(start.maker), _END]
     return [
-        *_comment(
+        *toml.comment(
             "The release: whoever publishes says with this that exactly these wheels are released."
             " The wheel in hand is held against this step, so that nothing counts as released that"
             " merely was built."
@@ -276,11 +272,11 @@ _STEPS = {
 
 def commands(start: Start) -> list[list[str]]:
     """What is typed for a release: a command for each step, in lines as a shell takes them."""
-    return [_lines(_words(start, step)) for step in STEPS if step in start.steps]
+    return [toml.command_lines(_words(start, step)) for step in STEPS if step in start.steps]
 
 
 def _typed(start: Start, step: str) -> list[str]:
-    return [f"#     {line}" for line in map(_one_line, _lines(_words(start, step)))]
+    return toml.comment_lines(toml.command_lines(_words(start, step)))
 
 
 def _words(start: Start, step: str) -> tuple[str, ...]:
@@ -325,10 +321,10 @@ def _step(
 ) -> list[str]:
     return [
         "[[step]]",
-        f"name = {_text(name)}",
+        f"name = {toml.text(name)}",
         f"functionaries = {_names(start.roles[STEPS[name]])}",
-        *_rules("materials", materials),
-        *_rules("products", products),
+        *toml.rules("materials", materials),
+        *toml.rules("products", products),
     ]
 
 
@@ -339,16 +335,16 @@ def _wheel(start: Start) -> list[str]:
     bound = "publish" if "publish" in start.steps else start.maker
     same = start.wheel_of(bound)
     return [
-        *_comment(
+        *toml.comment(
             "What happens where the wheel arrives: it is unpacked (no command runs; pip-intoto"
             " reads it itself), and every file in it is held against the chain."
         ),
         "[[inspection]]",
         'name = "wheel"',
-        f"run = {_array(['unzip', '-q', start.wheels, '-d', 'wheel'])}",
-        *_rules("materials", [same, _END]),
+        f"run = {toml.array(['unzip', '-q', start.wheels, '-d', 'wheel'])}",
+        *toml.rules("materials", [same, _END]),
         "products = [",
-        *_indented(_members(start, same)),
+        *toml.indented(_members(start, same)),
         "]",
     ]
 
@@ -358,20 +354,20 @@ def _members(start: Start, same: Match) -> list[str]:
     tied = [_match(start, rule) for rule in origins.matched]
     prepared = [start.source(rule.pattern, "wheel", FOLDER) for rule in origins.prepared]
     lines = [
-        *_comment("The wheel itself."),
-        *_listed([same]),
-        *_said("Files that equal a file of the source, byte for byte.", tied),
-        *_said("Metadata as the backend prepares it from the source.", prepared),
+        *toml.comment("The wheel itself."),
+        *toml.listed([same]),
+        *toml.said("Files that equal a file of the source, byte for byte.", tied),
+        *toml.said("Metadata as the backend prepares it from the source.", prepared),
         *_versioned(start),
     ]
     for refused in origins.refused:
-        lines += _comment(
+        lines += toml.comment(
             f"REFUSED: {shown(refused.pattern)} {refused.why}. As long as it has no rule, the wheel"
             " is refused. Better than the rule below is a wheel without the file, or one that the"
             " backend fills from the source."
         )
-        lines += [f"# {line}" for line in _listed([Allow(f"wheel/{refused.pattern}")])]
-    lines += _said(
+        lines += [f"# {line}" for line in toml.listed([Allow(f"wheel/{refused.pattern}")])]
+    lines += toml.said(
         "Nothing else goes outside the packages; `*` in the names below could reach there.",
         [Disallow(f"wheel/{escape(origins.info)}-*.data/*"), *_not_below(origins)],
     )
@@ -381,8 +377,8 @@ def _members(start: Start, same: Match) -> list[str]:
         ]
         if origin is Origin.REPAIR and not rules and "repair" in start.steps:
             rules = [Allow(f"wheel/{escape(start.distribution)}.libs/*")]
-        lines += _said(why, rules)
-    return [*lines, *_comment("And nothing else."), *_listed([_END])]
+        lines += toml.said(why, rules)
+    return [*lines, *toml.comment("And nothing else."), *toml.listed([_END])]
 
 
 def _not_below(origins: Origins) -> Iterator[Disallow]:
@@ -422,7 +418,7 @@ _WHY: Mapping[Origin, str] = {
 
 def _versioned(start: Start) -> list[str]:
     rules = [_match(start, rule) for rule in start.origins.versioned]
-    return _said(
+    return toml.said(
         "Files that pip puts outside the packages. Prefixes after IN have no patterns, so that"
         " these rules name the VERSION: change them for each release.",
         rules,
@@ -437,99 +433,23 @@ def _match(start: Start, rule: Matched) -> Match:
 def _tested(start: Start) -> list[str]:
     same = start.wheel_of("test", "materials")
     return [
-        *_comment("The wheel in hand is the one that was tested, and not another one of its day."),
+        *toml.comment(
+            "The wheel in hand is the one that was tested, and not another one of its day."
+        ),
         "[[inspection]]",
         'name = "tested"',
         'run = ["true"]',
-        *_rules("materials", [same, _END]),
-        *_rules("products", [same, _END]),
+        *toml.rules("materials", [same, _END]),
+        *toml.rules("products", [same, _END]),
     ]
 
 
 def _source_archives(start: Start) -> list[str]:
     archive = f"{escape(start.distribution)}-*.tar.gz"
-    return _comment(
+    return toml.comment(
         f"Source archives ({archive}) are not covered: the inspection unpacks a wheel, and fails"
         " for anything else. For them, sign a second layout: this file without the inspections,"
-        f" and with {_text(f'CREATE {archive}')} among the products of `build` (and `MATCH"
+        f" and with {toml.text(f'CREATE {archive}')} among the products of `build` (and `MATCH"
         f" {archive} …` in later steps). It says who made the archive. It does not tie what is in"
         " it to the source, and building from it runs whatever is in it."
     )
-
-
-# --- TOML -----------------------------------------------------------------------------------
-
-
-def _said(why: str, rules: Sequence[Rule]) -> list[str]:
-    return [*_comment(why), *_listed(rules)] if rules else []
-
-
-def _rules(key: str, rules: Sequence[Rule]) -> list[str]:
-    """An array of rules: on one line if there is room, else one rule a line."""
-    whole = f"{key} = [{', '.join(_rule(rule) for rule in rules)}]"
-    if len(whole) <= _WIDTH:
-        return [whole]
-    return [f"{key} = [", *_indented(_listed(rules)), "]"]
-
-
-def _listed(rules: Iterable[Rule]) -> list[str]:
-    return [f"{_rule(rule)}," for rule in rules]
-
-
-def _rule(rule: Rule) -> str:
-    """A text, or a list of words where splitting the text would give others."""
-    words = list(rule.words)
-    line = " ".join(words)
-    plain = line.isprintable() and line.split() == words and not _QUOTING.search(line)
-    return _text(line) if plain else _array(words)
-
-
-def _indented(lines: Iterable[str]) -> list[str]:
-    return [f"    {line}" for line in lines]
-
-
-def _names(keys: Iterable[Key]) -> str:
-    return _array([key.name for key in keys])
-
-
-def _array(words: Iterable[str]) -> str:
-    return f"[{', '.join(_text(word) for word in words)}]"
-
-
-def _text(value: str) -> str:
-    """A basic string: TOML's are JSON's, but for one control character."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _comment(text: str) -> list[str]:
-    lines = textwrap.wrap(_one_line(text), _WIDTH - 2, break_on_hyphens=False)
-    return [f"# {line}" for line in lines]
-
-
-def _lines(words: Sequence[str]) -> list[str]:
-    """A command line, broken as shells allow."""
-    lines: list[str] = []
-    for part in _parts(words):
-        if lines and len(lines[-1]) + len(part) < _WIDTH - 8:
-            lines[-1] += f" {part}"
-        else:
-            lines.append(f"    {part}" if lines else part)
-    *broken, last = lines
-    return [*(f"{line} \\" for line in broken), last]
-
-
-def _parts(words: Sequence[str]) -> Iterator[str]:
-    """Where a command line may be broken: before options, and in what is very long anywhere."""
-    part: list[str] = []
-    for index, word in enumerate(words):
-        starts = word.startswith("-") and "--" not in words[:index]
-        if part and (starts or len(" ".join([*part, word])) > _WIDTH - 12):
-            yield " ".join(part)
-            part = []
-        part.append(shlex.quote(word))
-    yield " ".join(part)
-
-
-def _one_line(text: str) -> str:
-    """What could end a comment is no part of it."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
