@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pip_intoto import files
 from pip_intoto.cli.terminal import Terminal
-from pip_intoto.errors import CommandError
+from pip_intoto.errors import CommandError, PipIntotoError
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer.evidence import bundling, evidence_files
 from pip_intoto.metadata.names import BUNDLE_SUFFIX, DIRECTORY_SUFFIX, ROOT_LAYOUT
@@ -149,12 +149,30 @@ def _bundle(terminal: Terminal, args: argparse.Namespace) -> int:
         for note in plan.gathered.notes:
             terminal.detail(note)
         if by_name is None:
+            _tell_what_is_replaced(terminal, plan)
             _write_bundle(terminal, plan.target, plan.placed)
         else:
             _write_directory(plan.target, by_name)
         links = counted(len(plan.placed) - 1, "link")
         terminal.report(f"{plan.target}: the layout and {links}")
     return 0
+
+
+def _tell_what_is_replaced(terminal: Terminal, plan: _Plan) -> None:
+    """Links that are nowhere else may have been made for a release that is published."""
+    try:
+        papers, _ = evidence_files.read_bundle(plan.target)
+    except PipIntotoError:
+        # There is none, or none that anybody could use.
+        return
+    kept = {each.paper.document.envelope.signed for each in plan.placed}
+    gone = [
+        paper.document.hint
+        for paper in papers
+        if not paper.document.envelope.may_be_layout and paper.document.envelope.signed not in kept
+    ]
+    if gone:
+        terminal.warn(f"{plan.target} had other links, which are replaced: {', '.join(gone)}")
 
 
 def _check_complete(

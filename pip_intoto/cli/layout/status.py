@@ -19,6 +19,7 @@ from pip_intoto.maintainer.layouts.compiling import compile_layout
 from pip_intoto.maintainer.layouts.expiry import written
 from pip_intoto.maintainer.layouts.layout_source import DEFAULT_NAME, load_source
 from pip_intoto.maintainer.layouts.owners import Owners
+from pip_intoto.metadata.names import ROOT_LAYOUT
 from pip_intoto.verification.wording import counted, short_keyid
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 HELP = "say who has signed a layout, and who has not"
 EXAMPLES = """
   # the owners in ./supply-chain.toml, or in another source
-  pip-intoto layout status root.layout
+  pip-intoto layout status
   pip-intoto layout status root.layout --source chain.toml
 
   # without a source: two of these three
@@ -45,7 +46,14 @@ SCHEMA = 1
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``layout status``."""
-    parser.add_argument("layout", metavar="LAYOUT", type=Path, help="the layout")
+    parser.add_argument(
+        "layout",
+        metavar="LAYOUT",
+        nargs="?",
+        type=Path,
+        default=Path(ROOT_LAYOUT),
+        help=f"the layout (default: {ROOT_LAYOUT})",
+    )
     parser.add_argument(
         "--source",
         metavar="FILE",

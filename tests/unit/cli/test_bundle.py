@@ -115,6 +115,17 @@ def test_links_are_found_whatever_they_are_called(shell: Shell) -> None:
     assert lines(Path("out", BUNDLE.name)) == ["root.layout", BUILD, SOURCE]
 
 
+def test_links_that_are_replaced_by_other_ones_are_said(shell: Shell) -> None:
+    assert shell.run("bundle", f"dist/{WHEEL.filename}") == 0
+    assert shell.run("bundle", f"dist/{WHEEL.filename}") == 0
+    assert "replaced" not in shell.err
+    # Carried out again, while the first wheel was still in dist/.
+    again = CHAIN.evidence(WHEEL, wheel("demo", tag="py2-none-any"))[2]
+    (Path("links") / again.name).write_text(json.dumps(again.content))
+    assert shell.run("bundle", f"dist/{WHEEL.filename}") == 0
+    assert f"{BUNDLE} had other links, which are replaced: {BUILD}" in shell.err
+
+
 def test_several_releases_get_a_bundle_each(shell: Shell) -> None:
     newer = wheel("demo", "1.1")
     release(newer, prefix="1.1-")

@@ -183,6 +183,7 @@ def test_owners_sign_one_after_another(project: Path, run: Run) -> None:
     status, out, _ = run("status", "root.layout")
     assert (status, "still to sign" in out) == (0, False)
     assert "root.layout: 2 of 2 needed" in out
+    assert run("status") == run("status", "root.layout")
 
 
 def test_a_document_that_is_signed_elsewhere_counts(project: Path, run: Run) -> None:
