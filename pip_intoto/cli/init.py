@@ -12,13 +12,13 @@ from pip_intoto import files
 from pip_intoto.cli.prepare import add_isolation
 from pip_intoto.cli.progress import progress_for
 from pip_intoto.cli.terminal import Terminal, Tone
-from pip_intoto.errors import CommandError, UnusableKey
-from pip_intoto.limits import DEFAULT
+from pip_intoto.errors import CommandError
+from pip_intoto.maintainer.keys.key_files import read_public
 from pip_intoto.maintainer.layouts.layout_source import DEFAULT_NAME
 from pip_intoto.maintainer.projects import starting, trial
 from pip_intoto.maintainer.projects.members import Origin
 from pip_intoto.maintainer.projects.starting import Key, Start
-from pip_intoto.metadata.keys import identity, load_public
+from pip_intoto.metadata.keys import identity
 from pip_intoto.verification.wording import counted
 
 if TYPE_CHECKING:
@@ -191,23 +191,7 @@ def _identity(path: Path) -> str:
 
     Raises CommandError for a file that is there, and is no public key.
     """
-    if not path.exists():
-        return str(path)
-    content = files.read(path, DEFAULT.key_bytes)
-    if b"PRIVATE KEY-----" in content:
-        raise CommandError(
-            f"{path} is a private key",
-            expected="a public key",
-            advice=f"pip-intoto keygen wrote the public one beside it: {path.with_suffix('.pub')}",
-        )
-    try:
-        return identity(load_public(content, limits=DEFAULT))
-    except UnusableKey as error:
-        raise CommandError(
-            f"{path} is no key that can be used: {error.message}",
-            expected=error.expected or "a public key in PEM",
-            found=error.found,
-        ) from None
+    return identity(read_public(path)) if path.exists() else str(path)
 
 
 # --- telling --------------------------------------------------------------------------------

@@ -558,8 +558,9 @@ def test_a_private_key_is_not_taken_for_a_public_one(desk: Desk) -> None:
     desk.commit()
     done = desk.init("--owner", "../keys/owner.pem")
     assert done.status == 2
-    assert "owner.pem is a private key" in done.errors
-    assert "owner.pub" in done.errors
+    assert "owner.pem cannot be used as a public key" in done.errors
+    assert "a private key" in done.errors
+    assert "../keys/owner.pub" in done.errors
 
 
 def test_what_is_no_key_is_said_before_anything_is_built(desk: Desk) -> None:
@@ -567,7 +568,7 @@ def test_what_is_no_key_is_said_before_anything_is_built(desk: Desk) -> None:
     desk.commit()
     done = desk.init("--builder", "pyproject.toml")
     assert done.status == 2
-    assert "pyproject.toml is no key that can be used" in done.errors
+    assert "pyproject.toml cannot be used as a public key" in done.errors
     assert "build backend runs" not in done.errors
 
 

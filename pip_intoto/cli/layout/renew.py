@@ -8,18 +8,16 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pip_intoto import files
 from pip_intoto.cli import FAILED
 from pip_intoto.cli.progress import progress_for
 from pip_intoto.cli.signers import add_signer_options, signers_of
 from pip_intoto.cli.terminal import Terminal, Tone, error_lines, printable
-from pip_intoto.errors import CommandError, PipIntotoError, UnusableKey
-from pip_intoto.limits import DEFAULT
+from pip_intoto.errors import CommandError, PipIntotoError
+from pip_intoto.maintainer.keys.key_files import read_public
 from pip_intoto.maintainer.layouts.expiry import expiry_of, written
 from pip_intoto.maintainer.layouts.layout_source import DEFAULT_NAME, load_source
 from pip_intoto.maintainer.layouts.published import published
 from pip_intoto.maintainer.layouts.renewal import Renewer, State
-from pip_intoto.metadata.keys import load_public
 from pip_intoto.sources.addresses import printable as shown
 from pip_intoto.verification.wording import counted
 
@@ -150,16 +148,7 @@ def _owners(paths: Sequence[Path], terminal: Terminal) -> dict[str, PublicKey]:
         except PipIntotoError as error:
             # Renewing needs no source: it only knows names and keys.
             terminal.warn(f"the owners in {source} are not known: {error}")
-    for path in paths:
-        try:
-            owners[path.stem] = load_public(files.read(path, DEFAULT.key_bytes), limits=DEFAULT)
-        except UnusableKey as error:
-            raise CommandError(
-                f"{path} cannot be used: {error.message}",
-                expected=error.expected,
-                found=error.found,
-            ) from None
-    return owners
+    return {**owners, **{path.stem: read_public(path) for path in paths}}
 
 
 def _report(terminal: Terminal, outcome: Outcome, paths: Sequence[Path], *, is_dry: bool) -> None:

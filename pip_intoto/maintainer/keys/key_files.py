@@ -52,13 +52,15 @@ def read_public(path: Path) -> PublicKey:
         identity(key)
     except UnusableKey as error:
         is_private = b"PRIVATE KEY-----" in data
+        beside = path.with_suffix(PUBLIC_SUFFIX)
+        advice = f"`pip-intoto keygen OWNER --from {path}` writes its public part to OWNER.pub."
+        if beside.exists():
+            advice = f"The public key is likely to be {beside}; else {advice}"
         raise CommandError(
             f"{path} cannot be used as a public key: {error.message}",
-            expected=error.expected,
+            expected=error.expected or "a public key in PEM, or an OpenPGP key in JSON",
             found="a private key" if is_private else error.found,
-            advice=f"`pip-intoto keygen OWNER --from {path}` writes its public part to OWNER.pub."
-            if is_private
-            else "",
+            advice=advice if is_private else "",
         ) from None
     return key
 
