@@ -247,8 +247,7 @@ def _consumer(args: argparse.Namespace, names: Iterable[str]) -> _Consumer:
             )
         policy = policy_of(args.policy)
         return _Consumer(
-            # What one of them would only warn about should not be published either.
-            policy=replace(policy, mode="enforce", unlisted="deny"),
+            policy=policy,
             keys=tuple(map(_of_named, policy.keys.values())),
         )
     if args.keys:
@@ -294,7 +293,7 @@ def _derived(
         for rule in policy.projects
     )
     return _Consumer(
-        policy=replace(policy, projects=rules, unlisted="deny"),
+        policy=replace(policy, projects=rules),
         keys=tuple(
             OwnerKey(
                 name=each.name,
@@ -334,7 +333,8 @@ def _judged(file: _File, policy: Policy) -> Verdict:
         # It is going to be on the index that the policy names.
         index=None if rule is None or not rule.index else rule.index,
     )
-    policy = replace(policy, projects=rules)
+    # What somebody's policy would only warn about should not be published either.
+    policy = replace(policy, projects=rules, mode="enforce", unlisted="deny")
     verdict = judge_with(distribution, policy, offline, limits=DEFAULT)
     if verdict.status is Status.MISSING:
         verdict = replace(verdict, advice=f"`pip-intoto bundle {file.path}` makes it.")

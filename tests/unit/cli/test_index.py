@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import pytest
 
 from fixtures.distributions import sdist, wheel
+from pip_intoto import files
 from pip_intoto.errors import CommandError
 from pip_intoto.limits import LOCAL
 from pip_intoto.maintainer.evidence.static_index import Entry, core_metadata, pages, requires_python
@@ -133,6 +134,22 @@ def test_a_published_file_is_never_another_one(shell: Shell) -> None:
     assert tree() == before
     assert shell.run("index", "dist", "-o", OUT, "--clean") == 0
     assert tree()[f"files/{WHEEL.filename}"] == WHEEL.tampered().data
+
+
+def test_a_file_that_changes_while_it_is_copied_is_not_listed(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = files.copy
+
+    def meddle(source: Path, path: Path) -> str:
+        if source.name == WHEEL.filename:
+            source.write_bytes(source.read_bytes() + b"more")
+        return copy(source, path)
+
+    monkeypatch.setattr(files, "copy", meddle)
+    assert shell.run("index", "dist", "-o", OUT) == 2
+    assert "changed while it was read" in shell.err
+    assert not (OUT / "simple").exists()
 
 
 def test_pages_come_last_so_that_they_never_list_what_is_not_there(shell: Shell) -> None:
