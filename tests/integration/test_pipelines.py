@@ -335,6 +335,20 @@ def test_the_key_is_private_gone_afterwards_and_never_printed(
     assert "PRIVATE" not in failed.stdout
 
 
+def test_what_lay_in_dist_is_not_signed_as_built(origin: Path, tmp_path: Path) -> None:
+    machine = machine_with(origin, tmp_path / "machine")
+    (machine.folder / "dist").mkdir()
+    (machine.folder / "dist" / "demo-6.6-py3-none-any.whl").write_bytes(b"planted")
+    # Where git tracks something in a folder, it is all that is recorded of it.
+    assert machine.run("git add dist").returncode == 0
+    done = machine.job(
+        ".pip-intoto-build", INTOTO_SIGNING_KEY=pem("builder"), INTOTO_SOURCES=SOURCES
+    )
+    assert done.returncode != 0
+    assert "dist is there before the build" in done.stdout
+    assert not (machine.folder / "links").exists()
+
+
 def test_a_key_may_be_a_file_that_the_runner_made(origin: Path, tmp_path: Path) -> None:
     machine = machine_with(origin, tmp_path / "machine")
     path = tmp_path / "key of the job"
@@ -520,6 +534,7 @@ def test_the_commits_time_and_one_umask_make_builds_equal(origin: Path, tmp_path
     said = machine.run(lines, variables).stdout
     time = machine.run("git log -1 --format=%ct").stdout.strip()
     assert f"epoch {time}\n0022\n" in said
+    shutil.rmtree(machine.folder / "dist")
     said = machine.run(lines, {**variables, "SOURCE_DATE_EPOCH": "5"}).stdout
     assert "epoch 5\n" in said
 
