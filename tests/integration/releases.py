@@ -44,6 +44,27 @@ def archive_of(requirement: str) -> Path:
     return archive
 
 
+def environment_with(*requirements: str) -> Path:
+    """Make an environment with packages that tests use as tools, once; gives its programs.
+
+    They are called as ``python -m``: scripts would name the directory in which it was made.
+    """
+
+    def make(target: Path) -> None:
+        subprocess.run([sys.executable, "-m", "venv", target], check=True)
+        words = (target / "bin" / "python", "-m", "pip", "install", "--quiet")
+        done = subprocess.run(
+            [*words, "--disable-pip-version-check", *requirements],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            pytest.skip(f"{requirements[0]} cannot be installed: {done.stderr.strip()[-300:]}")
+
+    return made_once(interpreters.CACHE / "tools" / "-".join(requirements), make) / "bin"
+
+
 def _download(requirement: str, folder: str | Path, *options: str) -> str:
     """Download one file; gives the end of what pip says when that fails."""
     result = subprocess.run(
