@@ -63,8 +63,7 @@ class SignedDocument:
     @property
     def form(self) -> authoring.Envelope:
         """Metablock or DSSE."""
-        is_dsse = self.envelope.kind == "dsse"
-        return authoring.Envelope.DSSE if is_dsse else authoring.Envelope.METABLOCK
+        return authoring.Envelope(self.envelope.kind)
 
     @property
     def keyids(self) -> tuple[str, ...]:
@@ -87,9 +86,9 @@ class SignedDocument:
         """The document as a file has it."""
         return authoring.written(self.content)
 
-    def write(self, path: Path, *, overwrite: bool = True) -> None:
-        """Write it in one step. Raises CommandError."""
-        (files.replace if overwrite else files.write_new)(path, self.to_bytes())
+    def write(self, path: Path) -> None:
+        """Write it in one step, in the place of what is there. Raises CommandError."""
+        files.replace(path, self.to_bytes())
 
 
 def of(content: JsonObject, *, limits: Limits = LOCAL) -> SignedDocument:

@@ -182,8 +182,8 @@ def _array(words: Sequence[str]) -> str:
     return f"[{', '.join(json.dumps(word) for word in words)}]"
 
 
-def parsed(filename: str) -> object:
-    """What a filename means, comparable, however it is spelled; None when it means nothing."""
+def _meaning(filename: str) -> tuple[str, str, str] | None:
+    """Project, version and the rest, however they are spelled; None for other files."""
     kind = kind_of(filename)
     parts = None if kind is None else parse_filename(filename, kind)
     if kind is None or parts is None:
@@ -195,11 +195,11 @@ def parsed(filename: str) -> object:
 def astray(bundles: Iterable[str], filenames: Iterable[str]) -> dict[str, str]:
     """Give each bundle that belongs to no file, and the file that it may be meant for, or ""."""
     known = set(filenames)
-    meanings = {parsed(name): name for name in known}
+    meanings = {_meaning(name): name for name in known}
     found = {}
     for bundle in bundles:
         name = bundle.removesuffix(BUNDLE_SUFFIX)
         if name not in known:
-            meant = parsed(name)
+            meant = _meaning(name)
             found[bundle] = "" if meant is None else meanings.get(meant, "")
     return found

@@ -73,6 +73,8 @@ class RemoteSigner:
         """Sign *data* where the key lies, and check what comes back. Raises CommandError."""
         try:
             value = bytes.fromhex(self._signer.sign(data).signature)
+        except PipIntotoError:
+            raise
         except Exception as error:
             raise _failed(self.uri, "cannot sign", error) from error
         if not verify_signature(self.public_key, Signature(self.keyid, value), data):
@@ -223,8 +225,6 @@ _READERS: dict[str, Callable[[SplitResult, Secrets], tuple[str, Key]]] = {
 
 
 def _failed(uri: str, what: str, error: Exception) -> CommandError:
-    if isinstance(error, CommandError):
-        return error
     scheme = uri.partition(":")[0]
     extra = _EXTRAS.get(scheme)
     if isinstance(error, UnsupportedLibraryError) and extra:

@@ -205,14 +205,11 @@ def test_who_makes_a_document_is_not_told_to_ask_the_project(tmp_path: Path) -> 
         assert "pip-intoto layout build" in caught.value.advice
 
 
-def test_a_file_is_replaced_only_when_that_was_meant(tmp_path: Path) -> None:
+def test_a_document_takes_the_place_of_a_file_and_its_mode(tmp_path: Path) -> None:
     path = tmp_path / "root.layout"
     document = documents.of(authoring.sign(layout(), [ALICE]))
     path.write_text("precious")
     path.chmod(0o640)
-    with pytest.raises(CommandError, match="exists already"):
-        document.write(path, overwrite=False)
-    assert path.read_text() == "precious"
     document.write(path)
     assert documents.load(path).content == document.content
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
