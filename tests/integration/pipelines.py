@@ -280,16 +280,16 @@ class Runner:
         kept: dict[str, dict[str, Path]] = {}
         names = [name for name, about in pipeline.items() if "extends" in str(about)]
         stages = list(map(str, listing(pipeline["stages"])))
-        for name in sorted(
-            names, key=lambda name: stages.index(str(mapping(pipeline[name])["stage"]))
-        ):
+        stage_of = {name: stages.index(str(mapping(pipeline[name])["stage"])) for name in names}
+        for name in sorted(names, key=stage_of.__getitem__):
             own = mapping(pipeline[name])
             above = job(str(own["extends"]))
             given = {**mapping(above["variables"]), **mapping(own.get("variables", {}))}
             variables = {key: _expanded(str(value), self.secrets) for key, value in given.items()}
             machine = machines[name] = checkout(self.origin, self.folder / name)
-            for artifacts in kept.values():
-                for path, artifact in artifacts.items():
+            # Jobs of one stage run side by side, and have nothing of each other.
+            for earlier in (each for each in kept if stage_of[each] < stage_of[name]):
+                for path, artifact in kept[earlier].items():
                     shutil.copytree(artifact, machine.folder / path, dirs_exist_ok=True)
             done = machine.run(script(str(own["extends"])), variables)
             log += done.stdout
