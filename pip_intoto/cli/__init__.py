@@ -191,6 +191,10 @@ to begin:
   pip-intoto enable                            arm the gate in this environment
   pip-intoto trust add NAME --key owner.pub    list the first project
 
+to begin as a maintainer, in the directory of a Python project:
+  pip-intoto keygen ../keys/owner              make the key that your users trust
+  pip-intoto init                              describe how your releases are made
+
 Each command has examples below its own --help."""
 
 

@@ -16,7 +16,8 @@ from fixtures.distributions import wheel
 from fixtures.keys import key
 from pip_intoto.maintainer import authoring
 from pip_intoto.metadata import canonical
-from tests.integration.pages import ROOT, Shell, commands
+from tests.integration.pages import Shell, commands
+from tests.integration.programs import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,6 +97,24 @@ def test_every_command_of_the_readme_runs(world: Shell) -> None:
     assert "VERIFIED" in said["pip-intoto explain demo==1.0"]
     assert "failed" not in said["pip-intoto doctor"]
     assert (world.work / "report.json").exists()
+
+
+def test_the_commands_for_maintainers_are_those_that_are_typed_elsewhere() -> None:
+    """They need a project and a registry: test_tutorial.py and test_publishing.py have both."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    shown = [
+        command
+        for block in re.findall(r"^```sh\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+        for command in re.sub(r" \\\n *", " ", block).splitlines()
+    ]
+    assert [shown[0], len(shown)] == ["pip install 'pip-intoto[maintainer]'", 11]
+    typed = [
+        re.sub(r"dist/demo\S+\.whl", "dist/*.whl", re.sub(r" \\\n *", " ", command))
+        for page in ("tutorial/publish-a-project.md", "how-to/publish-evidence.md")
+        for command in commands(f"docs/{page}")
+    ]
+    for command in shown:
+        assert any(each.startswith(command) for each in typed), command
 
 
 @pytest.mark.skipif(not gnupg.is_there(), reason="needs GnuPG")
