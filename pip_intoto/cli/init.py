@@ -114,12 +114,16 @@ def run(args: argparse.Namespace) -> int:
         folders=tried.folders,
         prepared=tried.prepared,
         origins=tried.origins,
-        links=trial.LINKS if tried.beside else f"../{trial.LINKS}",
+        links=_links(tried),
     )
     files.write_new(output, _encoded(starting.compose(start)))
     _tell_what_was_found(terminal, tried)
     _tell_what_to_do(terminal, output, start)
     return 0
+
+
+def _links(tried: Trial) -> str:
+    return trial.LINKS if tried.beside else f"../{tried.project}-{trial.LINKS}"
 
 
 def _encoded(text: str) -> bytes:
@@ -233,7 +237,7 @@ def _tell_what_was_found(terminal: Terminal, tried: Trial) -> None:
     if not tried.beside:
         terminal.warn(
             f"the build takes a folder {trial.LINKS} for a package of the project, so that the"
-            f" commands put links into ../{trial.LINKS}. It would not if pyproject.toml named the"
+            f" commands put links into {_links(tried)}. It would not if pyproject.toml named the"
             " packages."
         )
     for allowed in origins.allowed:

@@ -447,12 +447,15 @@ def test_a_build_that_takes_links_for_a_package_has_them_elsewhere(minds: str, d
     backend = EVERY_FOLDER.replace("REFUSED", minds)
     said = begun(desk, {"pyproject.toml": OWN, "own.py": backend, "demo/__init__.py": ""})
     assert "the build takes a folder links for a package" in said
-    assert "bundle dist/*.whl --link-dir ../links" in said
-    assert all("../links" in words for words in desk.commands().values())
+    assert "bundle dist/*.whl --link-dir ../demo-links" in said
+    assert all("../demo-links" in words for words in desk.commands().values())
     desk.sign_layout()
     for words in desk.commands().values():
         desk.must(*words)
-    assert sorted(path.name[:5] for path in (desk.folder / "links").iterdir()) == ["build", "sourc"]
+    assert sorted(path.name[:5] for path in (desk.folder / "demo-links").iterdir()) == [
+        "build",
+        "sourc",
+    ]
 
 
 def test_without_git_links_of_an_earlier_release_are_no_source(desk: Desk) -> None:
