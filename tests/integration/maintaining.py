@@ -19,11 +19,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from pip_intoto.maintainer import authoring
-from pip_intoto.maintainer.keys.signing import load
+from pip_intoto.maintainer.keys import key_files, signing
 from pip_intoto.maintainer.layouts.compiling import compile_layout
 from pip_intoto.maintainer.layouts.layout_source import load_source
 from pip_intoto.verifier import plain
@@ -162,7 +159,7 @@ class Desk:
         """Build the layout and sign it, as the owner."""
         source = load_source(self.project / "supply-chain.toml")
         payload, _ = compile_layout(source, now=datetime.now(timezone.utc))
-        owner = load((self.folder / "keys" / "owner.pem").read_bytes())
+        owner = signing.load((self.folder / "keys" / "owner.pem").read_bytes())
         path = self.project / "root.layout"
         path.write_text(json.dumps(authoring.sign(payload, [owner])))
         return path
@@ -210,21 +207,7 @@ class Desk:
 
 def write_key(path: Path) -> None:
     """Make a key: ``<path>.pem`` and ``<path>.pub``."""
-    path.parent.mkdir(exist_ok=True)
-    key = Ed25519PrivateKey.generate()
-    path.with_suffix(".pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    path.with_suffix(".pem").chmod(0o600)
-    path.with_suffix(".pub").write_bytes(
-        key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-    )
+    key_files.write_pair(path, signing.generate())
 
 
 def altered(wheel: Path, folder: Path, change: Callable[[dict[str, bytes]], None]) -> Path:

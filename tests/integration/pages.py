@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.integration.programs import ROOT, programs
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.integration.environments import Completed, Environment
     from tests.integration.loopback import Index
 
-ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -46,18 +47,8 @@ class Shell:
         self._environment = environment
         self.home = environment.home
         self.variables = {} if index is None else {"PIP_INDEX_URL": index.simple}
-        programs = folder / "bin"
-        programs.mkdir()
-        for name, words in (
-            ("python", ""),
-            ("pip", "-m pip"),
-            ("pip-intoto", "-m pip_intoto"),
-        ):
-            path = programs / name
-            python = shlex.quote(str(environment.python))
-            path.write_text(f'#!/bin/sh\nexec {python} {words} "$@"\n', encoding="utf-8")
-            path.chmod(0o755)
-        self.variables["PATH"] = f"{programs}:/usr/bin:/bin"
+        found = programs(folder / "bin", environment.python)
+        self.variables["PATH"] = f"{found}:/usr/bin:/bin"
         self.work = folder / "work"
         self.work.mkdir()
 

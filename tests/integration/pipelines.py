@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from tests.integration.interpreters import ROOT
+from tests.integration.programs import program, programs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,18 +124,11 @@ class Machine:
     def at(cls, folder: Path) -> Machine:
         """Set one up."""
         folder.mkdir(parents=True, exist_ok=True)
-        programs = folder.with_name(f"{folder.name}-programs")
-        programs.mkdir()
+        found = programs(folder.with_name(f"{folder.name}-programs"))
+        # The build backend that is installed here, so that nothing is downloaded.
         python = shlex.quote(sys.executable)
-        for name, text in (
-            ("python", f'exec {python} "$@"'),
-            # The build backend that is installed here, so that nothing is downloaded.
-            ("pip-intoto", f'{_HERE}exec {python} -m pip_intoto "$@"'),
-        ):
-            program = programs / name
-            program.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
-            program.chmod(0o755)
-        return cls(folder=folder, programs=programs)
+        program(found, "pip-intoto", f'{_HERE}exec {python} -m pip_intoto "$@"')
+        return cls(folder=folder, programs=found)
 
     def run(
         self, lines: str, variables: Mapping[str, str] | None = None

@@ -6,18 +6,20 @@ import json
 import os
 import re
 import shutil
-import sys
 from datetime import datetime, timezone
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from fixtures import gnupg, softhsm
 from pip_intoto.maintainer import authoring, documents
 from pip_intoto.maintainer.keys import key_files, signing
+from tests.integration.pages import commands
+from tests.integration.programs import programs, variables
 
-ROOT = Path(__file__).parents[2]
-_BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+if TYPE_CHECKING:
+    from pathlib import Path
+
 #: What is typed, by the prompt that each command shows.
 ANSWERS = {
     "pip-intoto keygen ../keys/owner": ["hunter2", "hunter2"],
@@ -36,10 +38,7 @@ pytestmark = [
 def test_every_command_of_the_page_on_keys_runs(tmp_path: Path) -> None:
     from tests.integration.terminals import converse
 
-    page = (ROOT / "docs" / "how-to" / "keys.md").read_text("utf-8")
-    typed = [
-        line.removeprefix("$ ") for block in _BLOCK.findall(page) for line in block.splitlines()
-    ]
+    typed = commands("docs/how-to/keys.md")
     assert len(typed) == 12
     assert set(ANSWERS) < set(typed)
     work = tmp_path / "work"
@@ -52,25 +51,18 @@ def test_every_command_of_the_page_on_keys_runs(tmp_path: Path) -> None:
         authoring.Envelope.METABLOCK,
     )
     (work / "root.layout").write_text(json.dumps(content))
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    program = programs / "pip-intoto"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m pip_intoto "$@"\n')
-    program.chmod(0o755)
     with gnupg.keyring() as ring:
         keyid = ring.key("owner", "ed25519")
-        variables = {
-            **os.environ,
+        known = {
+            **variables(programs(tmp_path / "bin")),
             **softhsm.module().variables,
             "GNUPGHOME": str(ring.home),
             "NO_COLOR": "1",
-            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'hooks'}",
         }
         for command in typed:
             words = ["/bin/sh", "-c", re.sub("[0-9A-F]{40}", keyid.upper(), command)]
             session = converse(
-                words, ANSWERS.get(command, []), cwd=work, variables=variables, seconds=60
+                words, ANSWERS.get(command, []), cwd=work, variables=known, seconds=60
             )
             assert session.status == 0, f"$ {command}\n{session.out}{session.err}"
             assert "hunter" not in session.screen + session.out + session.err

@@ -18,7 +18,8 @@ from fixtures.keys import key
 from fixtures.supply_chain import SupplyChain
 from pip_intoto.maintainer import authoring
 from tests.integration.maintaining import Desk
-from tests.integration.pages import ROOT, commands
+from tests.integration.pages import commands
+from tests.integration.programs import ROOT, programs
 from tests.integration.test_reference_evidence import AUTHOR, BUILDER, OWNER, WHEEL, make
 
 if TYPE_CHECKING:
@@ -219,15 +220,9 @@ def test_the_lines_of_check_are_all_that_a_user_types(
         maintainer.run("check", file, "--key", "owner.pub", "--format", "json").stdout
     )
     maintainer.does("index", "dist", "-o", "public")
-    programs = maintainer.folder / "bin"
-    programs.mkdir()
-    program = programs / "pip-intoto"
-    program.write_text(f'#!/bin/sh\nexec {environment.python} -m pip_intoto "$@"\n')
-    program.chmod(0o755)
+    found = programs(maintainer.folder / "bin", environment.python)
     (typed,) = [each["commands"] for each in report["announcements"]]
-    said = environment.run(
-        ["sh", "-e", "-c", typed], variables={"PATH": f"{programs}:/usr/bin:/bin"}
-    )
+    said = environment.run(["sh", "-e", "-c", typed], variables={"PATH": f"{found}:/usr/bin:/bin"})
     assert said.status == 0, said.output
     for fingerprint in report["announcements"][0]["fingerprints"].values():
         assert fingerprint in said.output

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.pages import ROOT, commands
+from tests.integration.pages import commands
+from tests.integration.programs import programs, variables
 from tests.unit.maintainer.repositories import Repository, write
 
 if TYPE_CHECKING:
@@ -55,11 +54,7 @@ def work(tmp_path: Path) -> Path:
     write(folder / "tests" / "test_demo.py", TEST)
     write(folder / "src" / "demo.py", "VERSION = 1\n")
     Repository(folder).track()
-    for name, words in (("python", ""), ("pip-intoto", "-m pip_intoto")):
-        program = write(
-            tmp_path / "bin" / name, f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {words} "$@"\n'
-        )
-        program.chmod(0o755)
+    programs(tmp_path / "bin")
     return folder
 
 
@@ -68,12 +63,7 @@ def types(work: Path, command: str) -> str:
     done = subprocess.run(
         ["sh", "-c", command],
         cwd=work,
-        env={
-            **os.environ,
-            "PATH": f"{work.parent / 'bin'}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'hooks'}",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-        },
+        env={**variables(work.parent / "bin"), "GIT_CONFIG_GLOBAL": os.devnull},
         capture_output=True,
         text=True,
         check=False,

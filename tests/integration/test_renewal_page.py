@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import subprocess
-import sys
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
@@ -18,8 +16,10 @@ from fixtures.keys import key
 from fixtures.supply_chain import SupplyChain
 from pip_intoto import verify
 from pip_intoto.maintainer import authoring, documents
+from pip_intoto.maintainer.keys import key_files
 from pip_intoto.verdict import Status
-from tests.integration.pages import ROOT, sections
+from tests.integration.pages import sections
+from tests.integration.programs import programs, variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,11 +54,7 @@ class Desk:
         done = subprocess.run(
             ["sh", "-c", command],
             cwd=self.folder,
-            env={
-                **os.environ,
-                "PATH": f"{self.folder.parent / 'bin'}{os.pathsep}{os.environ['PATH']}",
-                "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'hooks'}",
-            },
+            env=variables(self.folder.parent / "bin"),
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -76,15 +72,11 @@ class Desk:
 
 
 def desk(folder: Path, chain: SupplyChain) -> Desk:
-    work, keys, programs = folder / "work", folder / "keys", folder / "bin"
-    for path in (work / "public", keys, programs):
-        path.mkdir(parents=True)
+    work = folder / "work"
+    (work / "public").mkdir(parents=True)
     for name, each in {**OWNERS, "owner": OWNERS["ada"]}.items():
-        (keys / f"{name}.pem").write_bytes(each.private_pem())
-        (keys / f"{name}.pub").write_bytes(each.public_pem())
-    program = programs / "pip-intoto"
-    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m pip_intoto "$@"\n')
-    program.chmod(0o755)
+        key_files.write_pair(folder / "keys" / name, each)
+    programs(folder / "bin")
     built = wheel("demo")
     authoring.write_bundle(built.write(work / "public"), chain.evidence(built))
     documents.of(dict(chain.root().content)).write(work / "root.layout")

@@ -20,6 +20,7 @@ from fixtures.supply_chain import PAST, SupplyChain, write_policy
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer import authoring
 from pip_intoto.policy.file import load_policy
+from tests.integration.programs import programs
 from tests.unit.cli.test_bundle import CHAIN, WHEEL, public, shell
 
 if TYPE_CHECKING:
@@ -297,9 +298,7 @@ def test_the_lines_for_the_readme_work_in_a_real_shell(
     shown = re.findall(r"sha256:[0-9a-f]{64}", shell.out)
     home = tmp_path / "home"
     home.mkdir()
-    program = home / "pip-intoto"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m pip_intoto "$@"\n')
-    program.chmod(0o755)
+    programs(home)
     policy = home / "policy.toml"
     done = subprocess.run(
         [terminal, "-e", "-c", typed],

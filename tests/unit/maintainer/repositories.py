@@ -25,23 +25,7 @@ class Repository:
 
     def git(self, *arguments: str) -> str:
         """Run git in the work tree, and give what it says."""
-        variables = {name: text for name, text in os.environ.items() if name[:4] != "GIT_"}
-        settings = {
-            "user.name": "T",
-            "user.email": "t@test.invalid",
-            "protocol.file.allow": "always",
-        }
-        options = [word for name, text in settings.items() for word in ("-c", f"{name}={text}")]
-        result = subprocess.run(
-            ["git", *options, *arguments],
-            cwd=self.folder,
-            env={**variables, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull},
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        assert result.returncode == 0, result.stderr
-        return result.stdout
+        return git(self.folder, *arguments)
 
     def track(self, *names: str) -> None:
         """Write files that are not there yet, and commit all that is."""
@@ -49,6 +33,28 @@ class Repository:
             write(self.folder / name, name)
         self.git("add", "--all", "--force", ".")
         self.git("commit", "-q", "-m", "more")
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git in *folder*, and give what it says."""
+    variables = {name: text for name, text in os.environ.items() if name[:4] != "GIT_"}
+    settings = {
+        "user.name": "T",
+        "user.email": "t@test.invalid",
+        "protocol.file.allow": "always",
+        "init.defaultBranch": "main",
+    }
+    options = [word for name, text in settings.items() for word in ("-c", f"{name}={text}")]
+    result = subprocess.run(
+        ["git", *options, *arguments],
+        cwd=folder,
+        env={**variables, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.rstrip("\n")
 
 
 def write(path: Path, text: str = "") -> Path:

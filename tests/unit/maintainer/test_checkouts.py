@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from pip_intoto.errors import CommandError
 from pip_intoto.maintainer.projects.checkouts import read_checkout
-
-
-def git(folder: Path, *words: str) -> str:
-    who = (
-        "-c",
-        "user.name=a",
-        "-c",
-        "user.email=a@example.org",
-        "-c",
-        "protocol.file.allow=always",
-    )
-    done = subprocess.run(
-        ["git", *who, *words], cwd=folder, check=True, capture_output=True, text=True
-    )
-    return done.stdout.strip()
+from tests.unit.maintainer.repositories import git
 
 
 def write(folder: Path, *names: str) -> None:
