@@ -110,6 +110,15 @@ def test_no_rule_is_for_any_metadata_or_any_distribution(folder: Path, steps: se
                     assert each.rule.pattern == "demo-*.whl"
 
 
+def test_all_owners_are_to_sign(folder: Path) -> None:
+    begun = start()
+    owners = tuple(Key(name=name, public=f"keys/{name}.pub") for name in ("owner", "reviewer"))
+    source = parsed(folder, replace(begun, roles={**begun.roles, "owner": owners}))
+    assert [key.name for key in source.owners] == ["owner", "reviewer"]
+    assert source.threshold == 2
+    assert parsed(folder, begun).threshold == 1
+
+
 def test_without_more_steps_the_wheel_is_held_against_source_and_build(folder: Path) -> None:
     source = parsed(folder, start())
     assert texts(source, "build", "materials") == [
