@@ -96,7 +96,10 @@ def core_metadata(path: Path, *, limits: Limits = LOCAL) -> bytes:
             f"{path} cannot be listed: {error}", expected="a wheel that pip can install"
         ) from None
     if is_wheel and not found:
-        raise CommandError(f"{path} cannot be listed: it has no METADATA")
+        raise CommandError(
+            f"{path} cannot be listed: it has no METADATA",
+            expected=f"METADATA of at most {limits.archive_record_bytes} bytes",
+        )
     return found
 
 
