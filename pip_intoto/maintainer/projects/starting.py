@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pip_intoto.maintainer.projects import source_text as toml
-from pip_intoto.maintainer.projects.members import Origin
+from pip_intoto.maintainer.projects.members import REPAIR_SBOM, Origin
 from pip_intoto.maintainer.projects.prepared import FOLDER
 from pip_intoto.metadata.node import shown
 from pip_intoto.metadata.rules import Allow, Create, Disallow, Match, Modify, Require
@@ -375,10 +375,17 @@ def _members(start: Start, same: Match) -> list[str]:
         rules = [
             Allow(f"wheel/{rule.pattern}") for rule in origins.allowed if rule.origin is origin
         ]
-        if origin is Origin.REPAIR and not rules and "repair" in start.steps:
-            rules = [Allow(f"wheel/{escape(start.distribution)}.libs/*")]
+        if origin is Origin.REPAIR and "repair" in start.steps:
+            rules = _of_repair(start, rules)
         lines += toml.said(why, rules)
     return [*lines, *toml.comment("And nothing else."), *toml.listed([_END])]
+
+
+def _of_repair(start: Start, rules: list[Allow]) -> list[Allow]:
+    """What a repair adds, whether or not the wheel that was looked at has been repaired."""
+    sbom = Allow(f"wheel/{escape(start.origins.info)}-*.dist-info/{REPAIR_SBOM}")
+    libraries = [rule for rule in rules if rule != sbom]
+    return [*(libraries or [Allow(f"wheel/{escape(start.distribution)}.libs/*")]), sbom]
 
 
 def _not_below(origins: Origins) -> Iterator[Disallow]:
@@ -402,8 +409,8 @@ _WHY: Mapping[Origin, str] = {
         "Compiled by the build: NOT tied to the source. Whoever builds decides what is in them."
     ),
     Origin.REPAIR: (
-        "Shared libraries that the repair puts in: NOT tied to the source. Whoever repairs decides"
-        " what is in them."
+        "Shared libraries that the repair puts in, and what it says of them: NOT tied to the"
+        " source. Whoever repairs decides what is in them."
     ),
     Origin.GENERATED: (
         "Made by the build: NOT tied to the source. Whoever builds decides what is in them, so look"
