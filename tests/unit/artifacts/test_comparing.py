@@ -150,6 +150,17 @@ def test_record_that_differs_by_itself_is_shown() -> None:
     assert found.followers == ()
 
 
+def test_record_that_differs_in_what_it_says_of_itself_follows_from_nothing() -> None:
+    with zipfile.ZipFile(io.BytesIO(wheel("demo").data)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    record = "demo-1.0.dist-info/RECORD"
+    other = {**members, record: members[record].replace(b"RECORD,,", b"RECORD,sha256=AAAA,1")}
+    assert other != members
+    found = compared(zipped(members), zipped(other), Form.WHEEL)
+    assert [changed.name for changed in found.changed] == [record]
+    assert found.followers == ()
+
+
 def test_record_in_the_order_of_the_members_follows_from_that() -> None:
     found = compared(
         wheel("demo", modules={"a.py": b"1\n", "b.py": b"2\n"}).data,
