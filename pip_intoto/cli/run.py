@@ -8,6 +8,8 @@ from pip_intoto.cli import recording
 from pip_intoto.cli.signers import add_signer_options
 from pip_intoto.cli.terminal import Terminal
 from pip_intoto.errors import CommandError
+from pip_intoto.metadata.node import shown
+from pip_intoto.verification.wording import NAMED
 
 if TYPE_CHECKING:
     import argparse
@@ -81,6 +83,13 @@ def run(args: argparse.Namespace) -> int:
     outcome = report.outcome
     if outcome is not None and outcome.shortened:
         terminal.warn("the command said more than a link keeps: only the beginning is in it")
+    if report.older:
+        names = ", ".join(shown(name) for name in report.older[:NAMED])
+        more = f" and {len(report.older) - NAMED} more" if len(report.older) > NAMED else ""
+        terminal.warn(
+            f"{names}{more}: there before the command, and listed among what it made."
+            " Begin with an empty folder."
+        )
     if report.path is not None:
         recording.tell_report(terminal, report)
     if outcome is None or outcome.status == 0:

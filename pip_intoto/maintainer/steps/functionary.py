@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -26,7 +28,7 @@ from pip_intoto.verification.signatures import Keyring
 from pip_intoto.verification.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pip_intoto.limits import Limits
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
     from pip_intoto.metadata.link import Link
     from pip_intoto.metadata.strict_json import JsonValue
 
+#: Nanoseconds that a file's time may lie behind the clock that programs ask.
+_CLOCKS_DIFFER = 100_000_000
+
 Recorded: TypeAlias = "dict[str, dict[str, str]]"
 
 
@@ -45,7 +50,8 @@ Recorded: TypeAlias = "dict[str, dict[str, str]]"
 class Report:
     """What came of a step: the link, where it lies, and how the command ended, if there was one.
 
-    ``path`` is None when the command failed, and no link was written.
+    ``path`` is None when the command failed, and no link was written. ``older`` are products that
+    were there before the command was run, beside others that it made, and that it did not touch.
     """
 
     path: Path | None
@@ -53,6 +59,7 @@ class Report:
     products: int
     size: int = 0
     outcome: Outcome | None = None
+    older: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +99,8 @@ class Functionary:
         """
         _check_words(command)
         path = _prepared(directory) / link_filename(self.name, self.signer.keyid)
-        before = self._recorded("materials", materials)
+        before = self._recorded("materials", self.selection.find(materials))
+        started = time.time_ns()
         outcome = None
         if command:
             outcome = execute(
@@ -100,22 +108,25 @@ class Functionary:
             )
             if outcome.status != 0 and not even_failed:
                 return Report(path=None, materials=len(before), products=0, outcome=outcome)
-        after = self._recorded("products", products)
+        made = self.selection.find(products)
         link = authoring.link(
             self.name,
             materials=before,
-            products=after,
+            products=self._recorded("products", made),
             command=command,
             byproducts=_byproducts(outcome),
         )
-        return self._write(link, path, form, outcome)
+        report = self._write(link, path, form, outcome)
+        return replace(report, older=_older(made.files, before, started) if command else ())
 
     def begin(self, *, materials: Iterable[str], directory: Path, form: Envelope) -> Report:
         """Record what the step uses, and keep it in ``directory`` until :meth:`finish`.
 
         Takes the place of what was begun before. Raises CommandError.
         """
-        link = authoring.link(self.name, materials=self._recorded("materials", materials))
+        link = authoring.link(
+            self.name, materials=self._recorded("materials", self.selection.find(materials))
+        )
         return self._write(link, directory / self._unfinished(self.signer.keyid), form, None)
 
     def finish(self, *, products: Iterable[str], begun_in: Path, directory: Path) -> Report:
@@ -129,7 +140,7 @@ class Functionary:
         link = authoring.link(
             self.name,
             materials=begun.materials,
-            products=self._recorded("products", products),
+            products=self._recorded("products", self.selection.find(products)),
             command=begun.command,
             byproducts=_opaque(begun.byproducts),
             environment=_opaque(begun.environment),
@@ -158,8 +169,7 @@ class Functionary:
             outcome=outcome,
         )
 
-    def _recorded(self, side: str, paths: Iterable[str]) -> Recorded:
-        listing = self.selection.find(paths)
+    def _recorded(self, side: str, listing: Listing) -> Recorded:
         self.noticed(side, listing)
         return digests_of(listing.files, label=f"recording {side}", progress=self.progress)
 
@@ -210,6 +220,28 @@ class Functionary:
             for path in directory.iterdir()
             if path.name.startswith(begin) and path.name.endswith(LINK_SUFFIX + end)
         )
+
+
+def _older(made: Mapping[str, str], before: Collection[str], started: int) -> tuple[str, ...]:
+    """Which of the files ``made``, name → path, are left from earlier beside new ones.
+
+    A whole folder that is old is what the command was about; an old wheel beside a new one is
+    what somebody forgot, or planted.
+    """
+    changed: dict[str, list[tuple[str, bool]]] = {}
+    for name, path in made.items():
+        if name not in before:
+            with suppress(OSError):
+                # When the system noted it, which nobody can set back as they can st_mtime.
+                is_old = os.stat(path).st_ctime_ns < started - _CLOCKS_DIFFER
+                changed.setdefault(os.path.dirname(path), []).append((name, is_old))
+    return tuple(
+        name
+        for files_there in changed.values()
+        if not all(is_old for _, is_old in files_there)
+        for name, is_old in files_there
+        if is_old
+    )
 
 
 def _written(content: JsonObject) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -71,6 +72,20 @@ def test_the_command_stands_behind_two_dashes(capfd: Captured) -> None:
     out, err = capfd.readouterr()
     assert out == "-n -- -x "
     assert err == f"{LINK}: 1 material, 1 product\n"
+
+
+@POSIX
+def test_a_product_of_an_earlier_release_is_noticed_beside_the_new_one(
+    here: Path, capfd: Captured
+) -> None:
+    write(here / "dist" / "demo-1.0.whl", "old")
+    time.sleep(0.3)
+    assert run("-p", "dist", "--", "touch", "dist/demo-1.1.whl") == 0
+    assert "'dist/demo-1.0.whl': there before the command" in capfd.readouterr().err
+    # What the step used may stay as it is, and a folder that is old as a whole is its subject.
+    assert run("-m", "dist", "-p", "dist", "src", "--", "touch", "dist/demo-1.2.whl") == 0
+    assert run("-p", "dist", "src", "-x") == 0
+    assert "there before" not in capfd.readouterr().err
 
 
 @POSIX
