@@ -140,6 +140,7 @@ def _bundle(terminal: Terminal, args: argparse.Namespace) -> int:
         name = evidence_files.directory_name if args.directory else evidence_files.bundle_name
         folder = args.output or evidence_files.folder_for(file)
         plans.append(_Plan(file=file, gathered=gathered, target=folder / name(file.name)))
+    _check_targets(plans)
     _check_complete(terminal, root, plans, partial=args.partial)
     # What a directory cannot hold is said before anything is written.
     directories = [bundling.by_name(plan.placed) if args.directory else None for plan in plans]
@@ -156,6 +157,19 @@ def _bundle(terminal: Terminal, args: argparse.Namespace) -> int:
         links = counted(len(plan.placed) - 1, "link")
         terminal.report(f"{plan.target}: the layout and {links}")
     return 0
+
+
+def _check_targets(plans: Sequence[_Plan]) -> None:
+    """Raises CommandError when what is written for one file would take the place of another's."""
+    file_of: dict[Path, Path] = {}
+    for plan in plans:
+        other = file_of.setdefault(plan.target, plan.file)
+        if other != plan.file:
+            raise CommandError(
+                f"two files would have the bundle {plan.target}",
+                expected="files of different names",
+                found=f"{other} and {plan.file}",
+            )
 
 
 def _tell_what_is_replaced(terminal: Terminal, plan: _Plan) -> None:

@@ -135,6 +135,16 @@ def test_several_releases_get_a_bundle_each(shell: Shell) -> None:
     assert "2 verified" in shell.err
 
 
+def test_two_files_of_one_name_do_not_share_a_bundle(shell: Shell) -> None:
+    Path("other").mkdir()
+    WHEEL.write(Path("other"))
+    files = (f"dist/{WHEEL.filename}", f"other/{WHEEL.filename}")
+    assert shell.run("bundle", *files, "-o", "out") == 2
+    assert f"two files would have the bundle {Path('out', BUNDLE.name)}" in shell.err
+    assert not Path("out").exists()
+    assert shell.run("bundle", *files) == 0
+
+
 def public(name: str) -> Path:
     path = Path(f"{name}.pub")
     path.write_bytes(key(name).public_pem())
