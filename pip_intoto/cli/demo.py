@@ -34,6 +34,7 @@ from pip_intoto.errors import CommandError
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.keys import signing
+from pip_intoto.metadata.names import ROOT_LAYOUT, link_filename
 from pip_intoto_gate.location import candidates
 
 if TYPE_CHECKING:
@@ -374,11 +375,11 @@ class _Story:
         )
         links = ((authoring.link("source", products=sources), self._ben), (built, builder))
         return [
-            authoring.Document(authoring.sign(layout, [self._ada]), authoring.ROOT_LAYOUT),
+            authoring.Document(authoring.sign(layout, [self._ada]), ROOT_LAYOUT),
             *(
                 authoring.Document(
                     authoring.sign(link, [key]),
-                    authoring.link_filename(str(link["name"]), key.keyid),
+                    link_filename(str(link["name"]), key.keyid),
                 )
                 for link, key in links
             ),
@@ -409,7 +410,7 @@ class _Story:
         )
 
     def _signed(self, actor: str, link: authoring.JsonObject, key: SigningKey) -> None:
-        name = authoring.link_filename(str(link["name"]), key.keyid)
+        name = link_filename(str(link["name"]), key.keyid)
         self._write(f"{actor}/{name}", authoring.sign(link, [key]))
 
     def _write(self, path: str, content: authoring.JsonObject) -> None:

@@ -26,6 +26,7 @@ from pip_intoto.environments import find_environment
 from pip_intoto.errors import CommandError, PipIntotoError
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.keys import signing
+from pip_intoto.metadata.names import ROOT_LAYOUT, link_filename
 from pip_intoto.policy.file import load_policy
 from pip_intoto_gate.location import PolicyUnusable, candidates, locate
 from pip_intoto_gate.settings import MARKER
@@ -302,10 +303,8 @@ def _bundle(wheel: Path, key: signing.SigningKey) -> bytes:
     link = authoring.link("build", products={wheel.name: digest})
     return authoring.bundle(
         [
-            authoring.Document(authoring.sign(layout, [key]), authoring.ROOT_LAYOUT),
-            authoring.Document(
-                authoring.sign(link, [key]), authoring.link_filename("build", key.keyid)
-            ),
+            authoring.Document(authoring.sign(layout, [key]), ROOT_LAYOUT),
+            authoring.Document(authoring.sign(link, [key]), link_filename("build", key.keyid)),
         ]
     )
 

@@ -13,19 +13,11 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from pip_intoto.metadata import canonical
-
-# Said where documents are read; whoever writes them finds it here, too.
-from pip_intoto.metadata.envelope import PAYLOAD_TYPE as PAYLOAD_TYPE
-from pip_intoto.metadata.envelope import pre_authentication_encoding as pre_authentication_encoding
-from pip_intoto.metadata.names import BUNDLE_SUFFIX as BUNDLE_SUFFIX
-from pip_intoto.metadata.names import DIRECTORY_SUFFIX as DIRECTORY_SUFFIX
-from pip_intoto.metadata.names import ROOT_LAYOUT as ROOT_LAYOUT
-from pip_intoto.metadata.names import link_filename as link_filename
+from pip_intoto.metadata.envelope import PAYLOAD_TYPE, pre_authentication_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from pip_intoto.maintainer.keys.signing import Signer
     from pip_intoto.metadata.strict_json import JsonValue
@@ -214,23 +206,6 @@ def bundle(documents: Iterable[Document]) -> bytes:
             content["name"] = document.name
         lines.append(json.dumps(content, separators=(",", ":")) + "\n")
     return "".join(lines).encode("ascii")
-
-
-def write_bundle(distribution: Path, documents: Iterable[Document]) -> Path:
-    """Write ``<distribution>.intoto.jsonl`` beside the file, and give its path."""
-    path = distribution.with_name(distribution.name + BUNDLE_SUFFIX)
-    path.write_bytes(bundle(documents))
-    return path
-
-
-def write_directory(distribution: Path, documents: Iterable[Document]) -> Path:
-    """Write ``<distribution>.intoto/`` beside the file, one file for each named document."""
-    directory = distribution.with_name(distribution.name + DIRECTORY_SUFFIX)
-    for document in documents:
-        path = directory / document.name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(written(document.content))
-    return directory
 
 
 def _rules(rules: Iterable[Rule]) -> list[JsonValue]:

@@ -258,6 +258,11 @@ def load_public(data: bytes, *, limits: Limits) -> PublicKey:
     return key
 
 
+def is_private(data: bytes) -> bool:
+    """Whether a key file is one that nobody else should see, of whatever kind."""
+    return b"PRIVATE KEY-----" in data
+
+
 def identity(key: PublicKey) -> str:
     """Lower-case hex sha256 over the key's DER form (SubjectPublicKeyInfo).
 

@@ -116,7 +116,7 @@ class Draft:
             key = public_keys.load_public(content, limits=DEFAULT)
             identity = public_keys.identity(key)
         except PipIntotoError as error:
-            is_private = b"PRIVATE KEY-----" in content
+            is_private = public_keys.is_private(content)
             advice = "Name the file of the public key."
             if is_private and path is not None:
                 advice = f"Its owner makes the public one: openssl pkey -in {path.name} -pubout"

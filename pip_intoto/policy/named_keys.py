@@ -89,7 +89,7 @@ def read_key(
     else:
         path, content = read_file(value, "the key file", limits.key_bytes)
         what = str(path)
-    if b"PRIVATE KEY-----" in content:
+    if public_keys.is_private(content):
         raise value.error(
             f"{what} is a private key",
             expected="a public key",

@@ -11,6 +11,7 @@ from fixtures.keys import key
 from fixtures.supply_chain import FAR_FUTURE
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
+from pip_intoto.metadata.names import ROOT_LAYOUT, link_filename
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -99,7 +100,7 @@ def write(folder: Path, shape: Shape) -> None:
             for before, name in zip(["", *names], names, strict=False)
         ],
     )
-    _put(folder / authoring.ROOT_LAYOUT, authoring.sign(layout, [owner], shape.envelope))
+    _put(folder / ROOT_LAYOUT, authoring.sign(layout, [owner], shape.envelope))
     materials: Artifacts = {}
     for number, name in enumerate(names):
         products = {
@@ -109,7 +110,7 @@ def write(folder: Path, shape: Shape) -> None:
             for index, artifact in enumerate(artifacts)
         }
         link = authoring.link(name, materials=materials, products=products)
-        path = folder / authoring.link_filename(name, functionary.keyid)
+        path = folder / link_filename(name, functionary.keyid)
         _put(path, authoring.sign(link, [functionary], shape.envelope))
         materials = products
 

@@ -20,8 +20,9 @@ from fixtures.keys import key
 from pip_intoto.limits import LOCAL
 from pip_intoto.maintainer import authoring
 from pip_intoto.metadata.bundle import Document
-from pip_intoto.metadata.envelope import parse_envelope
+from pip_intoto.metadata.envelope import parse_envelope, pre_authentication_encoding
 from pip_intoto.metadata.keys import load_pem
+from pip_intoto.metadata.names import ROOT_LAYOUT
 from pip_intoto.verification.chain import verify
 from pip_intoto.verification.trust import Owner, Trust
 from tests.benchmarks.chains import FUNCTIONARY, OWNER
@@ -39,7 +40,7 @@ def reference(folder: Path) -> None:
     from in_toto.models.metadata import Metadata
     from in_toto.verifylib import in_toto_verify
 
-    layout = Metadata.load(str(folder / authoring.ROOT_LAYOUT))
+    layout = Metadata.load(str(folder / ROOT_LAYOUT))
     owner = key(OWNER)
     keys = {owner.keyid: authoring.key_object(owner)}
     in_toto_verify(layout, keys, link_dir_path=str(folder))
@@ -73,7 +74,7 @@ def floor(folder: Path) -> None:
         if "payload" in content:
             body = base64.b64decode(content["payload"])
             json.loads(body)
-            signed = authoring.pre_authentication_encoding(content["payloadType"], body)
+            signed = pre_authentication_encoding(content["payloadType"], body)
             value = base64.b64decode(signature["sig"])
         else:
             text = json.dumps(
@@ -81,7 +82,7 @@ def floor(folder: Path) -> None:
             )
             signed = text.encode("utf-8")
             value = bytes.fromhex(signature["sig"])
-        public = publics[path.name == authoring.ROOT_LAYOUT]
+        public = publics[path.name == ROOT_LAYOUT]
         public.verify(value, signed)  # type: ignore[call-arg]
 
 

@@ -8,7 +8,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from pip_intoto.maintainer.authoring import ROOT_LAYOUT, Envelope
+from pip_intoto.maintainer.authoring import Envelope
+from pip_intoto.metadata.names import ROOT_LAYOUT
 from tests.benchmarks import chains, engines
 from tests.benchmarks.chains import Shape
 from tests.benchmarks.comparing import Race, in_turns, timed

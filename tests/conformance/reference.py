@@ -9,6 +9,7 @@ from in_toto.models.metadata import Metadata
 from in_toto.verifylib import in_toto_verify
 
 from pip_intoto.maintainer import authoring
+from pip_intoto.metadata.names import link_filename
 from tests.unit.verification.supply import OWNER, TAGGER, tag_link
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ def files(root: JsonObject, build: JsonObject, keyid: str) -> dict[str, JsonObje
     """A chain of which the layout and the build are given, by the names of its files."""
     return {
         ROOT: root,
-        authoring.link_filename("tag", TAGGER.keyid): authoring.sign(tag_link(), [TAGGER]),
-        authoring.link_filename("build", keyid): build,
+        link_filename("tag", TAGGER.keyid): authoring.sign(tag_link(), [TAGGER]),
+        link_filename("build", keyid): build,
     }
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fixtures.supply_chain import FAR_FUTURE
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
+from pip_intoto.metadata.names import link_filename
 from tests.integration.interpreters import ROOT
 from tests.unit.verification import supply
 from tests.unit.verification.supply import OWNER
@@ -84,7 +85,7 @@ class Release:
         envelope: Envelope = Envelope.DSSE,
     ) -> Path:
         """Sign a link or sublayout, and file it under the name that it should have."""
-        name = name or authoring.link_filename(str(payload["name"]), signers[0].keyid)
+        name = name or link_filename(str(payload["name"]), signers[0].keyid)
         return self.write(f"links/{name}", json.dumps(authoring.sign(payload, signers, envelope)))
 
     def put_chain(

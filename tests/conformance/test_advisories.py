@@ -23,6 +23,7 @@ from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Document, Envelope
 from pip_intoto.metadata.envelope import parse_envelope
 from pip_intoto.metadata.layout import Inspection
+from pip_intoto.metadata.names import ROOT_LAYOUT
 from tests.conformance.releases import Release, layout
 from tests.integration.loopback import Index
 from tests.unit.verification.supply import (
@@ -386,7 +387,7 @@ def test_GHSA_jqc5_w2xx_5vq4_names_in_metadata_led_to_other_addresses(release: R
     for change in changes:
         payload = chain.layout()
         payload["steps"][1] |= change  # type: ignore[index, operator]
-        root = Document(authoring.sign(payload, chain.owners), authoring.ROOT_LAYOUT)
+        root = Document(authoring.sign(payload, chain.owners), ROOT_LAYOUT)
         with Index() as index:
             index.add(file)
             index.put_directory(file, directory((root, *chain.evidence(file)[1:])))

@@ -13,6 +13,7 @@ import pytest
 from pip_intoto.errors import EvidenceInvalid
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
+from pip_intoto.metadata.names import link_filename
 from tests.conformance.reference import ROOT, files, reference
 from tests.unit.metadata.documents import pae
 from tests.unit.verification.supply import (
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
     from pip_intoto.metadata.strict_json import JsonValue
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
-TAG = authoring.link_filename("tag", TAGGER.keyid)
-BUILD = authoring.link_filename("build", BUILDER.keyid)
+TAG = link_filename("tag", TAGGER.keyid)
+BUILD = link_filename("build", BUILDER.keyid)
 DSSE, METABLOCK = Envelope.DSSE, Envelope.METABLOCK
 WITHOUT = "this member is taken away"
 
@@ -255,11 +256,11 @@ def test_a_step_whose_link_lies_outside_the_directory(tmp_path: Path) -> None:
     step = build_step(name="../evil", expected_materials=[], expected_products=[])
     contents = chain(layout=root(tag_step(), step))
     outside = authoring.sign(build_link(name="../evil"), [BUILDER])
-    contents[authoring.link_filename("../evil", BUILDER.keyid)] = outside
+    contents[link_filename("../evil", BUILDER.keyid)] = outside
     folder = tmp_path / "links"
     folder.mkdir()
     assert reference(contents, folder) is None
-    assert (tmp_path / authoring.link_filename("evil", BUILDER.keyid)).is_file()
+    assert (tmp_path / link_filename("evil", BUILDER.keyid)).is_file()
     with pytest.raises(EvidenceInvalid):
         judged(contents)
 

@@ -13,6 +13,7 @@ from fixtures.keys import key
 from pip_intoto.cli import main
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
+from pip_intoto.metadata.names import link_filename
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,7 +91,7 @@ def chain(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def write_link(folder: Path, form: Envelope, name: str, link: authoring.JsonObject) -> None:
-    path = folder / authoring.link_filename(str(link["name"]), key(name).keyid)
+    path = folder / link_filename(str(link["name"]), key(name).keyid)
     path.write_text(json.dumps(authoring.sign(link, [key(name)], form)), encoding="utf-8")
 
 
@@ -116,5 +117,5 @@ def test_the_reference_holds_links_against_its_rules(chain: Path) -> None:
 
 
 def test_the_reference_counts_to_its_threshold(chain: Path) -> None:
-    (chain / authoring.link_filename("build", key("dora").keyid)).unlink()
+    (chain / link_filename("build", key("dora").keyid)).unlink()
     assert not reference_verifies(chain)

@@ -12,6 +12,7 @@ from in_toto.verifylib import in_toto_verify
 
 from pip_intoto.errors import EvidenceError, LayoutFeatureUnsupported, RuleViolated
 from pip_intoto.maintainer import authoring
+from pip_intoto.metadata.names import link_filename
 from tests.unit.verification.supply import (
     BUILDER,
     FROM_TAG,
@@ -41,8 +42,8 @@ def both(
     root = layout(tag_step(), build_step(expected_products=rules), expires=NOW + timedelta(days=1))
     contents = {
         "root.layout": authoring.sign(root, [OWNER]),
-        authoring.link_filename("tag", TAGGER.keyid): authoring.sign(tag_link(), [TAGGER]),
-        authoring.link_filename("build", BUILDER.keyid): authoring.sign(build_link(), [BUILDER]),
+        link_filename("tag", TAGGER.keyid): authoring.sign(tag_link(), [TAGGER]),
+        link_filename("build", BUILDER.keyid): authoring.sign(build_link(), [BUILDER]),
     }
     for name, content in contents.items():
         (tmp_path / name).write_text(json.dumps(content))

@@ -29,6 +29,7 @@ from pip_intoto.errors import (
 )
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
+from pip_intoto.metadata.names import link_filename
 from tests.unit.verification.supply import (
     BUILDER,
     OTHER_BUILDER,
@@ -106,7 +107,7 @@ class Chain:
         root = directory / "root.layout"
         root.write_text(json.dumps(authoring.sign(self.layout, [owner], envelope)))
         for signer, link in self.links:
-            path = directory / authoring.link_filename(str(link["name"]), signer.keyid)
+            path = directory / link_filename(str(link["name"]), signer.keyid)
             path.write_text(json.dumps(authoring.sign(link, [signer], envelope)))
         try:
             in_toto_verify(

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
+from fixtures.shipped import write_directory
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
 from pip_intoto.maintainer.keys import signing
 from pip_intoto.maintainer.keys.signing import KeyType
+from pip_intoto.metadata.names import link_filename
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,8 +86,8 @@ def write_chain(folder: Path, envelope: Envelope, keytype: KeyType) -> None:
         (folder / f"{owner.keyid[:8]}.pub").write_bytes(owner.public_pem())
     for name, payload, signers in (
         ("root.layout", layout, owners),
-        (authoring.link_filename("source", author.keyid), source, [author]),
-        (authoring.link_filename("build", builder.keyid), build, [builder]),
+        (link_filename("source", author.keyid), source, [author]),
+        (link_filename("build", builder.keyid), build, [builder]),
     ):
         document = authoring.sign(payload, signers, envelope)
         (folder / name).write_text(json.dumps(document), encoding="utf-8")
@@ -130,7 +132,7 @@ def test_the_reference_refuses_our_chain_with_one_byte_changed(
 def test_a_bundle_has_one_document_a_line_with_its_name() -> None:
     key = signing.generate()
     document = authoring.sign(authoring.link("build"), [key])
-    name = authoring.link_filename("build", key.keyid)
+    name = link_filename("build", key.keyid)
     lines = authoring.bundle(
         [authoring.Document(document, name), authoring.Document(document)]
     ).splitlines()
@@ -141,6 +143,6 @@ def test_a_bundle_has_one_document_a_line_with_its_name() -> None:
 def test_the_directory_form_reaches_into_sublayouts(tmp_path: Path) -> None:
     wheel = tmp_path / WHEEL
     document = authoring.Document({"a": 1}, "build.12345678/inner.abcdef01.link")
-    directory = authoring.write_directory(wheel, [document])
+    directory = write_directory(wheel, [document])
     assert directory.name == WHEEL + ".intoto"
     assert json.loads((directory / document.name).read_text("ascii")) == {"a": 1}

@@ -25,10 +25,14 @@ from pip_intoto.errors import (
     UnusableKey,
 )
 from pip_intoto.limits import DEFAULT
-from pip_intoto.maintainer import authoring
 from pip_intoto.metadata import canonical, strict_json
 from pip_intoto.metadata.bundle import parse_bundle
-from pip_intoto.metadata.envelope import parse_envelope, read_payload
+from pip_intoto.metadata.envelope import (
+    PAYLOAD_TYPE,
+    parse_envelope,
+    pre_authentication_encoding,
+    read_payload,
+)
 from pip_intoto.metadata.keys import identity, load_public
 from pip_intoto.policy.file import parse_policy
 from pip_intoto.verifier.attempt import verify
@@ -99,10 +103,10 @@ def _sign(payload: bytes, who: str) -> JsonObject:
         value = strict_json.parse(payload, limits=DEFAULT)
     if isinstance(value, dict):
         return {"signed": value, "signatures": _signatures(who, canonical.encode(value), bytes.hex)}
-    signed = authoring.pre_authentication_encoding(authoring.PAYLOAD_TYPE, payload)
+    signed = pre_authentication_encoding(PAYLOAD_TYPE, payload)
     return {
         "payload": _base64(payload),
-        "payloadType": authoring.PAYLOAD_TYPE,
+        "payloadType": PAYLOAD_TYPE,
         "signatures": _signatures(who, signed, _base64),
     }
 

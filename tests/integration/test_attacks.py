@@ -13,8 +13,10 @@ import pytest
 
 from fixtures.distributions import core_metadata, sdist, wheel
 from fixtures.keys import key
+from fixtures.shipped import write_bundle
 from fixtures.supply_chain import FAR_FUTURE, SupplyChain, write_policy
 from pip_intoto.maintainer import authoring
+from pip_intoto.metadata.names import ROOT_LAYOUT
 from tests.integration import loopback
 from tests.integration.interpreters import NEWEST_PIP
 from tests.integration.loopback import Redirect, Status
@@ -87,7 +89,7 @@ def test_a_sublayout_served_as_the_root(
         built,
         authoring.bundle(
             [
-                authoring.Document(signed, authoring.ROOT_LAYOUT),
+                authoring.Document(signed, ROOT_LAYOUT),
                 chain.signed_link(link, key("packer")),
             ]
         ),
@@ -109,7 +111,7 @@ def test_early_step(environment: Environment, index: Index, policy: Path) -> Non
     assert isinstance(steps, list)
     assert isinstance(steps[0], dict)
     steps[0]["expected_products"] = [["ALLOW", "*"]]
-    root = authoring.Document(authoring.sign(layout, chain.owners), authoring.ROOT_LAYOUT)
+    root = authoring.Document(authoring.sign(layout, chain.owners), ROOT_LAYOUT)
     build = chain.signed_link(chain.build_link([old], "1.0"), chain.builder)
     index.add(evil)
     index.put_evidence(
@@ -136,7 +138,7 @@ def test_skipped_approval(environment: Environment, index: Index, policy: Path) 
         expected_products=[["ALLOW", "demo-*"], ["DISALLOW", "*"]],
     )
     steps.append(approve)
-    root = authoring.Document(authoring.sign(layout, chain.owners), authoring.ROOT_LAYOUT)
+    root = authoring.Document(authoring.sign(layout, chain.owners), ROOT_LAYOUT)
     source = chain.signed_link(chain.source_link("1.1"), chain.author)
     build = chain.signed_link(chain.build_link([new], "1.1"), chain.builder)
 
@@ -176,7 +178,7 @@ def test_one_key_under_two_ids(
         built,
         authoring.bundle(
             [
-                authoring.Document(authoring.sign(layout, chain.owners), authoring.ROOT_LAYOUT),
+                authoring.Document(authoring.sign(layout, chain.owners), ROOT_LAYOUT),
                 chain.signed_link(chain.source_link("1.0"), chain.author),
                 *(chain.signed_link(link, spelling) for spelling in twice),
             ]
@@ -427,7 +429,7 @@ def test_a_file_swapped_after_it_was_looked_at(
 ) -> None:
     built = wheel("demo", requires=["helper"])
     path = built.write(tmp_path)
-    authoring.write_bundle(path, chain.evidence(built))
+    write_bundle(path, chain.evidence(built))
     helper = SupplyChain(project="helper")
     index.publish(wheel("helper"), helper)
     swap = SwapAndServe(path, built.tampered().data)

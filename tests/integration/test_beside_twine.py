@@ -11,7 +11,7 @@ import pytest
 from fixtures.keys import key
 from fixtures.supply_chain import SupplyChain
 from pip_intoto.cli import main
-from pip_intoto.maintainer import authoring
+from pip_intoto.metadata.names import ROOT_LAYOUT
 from tests.integration.releases import environment_with, needs_registry
 from tests.integration.test_reference_evidence import WHEEL
 
@@ -36,7 +36,7 @@ def test_bundles_are_no_trouble_to_twine(tmp_path: Path, monkeypatch: pytest.Mon
     WHEEL.write(tmp_path / "dist")
     (tmp_path / "owner.pub").write_bytes(key("owner").public_pem())
     for document in SupplyChain(project="demo").evidence(WHEEL):
-        where = tmp_path if document.name == authoring.ROOT_LAYOUT else tmp_path / "links"
+        where = tmp_path if document.name == ROOT_LAYOUT else tmp_path / "links"
         (where / document.name).write_text(json.dumps(document.content), encoding="utf-8")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "dist").iterdir()}
     file = f"dist/{WHEEL.filename}"

@@ -15,6 +15,7 @@ import pytest
 from fixtures.distributions import wheel
 from fixtures.keys import key
 from pip_intoto.maintainer import authoring
+from pip_intoto.metadata.names import link_filename
 from tests.unit.verification.authorities import certify, constraint, listed, sign_with
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def evidence(folder: Path, signer: Certified) -> None:
     signed = authoring.sign(layout | authorities, [OWNER], authoring.Envelope.METABLOCK)
     (folder / "root.layout").write_text(json.dumps(signed))
     (folder / "owner.pub").write_bytes(OWNER.public_pem())
-    name = authoring.link_filename("build", signer.signing_key.keyid)
+    name = link_filename("build", signer.signing_key.keyid)
     (links / name).write_text(json.dumps(sign_with(link, signer)))
 
 

@@ -16,7 +16,7 @@ from fixtures.distributions import wheel
 from fixtures.make import CHAINS
 from pip_intoto.cli import main
 from pip_intoto.gnupg import export
-from pip_intoto.maintainer import authoring
+from pip_intoto.metadata.names import ROOT_LAYOUT
 from tests.integration import reference
 
 if TYPE_CHECKING:
@@ -130,13 +130,13 @@ def make(folder: Path, people: People, *, dsse: bool) -> dict[str, bytes]:
         document.create_signature(signer(people, people.owner))
     else:
         document.sign_gpg(people.owner, people.home)
-    document.dump(str(folder / authoring.ROOT_LAYOUT))
+    document.dump(str(folder / ROOT_LAYOUT))
     names = [path for path in folder.iterdir() if path.suffix in {".layout", ".link"}]
     return {path.name: path.read_bytes() for path in names}
 
 
 def plainly(folder: Path, people: People, *owners: str) -> int:
-    root = folder / authoring.ROOT_LAYOUT
+    root = folder / ROOT_LAYOUT
     words = ["verify", "--layout", root, "--link-dir", folder, folder / WHEEL.filename]
     return main([*map(str, words), "--gpg", *owners, "--gpg-home", people.home])
 
@@ -157,7 +157,7 @@ def test_K6_the_command_line_takes_owners_from_gnupg(
     assert plainly(folder, people, people.owner, people.author) == 1
     owner = folder / "owner.json"
     owner.write_bytes(export(people.owner, people.home))
-    words = ["--layout", folder / authoring.ROOT_LAYOUT, "--link-dir", folder]
+    words = ["--layout", folder / ROOT_LAYOUT, "--link-dir", folder]
     words += ["--layout-key", owner, folder / WHEEL.filename]
     assert main(["verify", *map(str, words)]) == 0
     link = folder / f"build.{people.subkey[:8]}.link"

@@ -21,6 +21,7 @@ from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
 from pip_intoto.maintainer.layouts.compiling import compile_layout
 from pip_intoto.maintainer.layouts.layout_source import load_source
+from pip_intoto.metadata.names import link_filename
 from tests.integration import environments
 from tests.integration.interpreters import ROOT
 from tests.integration.pages import commands
@@ -362,7 +363,7 @@ def test_a_key_may_be_a_file_that_the_runner_made(origin: Path, tmp_path: Path) 
     )
     assert path.exists()
     assert [link.name for link in (machine.folder / "links").iterdir()] == [
-        authoring.link_filename("build", key("builder").keyid)
+        link_filename("build", key("builder").keyid)
     ]
 
 

@@ -17,6 +17,7 @@ import pytest
 from fixtures.keys import key
 from fixtures.supply_chain import SupplyChain
 from pip_intoto.maintainer import authoring
+from pip_intoto.metadata.names import ROOT_LAYOUT, link_filename
 from tests.integration.maintaining import Desk
 from tests.integration.pages import commands
 from tests.integration.programs import ROOT, programs
@@ -45,7 +46,7 @@ class Maintainer:
         WHEEL.write(self.folder / "dist")
         for document in documents:
             content = json.dumps(document.content)
-            where = self.folder if document.name == authoring.ROOT_LAYOUT else self.folder / "links"
+            where = self.folder if document.name == ROOT_LAYOUT else self.folder / "links"
             (where / document.name).write_text(content, encoding="utf-8")
 
     def run(self, *words: str) -> Completed:
@@ -186,14 +187,14 @@ def test_an_unpacked_bundle_verifies_with_the_reference(
         *(
             authoring.Document(
                 authoring.sign(payload, [signer], form),
-                authoring.link_filename(str(payload["name"]), signer.keyid),
+                link_filename(str(payload["name"]), signer.keyid),
             )
             for payload, signer in (
                 (chain.source_link("1.0"), AUTHOR),
                 (chain.build_link([WHEEL], "1.0"), BUILDER),
             )
         ),
-        authoring.Document(authoring.sign(chain.layout(), [OWNER], form), authoring.ROOT_LAYOUT),
+        authoring.Document(authoring.sign(chain.layout(), [OWNER], form), ROOT_LAYOUT),
     )
     maintainer.does("bundle", f"dist/{WHEEL.filename}")
     bundle = f"dist-evidence/{WHEEL.filename}.intoto.jsonl"

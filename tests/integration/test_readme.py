@@ -14,7 +14,7 @@ from securesystemslib._gpg.functions import create_signature
 from fixtures import gnupg
 from fixtures.distributions import wheel
 from fixtures.keys import key
-from pip_intoto.maintainer import authoring
+from fixtures.shipped import write_bundle
 from pip_intoto.metadata import canonical
 from tests.integration.pages import Shell, commands
 from tests.integration.programs import ROOT
@@ -44,7 +44,7 @@ def world(
     (shell.work / "stolen.pub").write_bytes(key("thief").public_pem())
     house = shell.work / "wheelhouse"
     house.mkdir()
-    authoring.write_bundle(built.write(house), chain.evidence(built))
+    write_bundle(built.write(house), chain.evidence(built))
     other = make_environment(armed=False)
     (shell.work.parent / "other-environment").symlink_to(other.root)
     (shell.home / "service").mkdir()

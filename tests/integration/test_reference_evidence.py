@@ -14,6 +14,7 @@ from fixtures.distributions import wheel
 from fixtures.keys import key
 from fixtures.supply_chain import SupplyChain
 from pip_intoto.maintainer import authoring
+from pip_intoto.metadata.names import ROOT_LAYOUT
 from tests.integration import reference
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def make(folder: Path, *, dsse: bool) -> dict[str, bytes]:
     signer = CryptoSigner(OWNER.private)
     document = Envelope.from_signable(layout()) if dsse else Metablock(signed=layout())
     document.create_signature(signer)
-    document.dump(str(folder / authoring.ROOT_LAYOUT))
+    document.dump(str(folder / ROOT_LAYOUT))
     names = [path for path in folder.iterdir() if path.suffix in {".layout", ".link"}]
     return {path.name: path.read_bytes() for path in names}
 

@@ -13,9 +13,10 @@ import pytest
 
 from fixtures.distributions import wheel
 from fixtures.keys import key
+from fixtures.shipped import write_bundle
 from fixtures.supply_chain import SupplyChain
 from pip_intoto import verify
-from pip_intoto.maintainer import authoring, documents
+from pip_intoto.maintainer import documents
 from pip_intoto.maintainer.keys import key_files
 from pip_intoto.verdict import Status
 from tests.integration.pages import sections
@@ -78,7 +79,7 @@ def desk(folder: Path, chain: SupplyChain) -> Desk:
         key_files.write_pair(folder / "keys" / name, each)
     programs(folder / "bin")
     built = wheel("demo")
-    authoring.write_bundle(built.write(work / "public"), chain.evidence(built))
+    write_bundle(built.write(work / "public"), chain.evidence(built))
     documents.of(dict(chain.root().content)).write(work / "root.layout")
     return Desk(work, chain)
 

@@ -14,6 +14,7 @@ from fixtures.distributions import wheel
 from fixtures.keys import key
 from fixtures.supply_chain import FAR_FUTURE, SupplyChain
 from pip_intoto.maintainer import authoring
+from pip_intoto.metadata.names import link_filename
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,10 +60,8 @@ def documents(built: Built, run: Sequence[str] = ("./look",)) -> dict[str, bytes
         source.name: source.content,
         builder.replace("/", ".link"): authoring.sign(vendors, [CHAIN.builder]),
         builder + vendor.replace("/", ".link"): authoring.sign(packers, [VENDOR]),
-        builder + vendor + authoring.link_filename("pack", PACKER.keyid): authoring.sign(
-            link, [PACKER]
-        ),
-        builder + authoring.link_filename("look", CHAIN.builder.keyid): authoring.sign(
+        builder + vendor + link_filename("pack", PACKER.keyid): authoring.sign(link, [PACKER]),
+        builder + link_filename("look", CHAIN.builder.keyid): authoring.sign(
             authoring.link("look", products={}), [CHAIN.builder]
         ),
     }
@@ -113,7 +112,7 @@ def test_U5_a_command_of_a_sublayout_does_not_run_whatever_the_command_line_says
     assert not (tmp_path / "evil").exists()
 
 
-REPORT = below("build", "builder") + authoring.link_filename("look", CHAIN.builder.keyid)
+REPORT = below("build", "builder") + link_filename("look", CHAIN.builder.keyid)
 
 
 def install(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fixtures.supply_chain import SupplyChain, write_policy
 from pip_intoto.maintainer import authoring
+from pip_intoto.metadata.names import BUNDLE_SUFFIX
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,7 +70,7 @@ class World:
         path = built.write(folder)
         bundle = self.bundle(built)
         if bundle:
-            path.with_name(path.name + authoring.BUNDLE_SUFFIX).write_bytes(bundle)
+            path.with_name(path.name + BUNDLE_SUFFIX).write_bytes(bundle)
         return path
 
     def elsewhere(self, name: str) -> Path:

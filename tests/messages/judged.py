@@ -15,6 +15,7 @@ from fixtures.supply_chain import PAST, SupplyChain, write_policy
 from pip_intoto.cli.terminal import verdict_lines
 from pip_intoto.distribution import Distribution, Kind
 from pip_intoto.maintainer import authoring
+from pip_intoto.metadata.names import ROOT_LAYOUT
 from pip_intoto.policy.file import load_policy
 from pip_intoto.sources.fetching import Response
 from pip_intoto.verdict import Action
@@ -178,7 +179,7 @@ def with_layout(changed: JsonObject, *links: Document) -> tuple[Document, ...]:
     """Give the usual evidence with another layout, signed by the owners, or with other links."""
     signed = authoring.sign(changed, CHAIN.owners, CHAIN.envelope)
     usual = CHAIN.evidence(WHEEL)
-    return (authoring.Document(signed, authoring.ROOT_LAYOUT), *(links or usual[1:]))
+    return (authoring.Document(signed, ROOT_LAYOUT), *(links or usual[1:]))
 
 
 def build_rules(products: Iterable[authoring.Rule], **changes: Any) -> JsonObject:  # noqa: ANN401

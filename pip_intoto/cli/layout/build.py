@@ -19,6 +19,7 @@ from pip_intoto.maintainer.layouts.layout_source import DEFAULT_NAME, load_sourc
 from pip_intoto.maintainer.layouts.lint import Severity, lint
 from pip_intoto.maintainer.layouts.owners import Owners, principals_of
 from pip_intoto.metadata.layout import Layout
+from pip_intoto.metadata.names import ROOT_LAYOUT
 from pip_intoto.verification.wording import counted, short_keyid
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--output",
         metavar="FILE",
         type=Path,
-        default=Path(authoring.ROOT_LAYOUT),
-        help=f"where the layout goes (default: {authoring.ROOT_LAYOUT})",
+        default=Path(ROOT_LAYOUT),
+        help=f"where the layout goes (default: {ROOT_LAYOUT})",
     )
     add_signer_options(parser)
     parser.add_argument(

@@ -11,7 +11,7 @@ from pip_intoto.errors import CommandError, UnusableKey
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer import git
 from pip_intoto.maintainer.keys import signing
-from pip_intoto.metadata.keys import identity, load_public, material
+from pip_intoto.metadata.keys import identity, is_private, load_public, material
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,7 @@ def read_public(path: Path) -> PublicKey:
         key = load_public(data, limits=DEFAULT)
         identity(key)
     except UnusableKey as error:
-        is_private = b"PRIVATE KEY-----" in data
+        private = is_private(data)
         beside = path.with_suffix(PUBLIC_SUFFIX)
         advice = f"`pip-intoto keygen OWNER --from {path}` writes its public part to OWNER.pub."
         if beside.exists():
@@ -59,8 +59,8 @@ def read_public(path: Path) -> PublicKey:
         raise CommandError(
             f"{path} cannot be used as a public key: {error.message}",
             expected=error.expected or "a public key in PEM, or an OpenPGP key in JSON",
-            found="a private key" if is_private else error.found,
-            advice=advice if is_private else "",
+            found="a private key" if private else error.found,
+            advice=advice if private else "",
         ) from None
     return key
 

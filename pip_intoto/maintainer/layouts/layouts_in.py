@@ -16,6 +16,7 @@ from pip_intoto.maintainer.layouts.layout_source import is_source, load_source
 from pip_intoto.metadata.bundle import parse_bundle
 from pip_intoto.metadata.envelope import read_payload
 from pip_intoto.metadata.layout import Layout
+from pip_intoto.metadata.names import BUNDLE_SUFFIX
 from pip_intoto.verification.functionaries import may_carry_out
 from pip_intoto.verification.signatures import Keyring
 
@@ -56,7 +57,7 @@ def layouts_in(path: Path, *, now: datetime) -> tuple[Found, ...]:
         names = {key.identity: name for name, key in source.keys.items()}
         layout = compile_layout(source, now=now)[1]
         return (Found(layout=layout, origin=str(path), form=source.envelope, names=names),)
-    if path.name.endswith(authoring.BUNDLE_SUFFIX) or path.suffix == ".jsonl":
+    if path.name.endswith(BUNDLE_SUFFIX) or path.suffix == ".jsonl":
         return _sorted(_in_bundle(path), path, now)
     document, layout = load_layout(path)
     return (Found(layout=layout, origin=str(path), form=document.form),)

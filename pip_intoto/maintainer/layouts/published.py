@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pip_intoto import files
 from pip_intoto.errors import CommandError
 from pip_intoto.limits import LOCAL
-from pip_intoto.maintainer import authoring
+from pip_intoto.metadata.names import BUNDLE_SUFFIX, ROOT_LAYOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,7 +31,7 @@ class Published:
     @property
     def is_bundle(self) -> bool:
         """Whether it holds many documents."""
-        return self.path.name.endswith(authoring.BUNDLE_SUFFIX)
+        return self.path.name.endswith(BUNDLE_SUFFIX)
 
     def renew(self, renewer: Renewer, *, writes: bool = True) -> Outcome:
         """Renew its layout; with ``writes`` False say only what would be done.
@@ -61,7 +61,7 @@ class Published:
         return outcome
 
     def _links(self) -> dict[str, bytes]:
-        if self.path.name != authoring.ROOT_LAYOUT:
+        if self.path.name != ROOT_LAYOUT:
             return {}
         return {
             link.name: files.read(link, LOCAL.document_bytes)
@@ -81,7 +81,7 @@ def published(paths: Iterable[Path]) -> tuple[Published, ...]:
         if not below:
             raise CommandError(
                 f"there is nothing to renew in {path}",
-                expected=f"*{authoring.BUNDLE_SUFFIX}, {authoring.ROOT_LAYOUT} or *{LAYOUT_SUFFIX}",
+                expected=f"*{BUNDLE_SUFFIX}, {ROOT_LAYOUT} or *{LAYOUT_SUFFIX}",
             )
         for each in below:
             # Two names of one file are one.
@@ -96,7 +96,7 @@ def _below(path: Path) -> Iterator[Path]:
             for name in sorted(names):
                 each = Path(folder, name)
                 # Of what only looks like a file, nobody knows when it ends.
-                is_named = name.endswith((authoring.BUNDLE_SUFFIX, LAYOUT_SUFFIX))
+                is_named = name.endswith((BUNDLE_SUFFIX, LAYOUT_SUFFIX))
                 if is_named and (each.is_file() or each.is_symlink()):
                     yield each
     elif not path.exists():

@@ -35,6 +35,7 @@ from pip_intoto.metadata import strict_json
 from pip_intoto.metadata.envelope import read_envelope
 from pip_intoto.metadata.keys import identities, identity
 from pip_intoto.metadata.layout import Layout
+from pip_intoto.metadata.names import ROOT_LAYOUT
 from pip_intoto.metadata.node import Node
 from pip_intoto.verification.signatures import Keyring
 from pip_intoto.verification.wording import counted, short_keyid
@@ -207,7 +208,7 @@ class Renewer:
         among which sublayouts may be. Gives both contents. Raises as :meth:`bundle` does.
         """
         roots = [main] if pending is None else [main, pending]
-        names = [authoring.ROOT_LAYOUT] * len(roots) + list(links or ())
+        names = [ROOT_LAYOUT] * len(roots) + list(links or ())
         outcome, change = self._change([*roots, *(links or {}).values()], names, len(roots))
         made: list[bytes] = []
         for index, content in enumerate(roots):
@@ -327,11 +328,11 @@ class Renewer:
         found = [copy for copy in own if not self._is_sublayout(copy, own)]
         if not found:
             # The owner is a functionary of all of them: then it is the names that tell.
-            found = [copy for copy in own if copy.hint == authoring.ROOT_LAYOUT]
+            found = [copy for copy in own if copy.hint == ROOT_LAYOUT]
             if len({copy.found.digest for copy in found}) != 1:
                 raise NotRenewed(
                     "nobody can tell the root layout from the sublayouts here",
-                    expected=f"one layout with the name {authoring.ROOT_LAYOUT}",
+                    expected=f"one layout with the name {ROOT_LAYOUT}",
                     found=f"{len(own)} layouts by {self._called}, who is a functionary of each",
                 )
         return found

@@ -11,8 +11,9 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pip_intoto.maintainer.authoring import PAYLOAD_TYPE, Envelope, pre_authentication_encoding
+from pip_intoto.maintainer.authoring import Envelope
 from pip_intoto.metadata import canonical
+from pip_intoto.metadata.envelope import PAYLOAD_TYPE, pre_authentication_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -17,7 +17,7 @@ from securesystemslib.exceptions import Error
 from securesystemslib.formats import encode_canonical
 from securesystemslib.signer import Signature, SSlibKey
 
-from pip_intoto.maintainer.authoring import PAYLOAD_TYPE, pre_authentication_encoding
+from pip_intoto.metadata.envelope import PAYLOAD_TYPE, pre_authentication_encoding
 from tests.conformance.differential.papers import ROOT
 
 if TYPE_CHECKING:

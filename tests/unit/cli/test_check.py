@@ -19,6 +19,7 @@ from fixtures.keys import key
 from fixtures.supply_chain import PAST, SupplyChain, write_policy
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer import authoring
+from pip_intoto.metadata.names import ROOT_LAYOUT
 from pip_intoto.policy.file import load_policy
 from tests.integration.programs import programs
 from tests.unit.cli.test_bundle import CHAIN, WHEEL, public, shell
@@ -257,7 +258,7 @@ def test_what_consumers_need_besides_is_said(shell: Shell) -> None:
     assert isinstance(steps, list)
     assert isinstance(steps[1], dict)
     steps[1]["expected_products"] = [["CREATE", "demo-{VERSION}-*"], ["DISALLOW", "*"]]
-    root = authoring.Document(authoring.sign(layout, CHAIN.owners), authoring.ROOT_LAYOUT)
+    root = authoring.Document(authoring.sign(layout, CHAIN.owners), ROOT_LAYOUT)
     put().write_bytes(authoring.bundle([root, *CHAIN.evidence(WHEEL)[1:]]))
     status = shell.run("check", FILE, "--key", public("owner"), "--format", "json")
     assert status == 1

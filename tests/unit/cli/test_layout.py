@@ -18,6 +18,7 @@ from pip_intoto.maintainer.authoring import Envelope
 from pip_intoto.maintainer.documents import load_layout
 from pip_intoto.maintainer.layouts.compiling import compile_layout
 from pip_intoto.maintainer.layouts.layout_source import load_source
+from pip_intoto.metadata.names import link_filename
 from tests.unit.maintainer.sources import GOOD, NOW, SOURCE, WHEEL, write
 
 if TYPE_CHECKING:
@@ -380,7 +381,7 @@ def test_lint_of_a_source_knows_its_project(project: Path, run: Run) -> None:
 def _links(project: Path) -> dict[str, authoring.JsonObject]:
     source = authoring.link("source", products={"setup.py": {"sha256": "0" * 64}})
     return {
-        authoring.link_filename("source", key("ben").keyid): authoring.sign(source, [key("ben")]),
+        link_filename("source", key("ben").keyid): authoring.sign(source, [key("ben")]),
         "root.layout": json.loads((project / "root.layout").read_text()),
     }
 

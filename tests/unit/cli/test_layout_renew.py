@@ -18,11 +18,13 @@ import pytest
 from fixtures import gnupg
 from fixtures.distributions import wheel
 from fixtures.keys import key
+from fixtures.shipped import write_directory
 from fixtures.supply_chain import SupplyChain
 from pip_intoto.cli import main
 from pip_intoto.maintainer import authoring, documents
 from pip_intoto.maintainer.authoring import Document, Envelope
 from pip_intoto.metadata.layout import Layout
+from pip_intoto.metadata.names import BUNDLE_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +65,7 @@ def published(chain: SupplyChain, folder: Path = Path("public")) -> Path:
     """A wheel with its bundle."""
     folder.mkdir(exist_ok=True)
     WHEEL.write(folder)
-    path = folder / (WHEEL.filename + authoring.BUNDLE_SUFFIX)
+    path = folder / (WHEEL.filename + BUNDLE_SUFFIX)
     path.write_bytes(chain.bundle(WHEEL))
     return path
 
@@ -233,7 +235,7 @@ def in_toto_verify(folder: Path, *arguments: str) -> subprocess.CompletedProcess
 @pytest.mark.parametrize("form", list(Envelope), ids=lambda form: form.value)
 def test_renewed_layouts_verify_with_in_toto(form: Envelope, place: Path, renew: Renew) -> None:
     chain = replace(TWO, envelope=form)
-    folder = authoring.write_directory(place / WHEEL.filename, chain.evidence(WHEEL))
+    folder = write_directory(place / WHEEL.filename, chain.evidence(WHEEL))
     keys = ["--verification-keys", str(place / "owner.pub"), str(place / "bob.pub")]
     expired = in_toto_verify(folder, *keys)
     assert expired.returncode != 0
@@ -252,7 +254,7 @@ def test_renewed_layouts_verify_with_in_toto(form: Envelope, place: Path, renew:
 def test_K6_a_layout_signed_with_gnupg_is_renewed_with_gnupg(
     form: Envelope, place: Path, renew: Renew, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = authoring.write_directory(place / WHEEL.filename, CHAIN.evidence(WHEEL))
+    folder = write_directory(place / WHEEL.filename, CHAIN.evidence(WHEEL))
     path = folder / "root.layout"
     unsigned = authoring.sign(CHAIN.layout(), [], form)
     path.write_text(json.dumps(unsigned))

@@ -21,6 +21,7 @@ from pip_intoto.limits import Limits
 from pip_intoto.maintainer import authoring, documents
 from pip_intoto.maintainer.authoring import Envelope
 from pip_intoto.maintainer.keys.signing import Made
+from pip_intoto.metadata.envelope import PAYLOAD_TYPE
 from pip_intoto.metadata.layout import Layout
 from pip_intoto.metadata.link import Link
 from pip_intoto.verification.signatures import Keyring
@@ -110,7 +111,7 @@ def test_what_was_signed_in_dsse_stays_as_it_is_byte_for_byte() -> None:
     body = json.dumps(layout(), indent=3).encode() + b"\n \n"
     content: JsonObject = {
         "payload": base64.b64encode(body).decode(),
-        "payloadType": authoring.PAYLOAD_TYPE,
+        "payloadType": PAYLOAD_TYPE,
         "signatures": [],
     }
     signed = documents.of(content).signed_by([ALICE], keep=True)

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fixtures.distributions import wheel
 from fixtures.keys import key
 from fixtures.openpgp import OpenPGPKey
+from fixtures.shipped import write_directory
 from fixtures.supply_chain import SupplyChain
 from pip_intoto import files, verify
 from pip_intoto.errors import CommandError
@@ -30,8 +31,10 @@ from pip_intoto.maintainer.layouts.renewal import (
     Renewer,
     State,
 )
+from pip_intoto.metadata.envelope import PAYLOAD_TYPE, pre_authentication_encoding
 from pip_intoto.metadata.keys import load_public
 from pip_intoto.metadata.layout import Layout
+from pip_intoto.metadata.names import BUNDLE_SUFFIX
 from pip_intoto.verdict import Status
 
 if TYPE_CHECKING:
@@ -90,7 +93,7 @@ def verdict(folder: Path, chain: SupplyChain) -> Status:
 
 def publish(folder: Path, bundle: bytes) -> Path:
     WHEEL.write(folder)
-    path = folder / (WHEEL.filename + authoring.BUNDLE_SUFFIX)
+    path = folder / (WHEEL.filename + BUNDLE_SUFFIX)
     path.write_bytes(bundle)
     return path
 
@@ -132,11 +135,11 @@ def test_unknown_members_their_order_and_the_spelling_of_numbers_are_kept() -> N
         ": ", ":  "
     )
     body = text.encode()
-    signed = authoring.pre_authentication_encoding(authoring.PAYLOAD_TYPE, body)
+    signed = pre_authentication_encoding(PAYLOAD_TYPE, body)
     content: JsonObject = {
         "x-member": [1, 2],
         "payload": base64.urlsafe_b64encode(body).decode(),
-        "payloadType": authoring.PAYLOAD_TYPE,
+        "payloadType": PAYLOAD_TYPE,
         "signatures": [authoring.signature(signed, OWNER, Envelope.DSSE)],
         "name": "root.layout",
     }
@@ -151,10 +154,10 @@ def test_unknown_members_their_order_and_the_spelling_of_numbers_are_kept() -> N
 
 def test_a_layout_that_spells_its_type_in_escapes_is_found_all_the_same() -> None:
     body = json.dumps(CHAIN.layout()).replace('"layout"', '"\\u006cayout"').encode()
-    signed = authoring.pre_authentication_encoding(authoring.PAYLOAD_TYPE, body)
+    signed = pre_authentication_encoding(PAYLOAD_TYPE, body)
     content = {
         "payload": base64.b64encode(body).decode(),
-        "payloadType": authoring.PAYLOAD_TYPE,
+        "payloadType": PAYLOAD_TYPE,
         "signatures": [authoring.signature(signed, OWNER, Envelope.DSSE)],
     }
     _, after = renewer().bundle(json.dumps(content).encode())
@@ -424,7 +427,7 @@ def test_the_directory_form_is_renewed_and_its_sublayouts_are_left_alone(tmp_pat
     WHEEL.write(tmp_path)
     inner = authoring.sign({**CHAIN.layout(), "readme": "inner"}, [CHAIN.builder])
     found = (*CHAIN.evidence(WHEEL), Document(inner, "build.12345678.link"))
-    folder = authoring.write_directory(tmp_path / WHEEL.filename, found)
+    folder = write_directory(tmp_path / WHEEL.filename, found)
     links = {path.name: path.read_bytes() for path in folder.glob("*.link")}
 
     (target,) = published([tmp_path])
@@ -441,7 +444,7 @@ def test_among_links_nothing_is_taken_for_the_root_layout(tmp_path: Path) -> Non
     WHEEL.write(tmp_path)
     later = {**CHAIN.layout(), "readme": "of another time", "expires": written(LATER)}
     stray = Document(authoring.sign(later, [OWNER]), "stray.12345678.link")
-    folder = authoring.write_directory(tmp_path / WHEEL.filename, (*CHAIN.evidence(WHEEL), stray))
+    folder = write_directory(tmp_path / WHEEL.filename, (*CHAIN.evidence(WHEEL), stray))
     before = (folder / stray.name).read_bytes()
 
     (target,) = published([tmp_path])
