@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-pytestmark = pytest.mark.registry
+# Each of these builds a project several times, in environments of its own.
+pytestmark = [pytest.mark.registry, pytest.mark.matrix]
 
 #: Project and version; a file of its source that wheels hold; what nothing ties to the source.
 PROJECTS = {

@@ -104,7 +104,12 @@ COMMANDS = {
         prepare=_built,
     ),
 }
-every_command = pytest.mark.parametrize("command", COMMANDS)
+#: What the others do besides is tested elsewhere.
+_OFTEN = {"run", "sign", "layout build"}
+every_command = pytest.mark.parametrize(
+    "command",
+    [pytest.param(name, marks=() if name in _OFTEN else pytest.mark.matrix) for name in COMMANDS],
+)
 
 
 def words_of(command: str, key: str) -> list[str]:
