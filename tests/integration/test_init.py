@@ -154,7 +154,13 @@ PROJECTS = {
 }
 
 
-@pytest.mark.parametrize("layout", PROJECTS)
+@pytest.mark.parametrize(
+    "layout",
+    [
+        *list(PROJECTS)[:2],
+        *(pytest.param(layout, marks=pytest.mark.matrix) for layout in list(PROJECTS)[2:]),
+    ],
+)
 def test_a_wheel_is_tied_to_its_source_and_verifies(desk: Desk, layout: str) -> None:
     files, rule = PROJECTS[layout]
     said = begun(desk, files)
@@ -199,6 +205,7 @@ def test_what_the_build_makes_up_is_allowed_by_its_own_name(desk: Desk, tmp_path
     assert "demo/_other.py" in verdict.summary
 
 
+@pytest.mark.matrix
 def test_a_pth_without_a_source_is_refused_until_the_owner_decides(desk: Desk) -> None:
     hook = (
         "from hatchling.builders.hooks.plugin.interface import BuildHookInterface\n"
@@ -225,6 +232,7 @@ def test_a_pth_without_a_source_is_refused_until_the_owner_decides(desk: Desk) -
     assert desk.verdict(wheel).reason == "verified"
 
 
+@pytest.mark.matrix
 def test_members_of_another_place_are_refused_where_some_data_is_tied(
     desk: Desk, tmp_path: Path
 ) -> None:
@@ -268,6 +276,7 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
 """
 
 
+@pytest.mark.matrix
 def test_what_compilers_read_is_recorded(desk: Desk) -> None:
     files = {
         "pyproject.toml": OWN,
@@ -314,6 +323,7 @@ def test_a_compiled_module_stays_where_it_is(desk: Desk, tmp_path: Path) -> None
         assert name in verdict.summary
 
 
+@pytest.mark.matrix
 def test_a_compiled_module_may_be_called_like_the_folder_of_its_libraries(desk: Desk) -> None:
     backend = COMPILED.replace(
         '"demo/_fast.cpython', '"demo.libs/libz.so": "z",\n    "demo.cpython'
@@ -384,6 +394,7 @@ def test_a_chain_of_every_step_is_carried_out_as_the_source_says(
     assert desk.verdict(newest).reason == "verified"
 
 
+@pytest.mark.matrix
 def test_a_test_of_nothing_is_no_test(desk: Desk) -> None:
     begun(desk, SRC, "--steps", "source,build,test")
     desk.sign_layout()
@@ -412,6 +423,7 @@ def test_source_that_nobody_reviewed_is_refused(desk: Desk) -> None:
     assert "src/demo/__init__.py" in verdict.summary
 
 
+@pytest.mark.matrix
 def test_source_archives_need_a_layout_of_their_own(desk: Desk) -> None:
     begun(desk, SRC)
     desk.sign_layout()

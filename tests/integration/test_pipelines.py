@@ -606,6 +606,7 @@ def test_the_page_on_github_can_be_followed(maintainer: Maintainer) -> None:
     assert "1 verified" in log
 
 
+@pytest.mark.matrix
 def test_the_page_on_gitlab_can_be_followed(maintainer: Maintainer) -> None:
     maintainer.follows("gitlab-ci.md")
     pipeline, verify = shown_on("how-to/gitlab-ci.md")
@@ -617,6 +618,7 @@ def test_the_page_on_gitlab_can_be_followed(maintainer: Maintainer) -> None:
     assert mapping(mapping(verify["verify"])["variables"]).keys() <= known.keys()
 
 
+@pytest.mark.matrix
 def test_the_page_on_two_builders_can_be_followed(maintainer: Maintainer) -> None:
     maintainer.follows("github-actions.md")
     page = (ROOT / "docs" / "how-to" / "two-builders.md").read_text("utf-8")

@@ -69,6 +69,8 @@ def folder(tmp_path: Path) -> Path:
     return work
 
 
+# Large enough for machines that hash fast, which takes long on others.
+@pytest.mark.matrix
 def test_recording_and_comparing_a_large_file(folder: Path) -> None:
     words = "run -n x --signing-key ../key.pem -x -p large"
     shown = on_a_terminal(folder, *words.split())

@@ -137,7 +137,7 @@ def test_the_tutorial_of_maintainers_can_be_followed(reader: Reader) -> None:
 
 @pytest.mark.parametrize(
     "backend",
-    ["setuptools", *(pytest.param(each, marks=pytest.mark.matrix) for each in list(RELEASED)[1:])],
+    [pytest.param(each, marks=pytest.mark.matrix) for each in RELEASED],
 )
 def test_the_tutorial_can_be_followed_with_a_released_project(backend: str, reader: Reader) -> None:
     project = RELEASED[backend]
