@@ -35,7 +35,7 @@ help:
 	@echo "make matrix       the integration tests over all pips and Pythons found here"
 	@echo "make conformance  against the reference implementation, thousands of random cases included"
 	@echo "make fuzz         properties and coverage-guided fuzzing, SECONDS=60 for each harness"
-	@echo "make bench        what the gate costs"
+	@echo "make bench        what gate, engine and recording cost"
 	@echo "make docs         the documentation's own checks"
 
 # pip 25.1 is the first that knows dependency groups; older Pythons bring older ones.
