@@ -31,6 +31,7 @@ from pip_intoto.metadata.node import shown
 from pip_intoto.metadata.rules import Allow, Create, Match, Modify
 from pip_intoto.verification.artifact_rules import as_folder, check_item, consumers, shown_rule
 from pip_intoto.verification.patterns import literal_start_of_last_segment
+from pip_intoto.verification.wording import NAMED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
     from pip_intoto.verification.artifact_rules import Budget
     from pip_intoto.verification.record import Record, Side
     from pip_intoto.verification.trust import Trust
-
-#: How many names a message gives before it stops.
-_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +202,7 @@ def _bind_by_inspection(
         wanted = [f"`{shown_rule(rule)}`" for rule in rules]
         raise ArtifactNotBound(
             "The evidence is not about this file: the inspection does not find it there",
-            expected=f"the file consumed by {' or '.join(wanted[:_NAMED])}",
+            expected=f"the file consumed by {' or '.join(wanted[:NAMED])}",
             found=f"sha256 {subject.sha256}, "
             + (f"consumed by `{shown_rule(rule)}`" if rule else "not there"),
             place=f"{place}, expected_materials",
@@ -281,7 +279,7 @@ def _names_of(
         raise ArtifactNotBound(
             f"Several {side} are {shown(subject.filename)} under another spelling",
             expected="one of them, or the exact filename",
-            found=", ".join(shown(name) for name in sorted(same)[:_NAMED]),
+            found=", ".join(shown(name) for name in sorted(same)[:NAMED]),
             place=f"step {step.name}, {side}",
         )
     if not same:
@@ -341,7 +339,7 @@ def _check_digest(
 
 
 def _listed(names: Iterable[str]) -> str:
-    return ", ".join(shown(name) for name in sorted(names)[:_NAMED]) or "nothing"
+    return ", ".join(shown(name) for name in sorted(names)[:NAMED]) or "nothing"
 
 
 def _what_there_is(record: Record) -> str:

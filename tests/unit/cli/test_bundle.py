@@ -14,8 +14,8 @@ import pytest
 from fixtures.distributions import wheel
 from fixtures.keys import key
 from fixtures.supply_chain import SupplyChain
-from pip_intoto.cli import main
 from pip_intoto.maintainer import authoring
+from tests.unit.cli.shells import Shell
 
 if TYPE_CHECKING:
     from fixtures.distributions import Built
@@ -29,20 +29,6 @@ BUILD = f"build.{CHAIN.builder.keyid[:8]}.link"
 unprivileged = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere"
 )
-
-
-class Shell:
-    """Runs the command line in this process, in a directory with a release to bundle."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self.out = ""
-        self.err = ""
-
-    def run(self, *words: object) -> int:
-        status = main([str(word) for word in words])
-        self.out, self.err = self._capsys.readouterr()
-        return status
 
 
 def release(built: Built, chain: SupplyChain = CHAIN, prefix: str = "") -> None:

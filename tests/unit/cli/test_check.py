@@ -25,7 +25,7 @@ from tests.integration.programs import programs
 from tests.unit.cli.test_bundle import CHAIN, WHEEL, public, shell
 
 if TYPE_CHECKING:
-    from tests.unit.cli.test_bundle import Shell
+    from tests.unit.cli.shells import Shell
 
 __all__ = ["shell"]
 

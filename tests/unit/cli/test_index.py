@@ -20,7 +20,7 @@ from pip_intoto.maintainer.evidence.static_index import Entry, core_metadata, pa
 from tests.unit.cli.test_bundle import BUNDLE, WHEEL, leftovers, shell
 
 if TYPE_CHECKING:
-    from tests.unit.cli.test_bundle import Shell
+    from tests.unit.cli.shells import Shell
 
 __all__ = ["shell"]
 

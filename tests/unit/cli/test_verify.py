@@ -14,10 +14,10 @@ import pip_intoto
 from fixtures.distributions import wheel
 from fixtures.keys import key
 from fixtures.supply_chain import PAST, SupplyChain
-from pip_intoto.cli import main
 from pip_intoto.errors import CommandError, PolicyMissing
 from pip_intoto.maintainer import authoring
 from tests.integration.loopback import Index, Status
+from tests.unit.cli import shells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,18 +27,8 @@ WHEEL = wheel("demo")
 CHAIN = SupplyChain(project="demo")
 
 
-class Shell:
-    """Runs the command line in this process, and keeps what it says."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-        self.out = ""
-        self.err = ""
-
-    def run(self, *words: object) -> int:
-        status = main([str(word) for word in words])
-        self.out, self.err = self._capsys.readouterr()
-        return status
+class Shell(shells.Shell):
+    """Gives reports as programs read them, too."""
 
     def report(self, *words: object) -> tuple[int, dict[str, Any]]:
         status = self.run("verify", "--format", "json", *words)
