@@ -21,6 +21,17 @@ class Kind(Enum):
     VCS = "vcs"
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a distribution is named: a file that the user gave, and a line, counted from 1."""
+
+    path: Path
+    line: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
     """One distribution, known by name, version, filename, sha256 and origin.

@@ -262,6 +262,13 @@ class CommandError(PipIntotoError):
     code = "usage"
 
 
+class LockfileInvalid(PipIntotoError):
+    """A lockfile cannot be read: what it pins is not guessed."""
+
+    code = "lockfile-invalid"
+    advice = "Have the tool that wrote the file write it again."
+
+
 class NothingVerified(PipIntotoError):
     """There was nothing to verify, which is never success."""
 

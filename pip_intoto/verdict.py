@@ -7,6 +7,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import date, datetime
+
     from pip_intoto.distribution import Distribution
 
 
@@ -48,6 +50,54 @@ class TraceEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Station:
+    """One step or inspection of a supply chain, as it was found.
+
+    ``functionaries`` are the principals that count, ``wanted`` is how many must. ``materials`` and
+    ``products`` count artifacts; None where nothing is known of them. ``feeds`` names the steps
+    whose artifacts its rules MATCH. ``outcome`` is FAIL where the chain broke, NOTE where that
+    kept it from being looked at; ``detail`` says why.
+    """
+
+    name: str
+    is_inspection: bool = False
+    functionaries: tuple[str, ...] = ()
+    wanted: int = 0
+    materials: int | None = None
+    products: int | None = None
+    feeds: tuple[str, ...] = ()
+    outcome: Outcome = Outcome.OK
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupplyChain:
+    """The layout that decided, and what was found of each of its steps and inspections.
+
+    ``layout_sha256`` is that of the layout's document as received, ``documents`` those of the
+    links and sublayouts that the verdict rests on. ``binding`` says where the file appears; empty
+    where it was not found.
+    """
+
+    layout_sha256: str
+    owners: tuple[str, ...]
+    expires: datetime
+    stations: tuple[Station, ...]
+    documents: tuple[str, ...] = ()
+    binding: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExceptionUsed:
+    """The policy's exception that a verdict rests on. ``waives`` is empty where it waives all."""
+
+    owner: str
+    reason: str
+    expires: date
+    waives: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The decision about one distribution.
 
@@ -65,3 +115,6 @@ class Verdict:
     found: str = ""
     advice: str = ""
     trace: tuple[TraceEntry, ...] = ()
+    #: None where no layout could be believed, or none was looked for.
+    chain: SupplyChain | None = None
+    exception: ExceptionUsed | None = None
