@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from pip_intoto.distribution import Kind
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from packaging.tags import Tag
 
-    from pip_intoto.distribution import Place
+    from pip_intoto.distribution import Kind, Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
