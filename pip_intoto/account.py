@@ -56,9 +56,9 @@ class PolicyUsed:
 class Change:
     """What is different in trust between two states of a lock, for one project.
 
-    ``kind`` is one of ``newly-verified``, ``newly-unverified``, ``signer-changed``,
-    ``layout-changed``, ``added``, ``removed``, ``version-changed``. ``before`` and ``after`` say
-    what was and what is, in words.
+    ``kind`` is one of ``newly-unverified``, ``newly-verified``, ``signer-changed``,
+    ``layout-changed``, ``status-changed`` and ``removed``. ``before`` and ``after`` say what was
+    and what is, in words: "1.0 verified, layout signed by alice".
     """
 
     project: str

@@ -1,0 +1,38 @@
+"""What is different between two states of a lock: the entries that somebody has to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pip_intoto.lockfiles.locked import Lock, Locked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """``changed`` are entries of the newer lock; ``unchanged`` counts the others."""
+
+    changed: tuple[Locked, ...]
+    unchanged: int
+
+
+def difference(older: Lock | None, newer: Lock) -> Difference:
+    """Find the entries of ``newer`` that ``older`` does not have; all, when there is no older one.
+
+    An entry is the same when everything that is installed by it is: project, version, files,
+    digests and addresses. Where the lock names other indexes than before, nothing is.
+    """
+    if older is None or older.indexes != newer.indexes:
+        return Difference(changed=newer.locked, unchanged=0)
+    known = {_content(locked) for locked in older.locked}
+    changed = tuple(locked for locked in newer.locked if _content(locked) not in known)
+    return Difference(changed=changed, unchanged=len(newer.locked) - len(changed))
+
+
+def _content(locked: Locked) -> tuple[object, ...]:
+    """Everything of an entry but the lines it stands on."""
+    files = frozenset(
+        (file.filename, file.url, file.path, file.sha256, file.size) for file in locked.files
+    )
+    return (locked.name, locked.version, locked.kind, locked.url, locked.index, files)
