@@ -1,0 +1,120 @@
+"""Where the reports of ``verify`` go: one to standard output or ``-o``, any number to files."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pip_intoto import files
+from pip_intoto.cli.terminal import error_lines
+from pip_intoto.errors import CommandError
+from pip_intoto.reports import FORMATS, renderer
+from pip_intoto.cli.outcomes import summary_line as _summary
+from pip_intoto.verdict import Action
+
+if TYPE_CHECKING:
+    import argparse
+
+    from pip_intoto.account import Account
+    from pip_intoto.cli.terminal import Terminal
+    from pip_intoto.maintainer.keys.signing import Signer
+
+ATTESTATION = "attestation"
+_ALL = (*FORMATS, ATTESTATION)
+
+
+def add_report_options(group: argparse._ArgumentGroup) -> None:
+    """Add what says which reports there are, and where they go."""
+    group.add_argument(
+        "--format", choices=_ALL, default="text", help="of the report; default: text"
+    )
+    group.add_argument("-o", "--output", metavar="FILE", help="write the report here")
+    group.add_argument(
+        "--report",
+        dest="reports",
+        metavar="FORMAT=FILE",
+        action="append",
+        default=[],
+        help="a report more, into a file; may be given again",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reporter:
+    """The reports that the options ask for. ``path`` None is standard output."""
+
+    terminal: Terminal
+    wanted: tuple[tuple[str, Path | None], ...]
+    signers: tuple[Signer, ...] = ()
+
+    @classmethod
+    def of(cls, args: argparse.Namespace, terminal: Terminal) -> Reporter:
+        """As the options ask for. Raises CommandError before anything is verified."""
+        output = None if args.output is None else Path(args.output)
+        wanted = [(args.format, output), *map(_named, args.reports)]
+        signs = any(name == ATTESTATION for name, _ in wanted)
+        if args.signing_keys and not signs:
+            raise CommandError(
+                "--signing-key signs attestations, and none is asked for",
+                expected="--format attestation, or --report attestation=FILE",
+            )
+        return cls(
+            terminal=terminal,
+            wanted=tuple(wanted),
+            signers=_signers(args) if signs else (),
+        )
+
+    def report(self, account: Account) -> int:
+        """Write all reports; those in files first. Gives the exit status of the run."""
+        for failure in account.failures:
+            self.terminal.warn("\n".join(error_lines(failure)))
+        for name, path in sorted(self.wanted, key=lambda each: each[1] is None):
+            if path is not None:
+                files.replace(path, self._rendered(name, account).encode())
+            elif name == "text":
+                for each in account.checked:
+                    if each.verdict.action is not Action.PASS or not self.terminal.quiet:
+                        self.terminal.verdict(each.verdict)
+            else:
+                sys.stdout.write(self._rendered(name, account))
+        if True:
+            self.terminal.tell(_summary([each.verdict for each in account.checked]))
+        return account.exit_status
+
+    def _rendered(self, name: str, account: Account) -> str:
+        if name != ATTESTATION:
+            return self._old(name, account)
+        # Imported here for start-up time: few runs are attested.
+        from pip_intoto.reports import attestation
+
+        return attestation.render(account, self.signers)
+
+    def _old(self, name, account):
+        if name == "json":
+            from pip_intoto.reports import machine
+            return machine.render([e.verdict for e in account.checked], exit_status=account.exit_status)
+        from pip_intoto.cli.terminal import verdict_lines, printable
+        return "\n".join(printable(l.text) for e in account.checked for l in verdict_lines(e.verdict, trace=self.terminal.verbose)) + "\n"
+
+
+def _named(report: str) -> tuple[str, Path]:
+    name, separator, path = report.partition("=")
+    if name not in _ALL or not separator or not path:
+        raise CommandError(
+            "--report wants a format and a file",
+            expected=f"FORMAT=FILE, FORMAT one of {', '.join(_ALL)}",
+            found=report,
+        )
+    return name, Path(path)
+
+
+def _signers(args: argparse.Namespace) -> tuple[Signer, ...]:
+    # Imported here for start-up time: keys and their kinds are many.
+    from pip_intoto.cli.signers import Secrets, opened
+
+    if not args.signing_keys:
+        raise CommandError("an attestation is signed", expected="--signing-key KEY")
+    return opened(args.signing_keys, (), None, Secrets.of(args))
+
