@@ -171,6 +171,20 @@ def add_policy_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_password_options(
+    parser: argparse.ArgumentParser,
+    text: str = "password of an encrypted key, or PIN of a hardware module; without PASSWORD, or on"
+    " a terminal without -P, it is asked for",
+) -> None:
+    """Add what gives a password; it is read in ``signers``."""
+    parser.add_argument("-P", "--password", metavar="PASSWORD", nargs="?", const="", help=text)
+    parser.add_argument(
+        "--password-file",
+        metavar="FILE",
+        help="the password is the first line of a file, where other processes do not see it",
+    )
+
+
 class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Keeps examples as they are written, and the width the same everywhere."""
 

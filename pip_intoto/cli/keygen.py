@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pip_intoto import files
-from pip_intoto.cli.signers import Secrets, add_gpg_home, add_password_options, prompt
+from pip_intoto.cli import add_password_options
+from pip_intoto.cli.signers import Secrets, add_gpg_home, prompt
 from pip_intoto.cli.terminal import Terminal
 from pip_intoto.errors import CommandError
 from pip_intoto.limits import DEFAULT

@@ -7,8 +7,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pip_intoto.cli import BLOCKED
-from pip_intoto.cli.signers import Secrets, add_gpg_home, add_password_options, opened
+from pip_intoto.cli import BLOCKED, add_password_options
+from pip_intoto.cli.signers import Secrets, add_gpg_home, opened
 from pip_intoto.cli.terminal import Terminal, Tone
 from pip_intoto.errors import CommandError
 from pip_intoto.maintainer import documents

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pip_intoto import files
+from pip_intoto.cli import add_password_options
 from pip_intoto.errors import CommandError
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer.keys.signers import open_signer
@@ -51,20 +52,6 @@ def add_gpg_home(parser: argparse.ArgumentParser) -> None:
     """Add ``--gpg-home``."""
     parser.add_argument(
         "--gpg-home", metavar="DIR", help="where GnuPG's keys are (default: its own directory)"
-    )
-
-
-def add_password_options(
-    parser: argparse.ArgumentParser,
-    text: str = "password of an encrypted key, or PIN of a hardware module; without PASSWORD, or on"
-    " a terminal without -P, it is asked for",
-) -> None:
-    """Add what gives a password; :meth:`Secrets.of` reads it."""
-    parser.add_argument("-P", "--password", metavar="PASSWORD", nargs="?", const="", help=text)
-    parser.add_argument(
-        "--password-file",
-        metavar="FILE",
-        help="the password is the first line of a file, where other processes do not see it",
     )
 
 

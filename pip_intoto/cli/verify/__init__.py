@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pip_intoto.cli import add_policy_options
-from pip_intoto.cli.signers import add_password_options
+from pip_intoto.cli import add_password_options, add_policy_options
 from pip_intoto.cli.terminal import Terminal
 from pip_intoto.cli.verify.reporting import Reporter, add_report_options
 from pip_intoto.errors import CommandError

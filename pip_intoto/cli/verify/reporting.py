@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pip_intoto import files
+from pip_intoto.cli.outcomes import summary_line as _summary
 from pip_intoto.cli.terminal import error_lines
 from pip_intoto.errors import CommandError
-from pip_intoto.reports import FORMATS, renderer
-from pip_intoto.cli.outcomes import summary_line as _summary
+from pip_intoto.reports import FORMATS
 from pip_intoto.verdict import Action
 
 if TYPE_CHECKING:
@@ -69,10 +68,10 @@ class Reporter:
     def report(self, account: Account) -> int:
         """Write all reports; those in files first. Gives the exit status of the run."""
         for failure in account.failures:
-            self.terminal.warn("\n".join(error_lines(failure)))
+            sys.stderr.write("\n".join(error_lines(failure)) + "\n")
         for name, path in sorted(self.wanted, key=lambda each: each[1] is None):
             if path is not None:
-                files.replace(path, self._rendered(name, account).encode())
+                _write(path, self._rendered(name, account))
             elif name == "text":
                 for each in account.checked:
                     if each.verdict.action is not Action.PASS or not self.terminal.quiet:
@@ -94,9 +93,27 @@ class Reporter:
     def _old(self, name, account):
         if name == "json":
             from pip_intoto.reports import machine
-            return machine.render([e.verdict for e in account.checked], exit_status=account.exit_status)
-        from pip_intoto.cli.terminal import verdict_lines, printable
-        return "\n".join(printable(l.text) for e in account.checked for l in verdict_lines(e.verdict, trace=self.terminal.verbose)) + "\n"
+
+            return machine.render(
+                [e.verdict for e in account.checked], exit_status=account.exit_status
+            )
+        from pip_intoto.cli.terminal import printable, verdict_lines
+
+        return (
+            "\n".join(
+                printable(l.text)
+                for e in account.checked
+                for l in verdict_lines(e.verdict, trace=self.terminal.verbose)
+            )
+            + "\n"
+        )
+
+
+def _write(path: Path, text: str) -> None:
+    # Imported here for start-up time: most reports go to a terminal.
+    from pip_intoto import files
+
+    files.replace(path, text.encode())
 
 
 def _named(report: str) -> tuple[str, Path]:
@@ -117,4 +134,3 @@ def _signers(args: argparse.Namespace) -> tuple[Signer, ...]:
     if not args.signing_keys:
         raise CommandError("an attestation is signed", expected="--signing-key KEY")
     return opened(args.signing_keys, (), None, Secrets.of(args))
-
