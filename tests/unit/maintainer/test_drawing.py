@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixtures.keys import key
+from pip_intoto.drawing.arrangement import Size, Span, arrange
 from pip_intoto.limits import LOCAL
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.layouts.drawing import mermaid, svg, text
-from pip_intoto.maintainer.layouts.drawing.arrangement import Size, Span, arrange
 from pip_intoto.maintainer.layouts.drawing.model import Kind, chart_of
 from pip_intoto.maintainer.layouts.layouts_in import Found
 from pip_intoto.metadata.keys import identity

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape as xml_escape
 
-from pip_intoto.maintainer.layouts.drawing.arrangement import Size, Span, arrange, rows
+from pip_intoto.drawing.arrangement import Size, Span, arrange, rows
+from pip_intoto.drawing.lettering import MONO, break_at, broken, columns, cut
+from pip_intoto.drawing.strokes import arrow
+from pip_intoto.drawing.strokes import number as _n
 from pip_intoto.maintainer.layouts.drawing.model import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pip_intoto.maintainer.layouts.drawing.arrangement import Arrangement, Route, Spot
+    from pip_intoto.drawing.arrangement import Arrangement, Route, Spot
     from pip_intoto.maintainer.layouts.drawing.model import Chart, Edge, Fact, Node
 
 #: Edges and the rows that they pass, together; what is over it is told in words.
@@ -26,8 +28,7 @@ _PADDING = 14.0
 _TITLE = 15.0
 _TEXT = 12.0
 _LINE = 17.0
-#: How wide a character is at most, for one unit of the font's size.
-_MONO = 0.61
+#: How wide a character of a heading is at most, for one unit of the font's size.
 _BOLD = 0.7
 _BOX = 280.0
 _LABEL_COLUMNS = 34
@@ -131,7 +132,7 @@ class _Drawing:
         self._sizes = sizes
         self._arranged: Arrangement = arrange(sizes, spans)
         heading = max(
-            _columns(chart.title) * _TITLE * _BOLD, _columns(chart.subtitle) * _TEXT * _BOLD
+            columns(chart.title) * _TITLE * _BOLD, columns(chart.subtitle) * _TEXT * _BOLD
         )
         self.width = max(self._arranged.width, heading) + 2 * _MARGIN
         self.height = self._arranged.height + 2 * _MARGIN + _HEAD + _LINE
@@ -165,7 +166,7 @@ def _box(
     )
     kind = "" if node.kind is Kind.FILE else node.kind.value
     room = size.width - 2 * _PADDING - len(kind) * 7.0
-    name = _cut(node.name, int(room / (_TITLE * _BOLD)))
+    name = cut(node.name, int(room / (_TITLE * _BOLD)))
     base = y + _PADDING + _TITLE - 3
     yield f'<text class="name" x="{_n(x + _PADDING)}" y="{_n(base)}">{escape(name)}</text>'
     if kind:
@@ -186,20 +187,9 @@ def _box(
 
 
 def _line(route: Route) -> Iterator[str]:
-    (begin, _), *rest = route.stops
-    path = f"M{_n(begin.x)} {_n(begin.y)}"
-    last = begin
-    for top, low in rest:
-        # The arrow's head takes the last few units.
-        y = top.y if top is not rest[-1][0] else top.y - 6
-        middle = (last.y + y) / 2
-        path += f"C{_n(last.x)} {_n(middle)} {_n(top.x)} {_n(middle)} {_n(top.x)} {_n(y)}"
-        if low.y > top.y:
-            path += f"V{_n(low.y)}"
-        last = low
-    x, y = last.x, last.y
-    yield f'<path class="edge" d="{path}"/>'
-    yield f'<path class="head" d="M{_n(x)} {_n(y)}l-4.5 -8h9z"/>'
+    line, head = arrow(route)
+    yield f'<path class="edge" d="{line}"/>'
+    yield f'<path class="head" d="{head}"/>'
 
 
 def _tag(spot: Spot, lines: Sequence[str]) -> Iterator[str]:
@@ -222,19 +212,19 @@ def _tag(spot: Spot, lines: Sequence[str]) -> Iterator[str]:
 
 
 def _label(edge: Edge) -> list[str]:
-    return [line for item in edge.items for line in _broken(item, _LABEL_COLUMNS)]
+    return [line for item in edge.items for line in broken(item, _LABEL_COLUMNS)]
 
 
 def _label_size(lines: Sequence[str]) -> Size | None:
     if not lines:
         return None
-    columns = max(map(_columns, lines))
-    return Size(width=columns * 11.0 * _MONO + 14.0, height=len(lines) * 14.0 + 6.0)
+    widest = max(map(columns, lines))
+    return Size(width=widest * 11.0 * MONO + 14.0, height=len(lines) * 14.0 + 6.0)
 
 
 def _wrapped_fact(fact: Fact) -> list[tuple[str, str, bool]]:
     """A fact in lines: its word on the first, its items behind and below."""
-    room = int((_BOX - 2 * _PADDING) / (_TEXT * _MONO))
+    room = int((_BOX - 2 * _PADDING) / (_TEXT * MONO))
     lines: list[tuple[str, str, bool]] = []
     word, text = fact.label, ""
     for item in (
@@ -243,50 +233,13 @@ def _wrapped_fact(fact: Fact) -> list[tuple[str, str, bool]]:
     ):
         for part in item.split(" "):
             head = len(word) + 1 if word else 0
-            if text.strip() and head + _columns(text) + 1 + _columns(part) > room:
+            if text.strip() and head + columns(text) + 1 + columns(part) > room:
                 lines.append((word, text, fact.is_doubt))
                 word, text, head = "", "  ", 0
             text = f"{text} {part}" if text.strip() else text + part
-            while head + _columns(text) > room:
-                end = _break(text, room - head)
+            while head + columns(text) > room:
+                end = break_at(text, room - head)
                 lines.append((word, text[:end], fact.is_doubt))
                 word, text, head = "", "  " + text[end:], 0
     lines.append((word, text, fact.is_doubt))
     return lines
-
-
-def _broken(text: str, columns: int) -> Iterator[str]:
-    """``text`` in lines of so many columns."""
-    while _columns(text) > columns:
-        end = _break(text, columns)
-        yield text[:end].rstrip(" ")
-        text = text[end:].lstrip(" ")
-    yield text
-
-
-def _break(text: str, columns: int) -> int:
-    """Where to break ``text``: behind a space, a slash or a dash, if one comes late enough."""
-    end = _cut_at(text, columns)
-    return next((place for sign in " /-" if (place := text.rfind(sign, end // 2, end) + 1)), end)
-
-
-def _cut(text: str, columns: int) -> str:
-    return text if _columns(text) <= columns else text[: _cut_at(text, columns - 1)] + "…"
-
-
-def _cut_at(text: str, columns: int) -> int:
-    """How many characters of ``text`` fit, at least one."""
-    taken = 0
-    for count, character in enumerate(text):
-        taken += _columns(character)
-        if taken > columns:
-            return max(count, 1)
-    return len(text)
-
-
-def _columns(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
-
-
-def _n(number: float) -> str:
-    return f"{number:.1f}".removesuffix(".0")
