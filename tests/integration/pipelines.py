@@ -39,6 +39,7 @@ INPUT_OF = {
     "INTOTO_POLICY_FILE": "policy",
     "INTOTO_TARGETS": "targets",
     "INTOTO_INDEX_URL": "index-url",
+    "INTOTO_OPTIONS": "options",
     "INTOTO_REQUIREMENT": "pip-intoto",
 }
 ROLES = ("source", "build", "bundle", "verify")
