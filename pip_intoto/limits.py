@@ -135,6 +135,16 @@ class Limits:
     recorded_output: int = 512 * 1024
     #: one pip that `doctor` or `demo` runs
     rehearsal_seconds: int = 180
+    # One lockfile
+    lock_bytes: int = 32 * 1024 * 1024
+    #: projects of one lock, all files that it includes together
+    lock_entries: int = 50_000
+    #: files of one project, or digests
+    lock_files: int = 2_000
+    #: requirements files inside each other
+    requirements_depth: int = 32
+    #: requirements files that one includes, however often
+    requirements_files: int = 512
     # The policy
     policy_bytes: int = 1024 * 1024
     #: one key file
