@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pip_intoto.account import Change, Checked
+from pip_intoto.account import Checked
 from pip_intoto.distribution import Distribution, Kind, Place
 from pip_intoto.verdict import Action, Station, Status, SupplyChain, Verdict
 from pip_intoto.verifier.changes import trust_changes
+
+if TYPE_CHECKING:
+    from pip_intoto.account import Change
 
 EXPIRES = datetime(2030, 1, 1, tzinfo=timezone.utc)
 
