@@ -22,7 +22,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from pip_intoto_gate import addresses, cases, children, location, wheels
+from pip_intoto_gate import addresses, cases, children, location, records, wheels
 from pip_intoto_gate.blocked import Blocked
 from pip_intoto_gate.cases import Case
 from pip_intoto_gate.conversation import Failure
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from pip_intoto_gate.opening import Opening
 
 logger = logging.getLogger("pip.pip_intoto")
+
+#: pip's own level between INFO and DEBUG: what `-v` shows.
+_VERBOSE = 15
 
 #: The project that this gate belongs to; it may replace the gate when somebody asks for it.
 OWN_NAME = "pip-intoto"
@@ -71,6 +74,10 @@ class Gate:
         self._resolved_with: dict[str, Any] = {}
         #: Digests that the sweep let through, each with the places looked at: see `_places_of`.
         self._cleared: dict[str, tuple[str, ...]] = {}
+        #: Digests that the sweep let through, each with the case whose verdict covers it.
+        self._covered: dict[str, Case] = {}
+        #: The digest of the wheel that is being installed.
+        self._installing = ""
         self._protection = Protection(site_packages, self._settings.verifier[-1])
         #: The sweep let pip-intoto itself through, which may replace what is protected here.
         self._gate_may_go = False
@@ -258,6 +265,24 @@ class Gate:
         if self._cleared[sha256] != places_of(name, scheme):
             own = self._gate_may_go and name == OWN_NAME
             self._protection.check_wheel(name, path, scheme, may_replace_gate=own)
+        self._installing = sha256
+
+    def after_installing(self, name: str, path: str, scheme: Any) -> None:
+        """Leave a record of the install. That it cannot be left is no reason to fail."""
+        if self._context.get("silent") or len(self._building_for) > 1:
+            return  # a build environment, which nobody looks at later
+        case = self._covered[self._installing]
+        ready = self._ready or {}
+        policy = {
+            "sha256": ready.get("sha256") or self._opening.policy_sha256,
+            "mode": ready.get("mode"),
+        }
+        _, version = parse_filename(os.path.basename(path), name)
+        try:
+            record = records.content(case, path, self._installing, policy)
+            records.leave(name, version, scheme, record)
+        except Exception as error:
+            logger.log(_VERBOSE, "pip-intoto leaves no record of %s: %s", name, error)
 
     def before_moving(self, scheme: Any, target: str) -> None:
         """The last look at what pip now moves from a temporary ``scheme`` to ``--target``."""
@@ -422,7 +447,7 @@ class Gate:
             self._enforce(case)
             if case.name != name:
                 # What an sdist or a checkout is called is known for sure only once it is built.
-                self._check_name(req, case)
+                case = self._check_name(req, case)
         try:
             self._check_metadata(req, case, path)
             own = self._may_replace_gate(name, req)
@@ -438,6 +463,7 @@ class Gate:
                 why=case.why,
             ) from error
         self._cleared[sha256] = places_of(name, scheme)
+        self._covered[sha256] = case
 
     def _check_metadata(self, req: Any, case: Case, path: str) -> None:
         """What pip resolved with must stand in the wheel, where the wheel is what was verified.
@@ -472,12 +498,13 @@ class Gate:
             )
         self._enforce(case)
 
-    def _check_name(self, req: Any, built_from: Case) -> None:
+    def _check_name(self, req: Any, built_from: Case) -> Case:
         announcement = dict(built_from.announcement, name=name_of(req))
         case = self._open_case(announcement, built_from.why)
         self._ask(case, None, built_from.sha256)
         self._enforce(case)
         built_from.renamed = True
+        return case
 
     def _may_replace_gate(self, name: str, req: Any) -> bool:
         """Only pip-intoto itself may, when it was verified or asked for by name."""

@@ -1,4 +1,4 @@
-"""What no wheel may land on: the policy, its keys, and the gate itself.
+"""What no wheel may land on: the policy, its keys, the gate itself, and records of installs.
 
 A wheel can write nearly anywhere without running any code: its ``.data/`` members go to the
 environment's root, its scripts to ``bin``, and ``--target`` moves whole directories. So before
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from pip_intoto_gate import location, settings, wheels
+from pip_intoto_gate import location, records, settings, wheels
 from pip_intoto_gate.blocked import Blocked
 
 if TYPE_CHECKING:
@@ -56,7 +56,12 @@ class Protection:
         landings = wheels.Landings()
         for member, destination in wheels.destinations(path, scheme):
             landing = landings.comparable(destination)
-            if landing in protected or landing.startswith(beginnings):
+            if (
+                landing in protected
+                or landing.startswith(beginnings)
+                # A record is the gate's to write, also that of the wheel's own install.
+                or records.PLACE.search(landing)
+            ):
                 raise Blocked(
                     "would-overwrite-gate",
                     f"{os.path.basename(path)} would overwrite what guards this environment.",

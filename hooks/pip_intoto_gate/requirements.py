@@ -13,7 +13,7 @@ def is_wheel(req: Any) -> bool:
 
 def name_of(req: Any) -> str:
     """The PEP 503 name of a requirement, "" while it has none."""
-    return _normalized(req.name or "")
+    return normalized(req.name or "")
 
 
 def parse_filename(filename: str, name: str) -> tuple[str, str]:
@@ -24,15 +24,16 @@ def parse_filename(filename: str, name: str) -> tuple[str, str]:
     stem = re.sub(r"\.(whl|zip|tar|tgz|tbz|txz|tlz|tar\.\w+)$", "", filename)
     if filename.endswith(".whl"):
         found, _, rest = stem.partition("-")
-        return _normalized(found), rest.partition("-")[0]
+        return normalized(found), rest.partition("-")[0]
     for position, character in enumerate(stem):
-        if character == "-" and _normalized(stem[:position]) == name:
+        if character == "-" and normalized(stem[:position]) == name:
             return name, stem[position + 1 :]
     found, _, version = stem.rpartition("-")
-    return _normalized(found), version
+    return normalized(found), version
 
 
-def _normalized(name: str) -> str:
+def normalized(name: str) -> str:
+    """``name`` as PEP 503 spells it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -222,7 +222,9 @@ def _install_given_reqs(original: Callable[..., Any], gate: Gate) -> Callable[..
 def _install_wheel(original: Callable[..., Any], gate: Gate) -> Callable[..., Any]:
     def install_wheel(name: str, wheel_path: str, scheme: Any, *args: Any, **kwargs: Any) -> Any:
         gate.before_installing(name, wheel_path, scheme)
-        return original(name, wheel_path, scheme, *args, **kwargs)
+        result = original(name, wheel_path, scheme, *args, **kwargs)
+        gate.after_installing(name, wheel_path, scheme)
+        return result
 
     return install_wheel
 
