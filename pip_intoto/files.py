@@ -88,17 +88,25 @@ def write_new(path: Path, content: bytes, *, mode: int = OPEN, advice: str = _AS
 
 
 def replace(
-    path: Path, content: bytes, *, mode: int | None = None, advice: str = _AS_BEFORE
+    path: Path,
+    content: bytes,
+    *,
+    mode: int | None = None,
+    advice: str = _AS_BEFORE,
+    lasting: bool = True,
 ) -> None:
     """Put ``content`` in the place of what is there, through a link if it is one.
 
-    ``mode`` defaults to the one that the file has, else to :data:`OPEN`. Raises CommandError.
+    ``mode`` defaults to the one that the file has, else to :data:`OPEN`. What need not be
+    ``lasting`` is not waited for until it has reached the disk: after a loss of power there may
+    be less of it. Raises CommandError.
     """
     with _explained(path, advice):
         target = Path(os.path.realpath(path))
         present = _mode_of(target)
         wanted = present if mode is None else mode
-        with _beside(target, content, OPEN if wanted is None else PRIVATE) as written:
+        at_first = OPEN if wanted is None else PRIVATE
+        with _beside(target, content, at_first, lasting=lasting) as written:
             if wanted is not None:
                 written.chmod(wanted)
             written.replace(target)
@@ -179,7 +187,9 @@ def _hidden(path: Path) -> Path:
 
 
 @contextmanager
-def _beside(path: Path, content: bytes | Iterator[bytes], mode: int) -> Iterator[Path]:
+def _beside(
+    path: Path, content: bytes | Iterator[bytes], mode: int, *, lasting: bool = True
+) -> Iterator[Path]:
     """A file with ``content`` in the same directory, which is gone afterwards unless renamed."""
     written = _hidden(path)
     try:
@@ -187,7 +197,8 @@ def _beside(path: Path, content: bytes | Iterator[bytes], mode: int) -> Iterator
             for chunk in (content,) if isinstance(content, bytes) else content:
                 stream.write(chunk)
             stream.flush()
-            os.fsync(stream.fileno())
+            if lasting:
+                os.fsync(stream.fileno())
         yield written
     finally:
         with suppress(OSError):

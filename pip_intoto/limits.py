@@ -107,6 +107,25 @@ class Limits:
     filename: int = 255
     download_bytes: int = 4 * 1024 * 1024 * 1024
     download_seconds: int = 900
+    # What is remembered from run to run
+    #: seconds in which evidence, and pages of an index, are not asked for again
+    evidence_fresh_seconds: int = 3_600
+    #: seconds after which a verdict is made anew, however long its layout lasts
+    verdict_fresh_seconds: int = 86_400
+    #: all evidence that is kept; the oldest goes first
+    evidence_cache_bytes: int = 256 * 1024 * 1024
+    #: files that are kept of it
+    evidence_cache_entries: int = 50_000
+    #: all verdicts that are kept; the oldest go first
+    verdict_cache_bytes: int = 64 * 1024 * 1024
+    #: verdicts that are kept
+    verdict_cache_entries: int = 20_000
+    #: one verdict that is kept
+    verdict_bytes: int = 1024 * 1024
+    #: what is noted of one address
+    address_record_bytes: int = 4 * 1024
+    #: the list of what an export holds
+    manifest_bytes: int = 64 * 1024 * 1024
     # One command that the policy allows
     inspection_seconds: int = 60
     #: what a command may say before it is stopped

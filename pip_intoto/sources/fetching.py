@@ -7,7 +7,7 @@ to the driver and resumes with one :class:`Response` for each, in the same order
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -17,13 +17,30 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Validators:
+    """What a server calls this state of a resource: its ETag, its date; empty where it does not."""
+
+    etag: str = ""
+    modified: str = ""
+
+
+#: A resource of which nothing is known.
+UNKNOWN = Validators()
+
+
+@dataclass(frozen=True, slots=True)
 class Fetch:
-    """One GET request: at most ``max_bytes`` decoded bytes within ``seconds``."""
+    """One GET request: at most ``max_bytes`` decoded bytes within ``seconds``.
+
+    ``known`` is the state that the asker has. A driver may leave it out of the request; one that
+    does not may answer with the status 304, and without a body.
+    """
 
     url: str
     max_bytes: int
     seconds: int
     accept: str = ""
+    known: Validators = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +57,10 @@ class Response:
     too_large: bool = False
     #: The address that answered, after redirects; empty where nobody needs it.
     url: str = ""
+    #: What the server calls the state that it sent.
+    validators: Validators = UNKNOWN
+    #: The server wants nobody to keep the answer.
+    fleeting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +76,14 @@ class Fetches:
         return responses
 
 
+#: Carries requests out, from any thread; answers each, in order, and never raises.
+FetchMany: TypeAlias = "Callable[[tuple[Fetch, ...]], tuple[Response, ...]]"
+
+
 def drive(
     # The types that pass through `send` and `yield` are those of the awaitables above.
     coroutine: Coroutine[Any, Any, T],
-    fetch_many: Callable[[tuple[Fetch, ...]], tuple[Response, ...]],
+    fetch_many: FetchMany,
 ) -> T:
     """Run ``coroutine`` to its end, with ``fetch_many`` for its requests."""
     responses: tuple[Response, ...] | None = None

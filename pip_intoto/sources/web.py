@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, BinaryIO
 
 from pip_intoto.sources.addresses import is_web, printable, redacted, split
-from pip_intoto.sources.fetching import Response
+from pip_intoto.sources.fetching import UNKNOWN, Response, Validators
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +90,14 @@ class Web:
         status, error = self._attempts(fetch, body)
         if body.over:
             return Response(None, error=f"longer than {fetch.max_bytes} bytes", too_large=True)
-        return Response(status, bytes(body.data), error, url=body.url)
+        return Response(
+            status,
+            bytes(body.data),
+            error,
+            url=body.url,
+            validators=body.validators,
+            fleeting=body.fleeting,
+        )
 
     def _attempts(self, fetch: Fetch, body: _Body) -> tuple[int | None, str]:
         # Imported here for start-up time: verification without network never needs it.
@@ -142,6 +149,10 @@ class Web:
         headers = {"Accept-Encoding": "identity", "Cache-Control": "no-cache"}
         if fetch.accept:
             headers["Accept"] = fetch.accept
+        if fetch.known.etag:
+            headers["If-None-Match"] = fetch.known.etag
+        if fetch.known.modified:
+            headers["If-Modified-Since"] = fetch.known.modified
         url = fetch.url
         for _ in range(self._limits.redirects + 1):
             if not is_web(url):
@@ -160,6 +171,10 @@ class Web:
                 auth=_Credentials(self._userinfo(url, fetch.url)),
             ) as response:
                 if not response.is_redirect:
+                    body.validators = Validators(
+                        response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
+                    )
+                    body.fleeting = "no-store" in response.headers.get("Cache-Control", "").lower()
                     if response.status_code == _OK:
                         body.url = url
                         _read(response, body, deadline)
@@ -190,6 +205,8 @@ class _Body:
         self.data = bytearray()
         #: The address that it came from, after redirects.
         self.url = ""
+        self.validators = UNKNOWN
+        self.fleeting = False
 
     @property
     def over(self) -> bool:

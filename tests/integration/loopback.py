@@ -213,6 +213,8 @@ class Index:
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.closing = threading.Event()
+        #: Answers 304 to whoever has the resource already.
+        self.revalidates = False
         self._resources: dict[str, Resource] = {}
         self._projects: dict[str, list[tuple[str, str, str]]] = {}
         self._faults: list[_Planned] = []
@@ -421,6 +423,10 @@ class _Handler(BaseHTTPRequestHandler):
             "ETag": _etag(resource.body),
             **resource.headers,
         }
+        asked = self.request_.headers.get("if-none-match")
+        if self.server.index.revalidates and asked == headers["ETag"]:
+            self.answer(HTTPStatus.NOT_MODIFIED, {"ETag": headers["ETag"]}, b"")
+            return
         start, end = _range(self.request_.headers.get("range", ""), len(resource.body))
         if (start, end) == (0, len(resource.body)):
             self.answer(HTTPStatus.OK, headers, resource.body)

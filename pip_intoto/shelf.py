@@ -1,0 +1,163 @@
+"""A folder of small files that may vanish at any time: what caches are kept in.
+
+There are no locks. A file is put in the place of an older one in one step, whoever reads checks
+what was read, and nothing that goes wrong here ever fails the work: it is as if the folder were
+empty. So it can be deleted while it is in use, and any number of processes can share it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pip_intoto import files
+from pip_intoto.errors import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: Folders that only their owner may look into.
+_PRIVATE_FOLDER = 0o700
+#: Neither a link nor a pipe is what was put here.
+_READ = (
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+#: After so many new files the folder is tidied, so that one long run cannot outgrow it by much.
+_TIDIED_AFTER = 2_048
+#: Seconds after which half a file is nobody's any more.
+_ABANDONED = 3_600
+#: What is left when there was too much: room for what comes next, or each run would tidy.
+_LEFT = 0.75
+
+
+class Shelf:
+    """Files by names of at least three harmless characters, bounded in number and size.
+
+    ``trouble`` is a sentence about why nothing is read or written here (any more); empty while
+    all is well. On POSIX a folder that somebody else owns, or may write to, is not used.
+    """
+
+    def __init__(self, folder: Path, *, most_bytes: int, most_entries: int) -> None:
+        self._folder = str(folder)
+        self._most_bytes = most_bytes
+        self._most_entries = most_entries
+        self._written = 0
+        self.trouble = _trouble_with(folder)
+        self._readable = self._writable = not self.trouble
+        self._path = folder
+
+    def get(self, name: str, at_most: int) -> bytes | None:
+        """Return what was put under ``name``; None without it, or when it is larger than that."""
+        if not self._readable:
+            return None
+        try:
+            descriptor = os.open(f"{self._folder}/{name[:2]}/{name[2:]}", _READ)
+        except OSError:
+            return None
+        try:
+            with os.fdopen(descriptor, "rb") as stream:
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    return None
+                data = stream.read(at_most + 1)
+        except OSError:
+            return None
+        return data if len(data) <= at_most else None
+
+    def put(self, name: str, content: bytes) -> bool:
+        """Keep ``content`` under ``name``, in the place of what is there; False where it cannot."""
+        if not self._writable:
+            return False
+        path = self._path / name[:2] / name[2:]
+        try:
+            try:
+                self._write(path, content)
+            except CommandError:
+                # The folder is new, or somebody has just deleted it.
+                files.make_folder(path.parents[1], mode=_PRIVATE_FOLDER)
+                files.make_folder(path.parent, mode=_PRIVATE_FOLDER)
+                self._write(path, content)
+        except CommandError as error:
+            # A full disk stays full: each further attempt would cost time for nothing.
+            self._writable = False
+            self.trouble = str(error)
+            return False
+        self._written += 1
+        if self._written % _TIDIED_AFTER == 0:
+            self.tidy()
+        return True
+
+    def has(self, name: str) -> bool:
+        """Whether anything lies under ``name``; what, is seen when it is read."""
+        return self._readable and os.path.lexists(f"{self._folder}/{name[:2]}/{name[2:]}")
+
+    def drop(self, name: str) -> None:
+        """Keep nothing under ``name``."""
+        if self._readable:
+            with suppress(OSError):
+                os.unlink(f"{self._folder}/{name[:2]}/{name[2:]}")  # noqa: PTH108 - text, for speed
+
+    def close(self) -> None:
+        """Bring the folder back to its size, if anything was added to it."""
+        if self._written:
+            self.tidy()
+            self._written = 0
+
+    def tidy(self) -> None:
+        """Delete the oldest files when there are too many, and what interrupted runs left."""
+        entries: list[tuple[float, int, str]] = []
+        now = time.time()
+        for entry in self._entries():
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except OSError:
+                continue
+            if not entry.name.startswith("."):
+                entries.append((status.st_mtime, status.st_size, entry.path))
+            elif status.st_mtime < now - _ABANDONED:
+                _unlink(entry.path)
+        size = sum(size for _, size, _ in entries)
+        count = len(entries)
+        if size <= self._most_bytes and count <= self._most_entries:
+            return
+        for _, bytes_of_it, path in sorted(entries):
+            if size <= self._most_bytes * _LEFT and count <= self._most_entries * _LEFT:
+                return
+            _unlink(path)
+            size -= bytes_of_it
+            count -= 1
+
+    @staticmethod
+    def _write(path: Path, content: bytes) -> None:
+        files.replace(path, content, mode=files.PRIVATE, lasting=False)
+
+    def _entries(self) -> Iterator[os.DirEntry[str]]:
+        with suppress(OSError), os.scandir(self._folder) as folders:
+            for folder in folders:
+                with suppress(OSError), os.scandir(folder.path) as found:
+                    yield from found
+
+
+def _trouble_with(folder: Path) -> str:
+    """Make the folder where it is missing; say why it cannot be used, or nothing."""
+    # The gate's own code, as for the policy. Imported here for start-up time.
+    from pip_intoto_gate.location import others_may_write
+
+    try:
+        for each in (folder.parent, folder):
+            files.make_folder(each, mode=_PRIVATE_FOLDER)
+    except CommandError as error:
+        return str(error)
+    reason = others_may_write(folder)
+    return "" if reason is None else f"others may write to {folder}: {reason}"
+
+
+def _unlink(path: str) -> None:
+    with suppress(OSError):
+        os.unlink(path)  # noqa: PTH108 - text, for speed
