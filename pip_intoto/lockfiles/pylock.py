@@ -1,0 +1,338 @@
+"""``pylock.toml``, and ``pylock.<name>.toml``: the lockfile that packaging.python.org specifies.
+
+What the specification demands of such a file, :mod:`packaging.pylock` checks, and it makes the
+choice for an interpreter. Here its errors get their lines, and its values what a verdict needs.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from pip_intoto.distribution import Kind, Place
+from pip_intoto.errors import LockfileInvalid
+from pip_intoto.limits import LOCAL
+from pip_intoto.lockfiles.locked import LeftOut, Lock, Locked, LockedFile
+from pip_intoto.lockfiles.parts import (
+    absolute,
+    as_sha256,
+    filename_of,
+    is_filename,
+    named_in,
+    path_of,
+    without_sha256,
+)
+from pip_intoto.policy import tables
+from pip_intoto.sources.addresses import is_web, printable, redacted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from packaging.markers import Environment
+    from packaging.pylock import (
+        Package,
+        PackageArchive,
+        PackageDirectory,
+        PackageSdist,
+        PackageVcs,
+        PackageWheel,
+        Pylock,
+    )
+
+    from pip_intoto.limits import Limits
+    from pip_intoto.lockfiles.locked import Interpreter, Tree
+    from pip_intoto.policy import places as toml
+
+    _File: TypeAlias = PackageWheel | PackageSdist | PackageArchive
+    _Artifact: TypeAlias = _File | PackageVcs | PackageDirectory
+
+FORMAT = "pylock"
+
+_NAME = re.compile(r"pylock(\.[^.]+)?\.toml")
+_KIND = tables.Kind(
+    noun="lockfile",
+    example='lock-version = "1.0"',
+    error=LockfileInvalid,
+    syntax=LockfileInvalid,
+    tables=(),
+)
+#: A step in the context of packaging's errors: ``packages[3].wheels[0].hashes``.
+_STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+_INDEX = re.compile(r"packages\[(\d+)\]")
+_ELSEWHERE = "Name the interpreter it is for with --python, or verify --all-files."
+#: Characters of other people's messages that are passed on.
+_SHOWN = 400
+
+
+def recognises(filename: str) -> bool:
+    """Tell whether a file of this name is of this format."""
+    return _NAME.fullmatch(filename) is not None
+
+
+def read(
+    path: Path, tree: Tree, interpreter: Interpreter | None, *, limits: Limits = LOCAL
+) -> Lock:
+    """Read a lock; for every interpreter when ``interpreter`` is None.
+
+    Extras are not asked for, and of the dependency groups only the default ones.
+    Raises LockfileInvalid, and CommandError for a file that cannot be read.
+    """
+    return _Reader(tables.parse(tree.read(path), path, _KIND), limits).read(interpreter)
+
+
+class _Reader:
+    """One file while it is read."""
+
+    def __init__(self, table: tables.Table, limits: Limits) -> None:
+        self._table = table
+        self._path = table.file.path
+        self._limits = limits
+        #: What is to be said of every project.
+        self._notes: tuple[str, ...] = ()
+
+    def read(self, interpreter: Interpreter | None) -> Lock:
+        self._check_version()
+        pylock = self._parse()
+        chosen = None if interpreter is None else self._choose(pylock, interpreter)
+        locked: list[Locked] = []
+        left_out: list[LeftOut] = []
+        for index, package in enumerate(pylock.packages):
+            if chosen is not None and index not in chosen:
+                left_out.append(self._left_out(package, index))
+            else:
+                artifact = None if chosen is None else chosen[index]
+                locked.append(self._locked(package, index, artifact))
+        return Lock(
+            path=self._path,
+            format=FORMAT,
+            locked=tuple(locked),
+            left_out=tuple(left_out),
+            files=(self._path,),
+        )
+
+    # --- the file as a whole ----------------------------------------------------------------
+
+    def _check_version(self) -> None:
+        # Imported here for start-up time, like packaging below.
+        from packaging.version import InvalidVersion, Version
+
+        value = self._table.need("lock-version", 'A pylock.toml says `lock-version = "1.0"`.')
+        text = value.text()
+        try:
+            version = Version(text)
+        except (InvalidVersion, ValueError):
+            raise value.error(
+                f"`lock-version` cannot be {tables.as_written(text)}", expected='"1.0"'
+            ) from None
+        if version.major != 1 or version.epoch:
+            raise value.error(
+                "this lockfile is of a version that is not known here",
+                expected='lock-version = "1.0"',
+                found=f"lock-version = {tables.as_written(text)}",
+                advice="Upgrade pip-intoto, or have the lock written in version 1.0.",
+            )
+        if version > Version("1.0"):
+            # "If a tool doesn't support a minor version, it SHOULD warn": packaging does so
+            # through logging, where nobody can tell which file it was.
+            self._notes = (f"the lock is of version {version}, and was read as version 1.0",)
+
+    def _parse(self) -> Pylock:
+        from packaging.pylock import Pylock, PylockValidationError
+
+        packages = self._table.values.get("packages")
+        if isinstance(packages, list):
+            self._check_counts(packages)
+        try:
+            return Pylock.from_dict({**self._table.values, "lock-version": "1.0"})
+        except PylockValidationError as error:
+            context = error.context or ""
+            about = f" in `{printable(context, _SHOWN)}`" if context else ""
+            raise self._at(_steps(context)).error(f"{_first_line(error.message)}{about}") from None
+        except (ValueError, RecursionError) as error:
+            raise self._table.whole.error(_first_line(str(error))) from None
+
+    def _check_counts(self, packages: list[object]) -> None:
+        if len(packages) > self._limits.lock_entries:
+            raise self._at(("packages",)).error(
+                "the lockfile has too many packages",
+                expected=f"at most {self._limits.lock_entries}",
+                found=str(len(packages)),
+            )
+        for index, package in enumerate(packages):
+            wheels = package.get("wheels") if isinstance(package, dict) else None
+            if isinstance(wheels, list) and len(wheels) > self._limits.lock_files:
+                raise self._at(("packages", index, "wheels")).error(
+                    "the package has too many wheels",
+                    expected=f"at most {self._limits.lock_files}",
+                    found=str(len(wheels)),
+                )
+
+    def _choose(self, pylock: Pylock, interpreter: Interpreter) -> dict[int, _Artifact]:
+        """What is installed for an interpreter: the position of a package, and the file of it."""
+        from packaging.pylock import PylockSelectError
+
+        positions = {id(package): index for index, package in enumerate(pylock.packages)}
+        try:
+            return {
+                positions[id(package)]: artifact
+                for package, artifact in pylock.select(
+                    environment=cast("Environment", dict(interpreter.markers)),
+                    tags=interpreter.tags,
+                )
+            }
+        except PylockSelectError as error:
+            message = str(error)
+            index = _INDEX.search(message)
+            if index is not None:
+                at: toml.Path = ("packages", int(index[1]))
+            else:
+                at = ("environments" if "environments" in message else "requires-python",)
+            message = re.sub(r" at packages\[\d+\]( and packages\[\d+\])?", "", message)
+            raise self._at(at).error(
+                "the lock does not fit this interpreter",
+                found=_first_line(message),
+                advice=_ELSEWHERE,
+            ) from None
+        except (ValueError, RecursionError) as error:
+            # A marker that has no meaning in a lock, such as one of a single extra.
+            raise self._at(("packages",)).error(
+                f"a marker cannot be evaluated: {_first_line(str(error))}"
+            ) from None
+
+    # --- one package ------------------------------------------------------------------------
+
+    def _left_out(self, package: Package, index: int) -> LeftOut:
+        return LeftOut(
+            name=package.name,
+            version="" if package.version is None else str(package.version),
+            place=self._place(("packages", index)),
+            why=f"its marker is false here: {printable(str(package.marker), _SHOWN)}",
+        )
+
+    def _locked(self, package: Package, index: int, chosen: _Artifact | None) -> Locked:
+        at: toml.Path = ("packages", index)
+        version = "" if package.version is None else str(package.version)
+        notes = list(self._notes)
+        kind, url = None, ""
+        files: tuple[LockedFile, ...] = ()
+        if package.vcs is not None:
+            kind, url = Kind.VCS, self._checkout(package.vcs, (*at, "vcs"))
+        elif package.directory is not None:
+            kind = Kind.DIRECTORY
+            url = self._local(package.directory.path, (*at, "directory", "path")).as_uri()
+        else:
+            files = tuple(
+                self._file(item, place, notes) for item, place in _files_of(package, at, chosen)
+            )
+            version = version or self._version_in(files, at)
+        return Locked(
+            name=package.name,
+            version=version,
+            place=self._place(at),
+            files=files,
+            kind=kind,
+            url=url,
+            index=self._address(package.index, (*at, "index")) if package.index else "",
+            notes=tuple(notes),
+        )
+
+    def _version_in(self, files: Sequence[LockedFile], at: toml.Path) -> str:
+        """The version where only filenames have it: "packages.version … is OPTIONAL"."""
+        found = {parts[1] for file in files if (parts := named_in(file.filename)) is not None}
+        if len(found) > 1:
+            raise self._at(at).error(
+                "the package has no `version`, and its files are of several",
+                found=", ".join(sorted(found)),
+            )
+        return next(iter(found), "")
+
+    def _file(self, item: _File, at: toml.Path, notes: list[str]) -> LockedFile:
+        url = "" if item.url is None else self._address(item.url, (*at, "url"))
+        path = path_of(url) if url else None
+        if item.path:
+            path = self._local(item.path, (*at, "path"))
+        filename = _filename(item, path, url)
+        if not is_filename(filename) or len(filename) > self._limits.filename:
+            raise self._at(at).error("this is no name of a file", found=printable(filename, _SHOWN))
+        if item.size is not None and item.size < 0:
+            raise self._at((*at, "size")).error("`size` is negative", found=str(item.size))
+        hashes = {algorithm.lower(): digest for algorithm, digest in item.hashes.items()}
+        sha256 = as_sha256(hashes.get("sha256", ""))
+        if "sha256" in hashes and not sha256:
+            raise self._at((*at, "hashes")).error(
+                f"the sha256 of {filename} is none", expected="64 hexadecimal digits"
+            )
+        if not sha256:
+            notes.append(without_sha256(filename, (printable(name, 40) for name in hashes)))
+        if getattr(item, "subdirectory", None):
+            notes.append("the project is in a folder of the archive, not at its root")
+        return LockedFile(
+            filename=filename,
+            place=self._place(at),
+            url=url if is_web(url) else "",
+            path=path,
+            sha256=sha256,
+            size=item.size,
+        )
+
+    def _checkout(self, vcs: PackageVcs, at: toml.Path) -> str:
+        """The address of a checkout, as pip writes it."""
+        address = vcs.url or self._local(vcs.path or "", (*at, "path")).as_uri()
+        text = f"{vcs.type}+{address}@{vcs.commit_id}"
+        if not text.isprintable():
+            raise self._at(at).error("the address has line breaks or control characters in it")
+        return text
+
+    def _address(self, url: str, at: toml.Path) -> str:
+        if not url.isprintable() or not (is_web(url) or path_of(url)):
+            raise self._at(at).error(
+                "this is no address that files are fetched from",
+                expected="an https:, http: or file: URL",
+                found=redacted(url),
+            )
+        return url
+
+    def _local(self, path: str, at: toml.Path) -> Path:
+        if not path.isprintable():
+            raise self._at(at).error("the path has line breaks or control characters in it")
+        return absolute(self._path.absolute().parent, path)
+
+    # --- places -----------------------------------------------------------------------------
+
+    def _at(self, at: toml.Path) -> tables.Value:
+        return tables.Value(None, at, self._table.file)
+
+    def _place(self, at: toml.Path) -> Place:
+        return Place(self._path, self._table.file.places.line_of(at))
+
+
+def _files_of(
+    package: Package, at: toml.Path, chosen: _Artifact | None
+) -> Iterator[tuple[_File, toml.Path]]:
+    """The files that may be installed, and where they stand; only ``chosen``, where it is given."""
+    if package.archive is not None:
+        yield package.archive, (*at, "archive")
+    for position, wheel in enumerate(package.wheels or ()):
+        if chosen is None or wheel is chosen:
+            yield wheel, (*at, "wheels", position)
+    if package.sdist is not None and (chosen is None or package.sdist is chosen):
+        yield package.sdist, (*at, "sdist")
+
+
+def _filename(item: _File, path: Path | None, url: str) -> str:
+    """The name that is written, else the one of the path, else the one in the address."""
+    name = getattr(item, "name", None)
+    if isinstance(name, str) and name:
+        return name
+    return path.name if path is not None else filename_of(url)
+
+
+def _steps(context: str) -> toml.Path:
+    return tuple(int(found[1]) if found[1] else found[2] for found in _STEP.finditer(context))
+
+
+def _first_line(message: str) -> str:
+    """The beginning of a message of packaging's, which can draw arrows on further lines."""
+    line = message.strip().partition("\n")[0]
+    return printable(line[:1].lower() + line[1:], _SHOWN)
