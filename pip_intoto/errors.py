@@ -7,7 +7,10 @@ is never renamed; ``docs/reference/reasons.md`` gives cause and cure for each.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from pip_intoto.verdict import SupplyChain
 
 
 class PipIntotoError(Exception):
@@ -46,7 +49,14 @@ class PipIntotoError(Exception):
 
 
 class EvidenceError(PipIntotoError):
-    """The evidence does not carry the distribution."""
+    """The evidence does not carry the distribution.
+
+    ``station`` is the step or inspection of the root layout that failed, and ``chain`` what was
+    found of all of them; both are empty where no layout could be believed.
+    """
+
+    station: str = ""
+    chain: SupplyChain | None = None
 
 
 class EvidenceMissing(EvidenceError):

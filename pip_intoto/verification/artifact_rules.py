@@ -17,7 +17,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pip_intoto.errors import MetadataTooLarge, RuleViolated
+from pip_intoto.errors import EvidenceError, MetadataTooLarge, RuleViolated
 from pip_intoto.metadata.artifacts import agreeing, modified
 from pip_intoto.metadata.digests import ACCEPTED, differ
 from pip_intoto.metadata.layout import Inspection
@@ -124,11 +124,15 @@ def check_item(item: Step | Inspection, records: Mapping[str, Record], budget: B
     """Process the rules of one step or inspection, materials first.
 
     ``records`` holds what was reported, by name, of the item and of all that its MATCH rules may
-    refer to. Raises :class:`RuleViolated` and :class:`MetadataTooLarge`.
+    refer to. Raises :class:`RuleViolated` and :class:`MetadataTooLarge`, of this station.
     """
     changes = _Changes(records[item.name])
-    for side in SIDES:
-        _Run(item, side, records, changes, budget).process()
+    try:
+        for side in SIDES:
+            _Run(item, side, records, changes, budget).process()
+    except EvidenceError as error:
+        error.station = item.name
+        raise
 
 
 def consumers(

@@ -31,6 +31,7 @@ from pip_intoto.metadata.node import shown
 from pip_intoto.metadata.rules import Allow, Create, Match, Modify
 from pip_intoto.verification.artifact_rules import as_folder, check_item, consumers, shown_rule
 from pip_intoto.verification.patterns import literal_start_of_last_segment
+from pip_intoto.verification.stations import of_station
 from pip_intoto.verification.wording import NAMED
 
 if TYPE_CHECKING:
@@ -85,12 +86,13 @@ def bind(
     # 1. "every such inspection must consume the file by one of them. This decides."
     deciding = deciding_inspections(layout)
     if deciding:
-        bindings = [
-            _bind_by_inspection(subject, inspection, rules, records, budget)
-            for inspection, rules in deciding.items()
-        ]
-        for binding in bindings:
-            _check_scope(subject, binding, trust)
+        bindings = []
+        for inspection, rules in deciding.items():
+            with of_station(inspection.name):
+                bindings.append(_bind_by_inspection(subject, inspection, rules, records, budget))
+        for inspection, binding in zip(deciding, bindings, strict=True):
+            with of_station(inspection.name):
+                _check_scope(subject, binding, trust)
         return bindings[-1]
     # 2. "the policy's `binds`, else the last of `steps`"; 5. and no other.
     name = binding_step(layout, trust)
@@ -101,8 +103,9 @@ def bind(
             found=f"the steps {', '.join(shown(step) for step in steps)}",
             advice="Correct `binds` in the policy; ask the project which step makes its files.",
         )
-    binding = _bind_by_step(subject, steps[name], records, budget)
-    _check_scope(subject, binding, trust)
+    with of_station(name):
+        binding = _bind_by_step(subject, steps[name], records, budget)
+        _check_scope(subject, binding, trust)
     return binding
 
 

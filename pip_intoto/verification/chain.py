@@ -36,11 +36,13 @@ names.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import (
+    EvidenceError,
     EvidenceInvalid,
     InspectionFailed,
     LayoutFeatureUnsupported,
@@ -52,7 +54,7 @@ from pip_intoto.metadata.layout import Layout
 from pip_intoto.metadata.link import Link
 from pip_intoto.metadata.names import link_filename
 from pip_intoto.metadata.node import shown
-from pip_intoto.verdict import Outcome, TraceEntry
+from pip_intoto.verdict import Outcome, SupplyChain, TraceEntry
 from pip_intoto.verification.artifact_rules import Budget, shown_rule
 from pip_intoto.verification.binding import another_file, bind, nearness
 from pip_intoto.verification.choice import Candidate, Group, alike, qualifying_groups, search
@@ -65,6 +67,7 @@ from pip_intoto.verification.record import Record
 from pip_intoto.verification.roots import check_expiry, root_layouts
 from pip_intoto.verification.shortfall import too_few
 from pip_intoto.verification.signatures import Keyring
+from pip_intoto.verification.stations import broken, of_station, whole
 from pip_intoto.verification.substitution import substitute
 from pip_intoto.verification.wording import command, counted
 
@@ -75,7 +78,8 @@ if TYPE_CHECKING:
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.bundle import Document
     from pip_intoto.metadata.envelope import Content
-    from pip_intoto.metadata.layout import Inspection, Step
+    from pip_intoto.metadata.layout import Inspection
+    from pip_intoto.verdict import Station
     from pip_intoto.verification.binding import Binding, Subject
     from pip_intoto.verification.evidence import Authorised, Signer
     from pip_intoto.verification.functionaries import Signatories
@@ -91,13 +95,30 @@ class Verified:
     ``binding`` is None when there was no file to bind.
     """
 
-    layout_sha256: str
-    signed_by: tuple[str, ...]
-    #: sha256 of the links and sublayouts that the result rests on.
-    links: tuple[str, ...]
-    functionaries: tuple[str, ...]
+    chain: SupplyChain
     binding: Binding | None
     trace: tuple[TraceEntry, ...]
+
+    @property
+    def layout_sha256(self) -> str:
+        """The digest of the layout's document."""
+        return self.chain.layout_sha256
+
+    @property
+    def signed_by(self) -> tuple[str, ...]:
+        """The principals behind the layout."""
+        return self.chain.owners
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """The sha256 of the links and sublayouts that the result rests on."""
+        return self.chain.documents
+
+    @property
+    def functionaries(self) -> tuple[str, ...]:
+        """The principals behind the steps."""
+        names = {name for station in self.chain.stations for name in station.functionaries}
+        return tuple(sorted(names))
 
 
 def verify(
@@ -137,27 +158,39 @@ def verify_chain(
     """Verify that ``documents`` satisfy ``root``, and that they speak of ``subject``.
 
     Without a subject nothing is bound; without an inspector, inspections cannot be carried out.
-    Raises a subclass of :class:`EvidenceInvalid`.
+    Raises a subclass of :class:`EvidenceInvalid`, or what the inspector raises, with ``chain``
+    drawn as far as it was looked at.
     """
     workflow = _Workflow(documents, trust, subject, inspector, now, limits)
-    outcome = workflow.verify_root(root)
-    chosen = [group for _, group in outcome.chosen]
+    try:
+        outcome = workflow.verify_root(root)
+    except EvidenceError as error:
+        # A file that an inspection needs, and that could not be fetched, is one of these too.
+        error.chain = workflow.broken(root, error)
+        raise
     return Verified(
-        layout_sha256=root.sha256,
-        signed_by=root.signed_by,
-        links=tuple(
-            dict.fromkeys(
-                sha256
-                for group in chosen
-                for member in group.members
-                for sha256 in member.documents
-            )
-        ),
-        functionaries=tuple(
-            sorted({name for group in chosen for name in group.principals.values()})
+        chain=_drawn(
+            root,
+            whole(root.layout, outcome.chosen, outcome.records),
+            [outcome.chosen[step.name] for step in root.layout.steps],
+            "" if outcome.binding is None else outcome.binding.place,
         ),
         binding=outcome.binding,
         trace=(*root.trace, *outcome.trace, *workflow.notes()),
+    )
+
+
+def _drawn(
+    root: RootLayout, stations: tuple[Station, ...], groups: Iterable[Group], binding: str = ""
+) -> SupplyChain:
+    documents = (sha for group in groups for member in group.members for sha in member.documents)
+    return SupplyChain(
+        layout_sha256=root.sha256,
+        owners=root.signed_by,
+        expires=root.layout.expires,
+        stations=stations,
+        documents=tuple(dict.fromkeys(documents)),
+        binding=binding,
     )
 
 
@@ -198,9 +231,13 @@ def survey(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outcome:
-    """A choice of groups that satisfies a layout."""
+    """A choice of groups, one a step, that satisfies a layout.
 
-    chosen: tuple[tuple[Step, Group], ...]
+    ``records`` holds what was reported of every step and inspection.
+    """
+
+    chosen: Mapping[str, Group]
+    records: Mapping[str, Record]
     binding: Binding | None
     trace: tuple[TraceEntry, ...]
     #: Reports that stand in for inspections (U5).
@@ -241,12 +278,40 @@ class _Workflow:
         self._substituted: dict[str, Layout] = {}
         #: What links say of inspections that are not carried out here (U5).
         self._reported: dict[tuple[int, str, str], tuple[Group, ...]] = {}
+        #: Of the root layout, to say where it broke: what was found for each step, the groups of
+        #: those that enough signed for, and the choice that inspections were last reached with.
+        self._evidence: Mapping[str, StepEvidence] = {}
+        self._groups: dict[str, Sequence[Group]] = {}
+        self._reached: Mapping[str, Group] = {}
 
     def notes(self) -> tuple[TraceEntry, ...]:
         return self._pool.notes()
 
     def verify_root(self, root: RootLayout) -> _Outcome:
         return next(iter(self._outcomes(root.layout, (root.content,))))
+
+    def broken(self, root: RootLayout, error: EvidenceError) -> SupplyChain:
+        """Draw the chain that failed with ``error``, as far as it was looked at."""
+        layout = root.layout
+        chosen = {name: groups[0] for name, groups in self._groups.items()}
+        for step in layout.steps:
+            # The first step without enough links keeps those behind it from being looked at.
+            if step.name in self._evidence and step.name not in {*chosen, error.station}:
+                with suppress(MetadataTooLarge):
+                    candidates = self._evidence[step.name].candidates
+                    groups = qualifying_groups(step, candidates, self._limits)
+                    if groups:
+                        chosen[step.name] = self._likeliest_first(groups)[0]
+        # Of steps whose rules fail, the error says what is wrong with the likeliest choice.
+        if not (isinstance(error, RuleViolated) and error.station in chosen):
+            chosen.update(self._reached)
+        inspected = {
+            inspection.name: self._inspected[id(layout), inspection.name]
+            for inspection in layout.inspections
+            if (id(layout), inspection.name) in self._inspected
+        }
+        stations = broken(layout, self._evidence, chosen, inspected, error, self._budget)
+        return _drawn(root, stations, chosen.values())
 
     def survey(self, root: RootLayout) -> tuple[TraceEntry, ...]:
         entries: list[TraceEntry] = []
@@ -273,14 +338,19 @@ class _Workflow:
         evidence = self._load(layout, within)
         # V8: "multiple functionaries must perform the operation and report the same results"
         groups: dict[str, Sequence[Group]] = {}
+        if signer is None:
+            self._evidence, self._groups = evidence, groups
         for step in layout.steps:
             found = evidence[step.name]
-            qualifying = qualifying_groups(step, found.candidates, self._limits)
-            if not qualifying:
-                raise too_few(step, layout, found, self._pool, self._trust)
+            with of_station(step.name):
+                qualifying = qualifying_groups(step, found.candidates, self._limits)
+                if not qualifying:
+                    raise too_few(step, layout, found, self._pool, self._trust)
             groups[step.name] = self._likeliest_first(qualifying)
 
         def accept(chosen: Mapping[str, Group], records: dict[str, Record]) -> _Outcome:
+            if signer is None:
+                self._reached = chosen
             # V10: "Inspection steps are executed" - only after the rules of all steps hold (I7).
             inspected = self._inspect_all(layout, signer)
             # V11
@@ -301,13 +371,16 @@ class _Workflow:
                 other = None
                 if subject is not None:
                     other = another_file(subject, layout, records, self._budget)
+                if other is not None:
+                    other.station = violation.station
                 raise other or violation from None
             records.update({name: group.record for name, group in looked.items()})
             bound = None
             if subject is not None:
                 bound = bind(subject, layout, records, self._trust, self._budget)
             return _Outcome(
-                chosen=tuple((step, chosen[step.name]) for step in layout.steps),
+                chosen=chosen,
+                records=records,
                 binding=bound,
                 trace=self._trace(layout, chosen, evidence, bound),
                 reported=tuple(member for group in looked.values() for member in group.members),
@@ -397,9 +470,10 @@ class _Workflow:
                 signed.signings, authorised, each_alone=bool(sublayout.inspections)
             ):
                 if signer.identity not in presented:
-                    presented[signer.identity] = self._summaries(
-                        document, sublayout, within, signer
-                    )
+                    with of_station(step.name):
+                        presented[signer.identity] = self._summaries(
+                            document, sublayout, within, signer
+                        )
                 summaries, error = presented[signer.identity]
                 if error is not None:
                     # T1, and unlike the reference: a sublayout that does not verify is a link
@@ -446,12 +520,14 @@ class _Workflow:
             ):
                 # V12, U3: "the materials and products presented for matching will be derived
                 # from the materials of the first step and the products of the last step".
+                first, last = sublayout.steps[0].name, sublayout.steps[-1].name
                 summary = Record(
-                    materials=outcome.chosen[0][1].record.materials,
-                    products=outcome.chosen[-1][1].record.products,
+                    materials=outcome.chosen[first].record.materials,
+                    products=outcome.chosen[last].record.products,
                 )
                 if all(summary != known.record for known in summaries):
-                    members = [member for _, group in outcome.chosen for member in group.members]
+                    chosen = (outcome.chosen[step.name] for step in sublayout.steps)
+                    members = [member for group in chosen for member in group.members]
                     members += outcome.reported
                     summaries.append(
                         _Summary(
@@ -551,16 +627,17 @@ class _Workflow:
         # What the inspection finds does not depend on the choice of links.
         key = (id(layout), inspection.name)
         if key not in self._inspected:
-            permit(inspection, self._trust, in_sublayout=signer is not None)
-            if self._inspector is None:
-                raise InspectionFailed(
-                    "The layout has inspections, and there is no file to inspect",
-                    place=f"inspection {inspection.name}",
-                    advice="Verify the file itself, not only its evidence.",
-                )
-            # I4: "less than 127, then the inspection was not successful and validation should
-            # halt": the inspector raises.
-            record = self._inspector.inspect(inspection)
+            with of_station(inspection.name):
+                permit(inspection, self._trust, in_sublayout=signer is not None)
+                if self._inspector is None:
+                    raise InspectionFailed(
+                        "The layout has inspections, and there is no file to inspect",
+                        place=f"inspection {inspection.name}",
+                        advice="Verify the file itself, not only its evidence.",
+                    )
+                # I4: "less than 127, then the inspection was not successful and validation
+                # should halt": the inspector raises.
+                record = self._inspector.inspect(inspection)
             origin = record.origin or f"inspection {inspection.name}"
             self._inspected[key] = replace(record, origin=origin)
         return self._inspected[key]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.bundle import Document
-    from pip_intoto.verdict import TraceEntry
+    from pip_intoto.verdict import SupplyChain, TraceEntry
     from pip_intoto.verification.binding import Subject
     from pip_intoto.verification.chain import Verified
     from pip_intoto.verification.inspections import Inspector
@@ -33,6 +33,13 @@ class Attempt:
     error: EvidenceError | None = None
     wanted: tuple[str, ...] = ()
     trace: tuple[TraceEntry, ...] = ()
+
+    @property
+    def chain(self) -> SupplyChain | None:
+        """The chain that holds, or how far it does; None where no layout could be believed."""
+        if self.verified is not None:
+            return self.verified.chain
+        return None if self.error is None else self.error.chain
 
 
 def verify(

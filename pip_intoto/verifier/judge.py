@@ -35,7 +35,7 @@ from pip_intoto.errors import (
 )
 from pip_intoto.limits import DEFAULT
 from pip_intoto.sources.addresses import redacted, within
-from pip_intoto.verdict import Action, Outcome, Status, TraceEntry, Verdict
+from pip_intoto.verdict import Action, ExceptionUsed, Outcome, Status, TraceEntry, Verdict
 from pip_intoto.verifier.attempt import Attempt, verify
 from pip_intoto.verifier.inspecting import inspector_for
 from pip_intoto.verifier.naming import normalized, parse_filename, subject_of
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from pip_intoto.policy.model import Policy, PolicyException, ProjectRule
     from pip_intoto.verification.binding import Subject
     from pip_intoto.verification.chain import Verified
+    from pip_intoto.verdict import SupplyChain
     from pip_intoto.verification.inspections import Inspector
     from pip_intoto.verification.trust import Trust
 
@@ -176,6 +177,18 @@ class _Case:
         except EvidenceError as error:
             exception = self._waived(error.code)
             if exception is not None:
+        #: What the verdict rests on.
+        self._chain: SupplyChain | None = None
+        self._used: PolicyException | None = None
+        #: Why there is no file to judge.
+        self.problem: EvidenceError | None = None
+        #: What brings the file when an inspection needs it.
+        self.obtain: Obtain | None = None
+
+    @property
+    def evidence(self) -> tuple[Document, ...]:
+        """What the sources gave."""
+        return tuple(self._search.evidence) if self._search else ()
                 self._note("exception", f"waives {error.code}: {error}")
                 return self._exempt(exception, f"although {_lowered(error.message)}")
             raise
@@ -292,6 +305,7 @@ class _Case:
                 expected=f"a wheel of {distribution.name}",
                 found="a source archive, from which pip would have to build",
             )
+        self._used = exception
         subject = subject_of(distribution)
         trust = self._policy.trust_for(rule, distribution)
         if rule.layout is not None and not trust.layout_sha256:
@@ -365,6 +379,7 @@ class _Case:
         if not search.found.missing:
             asked = "no place to look: none of the sources has an address for it"
         if unreachable:
+            self._chain = outcome.chain
             return SourceUnreachable(
                 "the evidence could not be fetched",
                 expected="an answer from every place that may have it",
@@ -389,7 +404,8 @@ class _Case:
             return verdict
         if self._waived(BuildRequirementUnverified.code) is not None:
             waived = TraceEntry("build requirement", Outcome.NOTE, "an exception waives it")
-            return replace(verdict, trace=(*verdict.trace, waived))
+            used = _used(exception)
+            return replace(verdict, trace=(*verdict.trace, waived), exception=used)
         error = BuildRequirementUnverified(
             f"it is needed to build {for_what}, and nothing verifies it",
             advice=self._cure_of_build_requirement(),
@@ -472,6 +488,8 @@ def _by_whom(verified: Verified) -> str:
 def _sentence(error: PipIntotoError) -> str:
     """What happened, and where, to stand behind a colon."""
     message = _lowered(error.message).rstrip(".")
+            chain=self._chain,
+            exception=None if self._used is None else _used(self._used),
     if isinstance(error, MetadataMalformed):
         # Else "this" would be the file.
         message = f"its evidence cannot be read: {message}"
@@ -484,3 +502,12 @@ def _lowered(message: str) -> str:
     """``message`` as it continues a sentence; RECORD and the like stay as they are."""
     word = message.partition(" ")[0]
     return message if len(word) > 1 and word.isupper() else message[:1].lower() + message[1:]
+def _used(exception: PolicyException) -> ExceptionUsed:
+    return ExceptionUsed(
+        owner=exception.owner,
+        reason=exception.reason,
+        expires=exception.expires,
+        waives=exception.waives,
+    )
+
+

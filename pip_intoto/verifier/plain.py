@@ -145,6 +145,7 @@ def verify_plain(plain: Plain, file: Path | None, *, now: datetime | None = None
             summary=f"{title} is verified: its layout is signed by"
             f" {', '.join(verified.signed_by)}, its steps by {', '.join(verified.functionaries)}.",
             trace=(*plain.links.trace, *verified.trace),
+            chain=verified.chain,
         )
     )
 
@@ -189,6 +190,7 @@ def _refused(
             found=error.found,
             advice=_ADVICE.get(error.code, error.advice),
             trace=(*trace, TraceEntry("verdict", Outcome.FAIL, f"{error.code}: {error}")),
+            chain=error.chain,
         )
     )
 
