@@ -12,20 +12,21 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import installing, places, recording, report, starting, verifying
+from tests.benchmarks import installing, locking, places, recording, report, starting, verifying
 from tests.integration.interpreters import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tests.benchmarks.comparing import Comparison, Race
+    from tests.benchmarks.locking import Audit
 
 _PAGE = ROOT / "docs" / "benchmarks.md"
 
 
 def main() -> None:
     """Run what was asked for."""
-    subjects = ("starting", "installing", "verifying", "recording")
+    subjects = ("starting", "installing", "verifying", "recording", "locking")
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("subject", nargs="*", metavar="SUBJECT", help=", ".join(subjects))
     parser.add_argument("--turns", type=int, default=9, help="how often installs are repeated")
@@ -39,15 +40,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="pip-intoto-bench-") as name:
         folder = Path(name)
         pair = functools.cache(functools.partial(places.pair, folder))
-        measure: dict[str, Callable[[], Iterable[Comparison] | Iterable[Race]]] = {
+        measure: dict[
+            str, Callable[[], Iterable[Comparison] | Iterable[Race] | Iterable[Audit]]
+        ] = {
             "starting": lambda: starting.compare(pair(), folder, options.turns),
             "installing": lambda: installing.compare(pair(), folder, options.turns),
             "verifying": lambda: verifying.compare(folder, options.turns),
             "recording": lambda: recording.compare(folder, options.turns),
+            "locking": lambda: locking.compare(folder, options.turns),
         }
         for subject in options.subject or subjects:
             busy = report.load()
-            measured: list[Comparison | Race] = []
+            measured: list[Comparison | Race | Audit] = []
             for each in measure[subject]():
                 measured.append(each)
                 print(report.line(each), flush=True)
