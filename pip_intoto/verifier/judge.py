@@ -402,7 +402,8 @@ class _Case:
         unverified = {Status.UNLISTED, Status.MISSING, Status.UNVERIFIABLE}
         if not for_what or verdict.status not in unverified:
             return verdict
-        if self._waived(BuildRequirementUnverified.code) is not None:
+        exception = self._waived(BuildRequirementUnverified.code)
+        if exception is not None:
             waived = TraceEntry("build requirement", Outcome.NOTE, "an exception waives it")
             used = _used(exception)
             return replace(verdict, trace=(*verdict.trace, waived), exception=used)
