@@ -18,8 +18,6 @@ from tests.integration.interpreters import ROOT
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tests.benchmarks.comparing import Comparison, Race
-    from tests.benchmarks.locking import Audit
 
 _PAGE = ROOT / "docs" / "benchmarks.md"
 
@@ -40,9 +38,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="pip-intoto-bench-") as name:
         folder = Path(name)
         pair = functools.cache(functools.partial(places.pair, folder))
-        measure: dict[
-            str, Callable[[], Iterable[Comparison] | Iterable[Race] | Iterable[Audit]]
-        ] = {
+        measure: dict[str, Callable[[], Iterable[report.Measured]]] = {
             "starting": lambda: starting.compare(pair(), folder, options.turns),
             "installing": lambda: installing.compare(pair(), folder, options.turns),
             "verifying": lambda: verifying.compare(folder, options.turns),
@@ -51,7 +47,7 @@ def main() -> None:
         }
         for subject in options.subject or subjects:
             busy = report.load()
-            measured: list[Comparison | Race | Audit] = []
+            measured: list[report.Measured] = []
             for each in measure[subject]():
                 measured.append(each)
                 print(report.line(each), flush=True)

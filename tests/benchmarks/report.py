@@ -14,8 +14,12 @@ from tests.integration.interpreters import NEWEST_PIP
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
+    from typing import TypeAlias
 
     from tests.benchmarks.comparing import Comparison
+
+    #: What a row of a table tells.
+    Measured: TypeAlias = Comparison | Race | Audit
 
 _COMPARISON = ("what", "one", "other", "ratio", "added", "aim", "met", "turns")
 _RACE = ("steps × artifacts", "in-toto", "pip-intoto", "floor", "ratio", "aim", "met", "turns")
@@ -120,7 +124,7 @@ def page(sections: dict[str, str], before: str) -> str:
     return "\n".join([_HEAD, *(part.rstrip("\n") + "\n" for part in parts if part)])
 
 
-def line(each: Comparison | Race | Audit) -> str:
+def line(each: Measured) -> str:
     """Write one comparison for a terminal."""
     if isinstance(each, Race):
         what, reference, ours, floor, ratio, aim, met, turns = each.cells()
