@@ -48,9 +48,9 @@ if TYPE_CHECKING:
     from pip_intoto.distribution import Distribution
     from pip_intoto.limits import Limits
     from pip_intoto.policy.model import Policy, PolicyException, ProjectRule
+    from pip_intoto.verdict import SupplyChain
     from pip_intoto.verification.binding import Subject
     from pip_intoto.verification.chain import Verified
-    from pip_intoto.verdict import SupplyChain
     from pip_intoto.verification.inspections import Inspector
     from pip_intoto.verification.trust import Trust
 
@@ -156,6 +156,9 @@ class _Case:
         self._before: list[TraceEntry] = []
         self._trace: list[TraceEntry] = []
         self._exception: PolicyException | None = None
+        #: What the verdict rests on.
+        self._chain: SupplyChain | None = None
+        self._used: PolicyException | None = None
 
     async def verdict(self) -> Verdict:
         """Ask the questions in order. Raises the errors of this package."""
@@ -177,18 +180,6 @@ class _Case:
         except EvidenceError as error:
             exception = self._waived(error.code)
             if exception is not None:
-        #: What the verdict rests on.
-        self._chain: SupplyChain | None = None
-        self._used: PolicyException | None = None
-        #: Why there is no file to judge.
-        self.problem: EvidenceError | None = None
-        #: What brings the file when an inspection needs it.
-        self.obtain: Obtain | None = None
-
-    @property
-    def evidence(self) -> tuple[Document, ...]:
-        """What the sources gave."""
-        return tuple(self._search.evidence) if self._search else ()
                 self._note("exception", f"waives {error.code}: {error}")
                 return self._exempt(exception, f"although {_lowered(error.message)}")
             raise
@@ -280,6 +271,7 @@ class _Case:
     # --- 4. exceptions ----------------------------------------------------------------------
 
     def _exempt(self, exception: PolicyException, what: str) -> Verdict:
+        self._used = exception
         return self._make(
             Status.EXEMPT,
             "exempt",
@@ -305,7 +297,6 @@ class _Case:
                 expected=f"a wheel of {distribution.name}",
                 found="a source archive, from which pip would have to build",
             )
-        self._used = exception
         subject = subject_of(distribution)
         trust = self._policy.trust_for(rule, distribution)
         if rule.layout is not None and not trust.layout_sha256:
@@ -352,6 +343,7 @@ class _Case:
                     now=self._now,
                     limits=self._limits,
                 )
+            self._chain = outcome.chain
             if outcome.verified is not None:
                 return outcome.verified
             if await search.deepen(outcome.wanted):
@@ -379,7 +371,6 @@ class _Case:
         if not search.found.missing:
             asked = "no place to look: none of the sources has an address for it"
         if unreachable:
-            self._chain = outcome.chain
             return SourceUnreachable(
                 "the evidence could not be fetched",
                 expected="an answer from every place that may have it",
@@ -460,6 +451,8 @@ class _Case:
             action=action,
             summary=summary,
             trace=(*self._before, *(self._search.trace if self._search else ()), *self._trace),
+            chain=self._chain,
+            exception=None if self._used is None else _used(self._used),
         )
 
 
@@ -480,6 +473,15 @@ def _check_index(rule: ProjectRule, distribution: Distribution) -> list[TraceEnt
     )
 
 
+def _used(exception: PolicyException) -> ExceptionUsed:
+    return ExceptionUsed(
+        owner=exception.owner,
+        reason=exception.reason,
+        expires=exception.expires,
+        waives=exception.waives,
+    )
+
+
 def _by_whom(verified: Verified) -> str:
     owners = ", ".join(verified.signed_by)
     functionaries = ", ".join(dict.fromkeys(verified.functionaries))
@@ -489,8 +491,6 @@ def _by_whom(verified: Verified) -> str:
 def _sentence(error: PipIntotoError) -> str:
     """What happened, and where, to stand behind a colon."""
     message = _lowered(error.message).rstrip(".")
-            chain=self._chain,
-            exception=None if self._used is None else _used(self._used),
     if isinstance(error, MetadataMalformed):
         # Else "this" would be the file.
         message = f"its evidence cannot be read: {message}"
@@ -503,12 +503,3 @@ def _lowered(message: str) -> str:
     """``message`` as it continues a sentence; RECORD and the like stay as they are."""
     word = message.partition(" ")[0]
     return message if len(word) > 1 and word.isupper() else message[:1].lower() + message[1:]
-def _used(exception: PolicyException) -> ExceptionUsed:
-    return ExceptionUsed(
-        owner=exception.owner,
-        reason=exception.reason,
-        expires=exception.expires,
-        waives=exception.waives,
-    )
-
-
