@@ -214,13 +214,13 @@ Each command has examples below its own --help."""
 
 def _tell(error: PipIntotoError) -> None:
     # Imported here because a command that succeeds needs none of it.
-    from pip_intoto.cli.terminal import error_lines
+    from pip_intoto.reports.lines import error_lines
 
     print("\n".join(error_lines(error)), file=sys.stderr)
 
 
 def _described(error: OSError) -> str:
-    from pip_intoto.cli.terminal import printable
+    from pip_intoto.reports.lines import printable
 
     where = f"{error.filename}: " if error.filename else ""
     return printable(f"{where}{error.strerror or error}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pip_intoto import files
 from pip_intoto.cli.outcomes import exit_status, summary_line
 from pip_intoto.cli.targets import Pinned, expand
-from pip_intoto.cli.terminal import Terminal, Tone
+from pip_intoto.cli.terminal import Terminal
 from pip_intoto.errors import (
     ArtifactDigestMismatch,
     ArtifactNotBound,
@@ -38,6 +38,7 @@ from pip_intoto.metadata.layout import Layout
 from pip_intoto.metadata.names import BUNDLE_SUFFIX, ROOT_LAYOUT
 from pip_intoto.policy.editing import open_draft
 from pip_intoto.policy.model import Beside
+from pip_intoto.reports.lines import Tone
 from pip_intoto.sources.fetching import offline
 from pip_intoto.verdict import Action, Status
 from pip_intoto.verification.trust import Owner

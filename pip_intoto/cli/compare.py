@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from pip_intoto.artifacts.comparing import Form, compare
 from pip_intoto.cli import BLOCKED
-from pip_intoto.cli.terminal import Terminal, Tone
+from pip_intoto.cli.terminal import Terminal
 from pip_intoto.errors import CommandError, EvidenceInvalid
 from pip_intoto.limits import LOCAL
+from pip_intoto.reports.lines import Tone
 from pip_intoto.reports.machine import SCHEMA
 
 if TYPE_CHECKING:

@@ -28,13 +28,14 @@ from typing import TYPE_CHECKING
 from pip_intoto import arming, rehearsal
 from pip_intoto.artifacts.recording import record_directory
 from pip_intoto.cli import main
-from pip_intoto.cli.terminal import Terminal, Tone
+from pip_intoto.cli.terminal import Terminal
 from pip_intoto.environments import find_environment
 from pip_intoto.errors import CommandError
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.keys import signing
 from pip_intoto.metadata.names import ROOT_LAYOUT, link_filename
+from pip_intoto.reports.lines import Tone
 from pip_intoto_gate.location import candidates
 
 if TYPE_CHECKING:

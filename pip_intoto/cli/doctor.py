@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING
 from pip_intoto import arming, rehearsal
 from pip_intoto.artifacts.hashing import sha256_file
 from pip_intoto.cli.enable import add_python
-from pip_intoto.cli.terminal import Terminal, Tone, printable
+from pip_intoto.cli.terminal import Terminal
 from pip_intoto.environments import find_environment
 from pip_intoto.errors import CommandError, PipIntotoError
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.keys import signing
 from pip_intoto.metadata.names import ROOT_LAYOUT, link_filename
 from pip_intoto.policy.file import load_policy
+from pip_intoto.reports.lines import Tone, printable
 from pip_intoto_gate.location import PolicyUnusable, candidates, locate
 from pip_intoto_gate.settings import MARKER
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pip_intoto import arming
-from pip_intoto.cli.terminal import Terminal, Tone
+from pip_intoto.cli.terminal import Terminal
 from pip_intoto.environments import find_environment
 from pip_intoto.errors import PipIntotoError
 from pip_intoto.policy.editing import open_draft
 from pip_intoto.policy.file import load_policy
+from pip_intoto.reports.lines import Tone
 from pip_intoto_gate.location import PolicyUnusable, candidates, locate
 
 if TYPE_CHECKING:

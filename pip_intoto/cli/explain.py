@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from pip_intoto.cli import add_policy_options
 from pip_intoto.cli.outcomes import exit_status
 from pip_intoto.cli.targets import Judge, expand
-from pip_intoto.cli.terminal import Terminal, Tone
+from pip_intoto.cli.terminal import Terminal
 from pip_intoto.errors import CommandError
+from pip_intoto.reports.lines import Tone
 from pip_intoto.verdict import Action, Outcome
 
 if TYPE_CHECKING:

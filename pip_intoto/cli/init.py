@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pip_intoto import files
 from pip_intoto.cli.prepare import add_isolation
 from pip_intoto.cli.progress import progress_for
-from pip_intoto.cli.terminal import Terminal, Tone
+from pip_intoto.cli.terminal import Terminal
 from pip_intoto.errors import CommandError
 from pip_intoto.maintainer.keys.key_files import read_public
 from pip_intoto.maintainer.layouts.layout_source import DEFAULT_NAME
@@ -19,6 +19,7 @@ from pip_intoto.maintainer.projects import starting, trial
 from pip_intoto.maintainer.projects.members import Origin
 from pip_intoto.maintainer.projects.starting import Key, Start
 from pip_intoto.metadata.keys import identity
+from pip_intoto.reports.lines import Tone
 from pip_intoto.verification.wording import counted
 
 if TYPE_CHECKING:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from pip_intoto.cli import BLOCKED, recording
 from pip_intoto.cli.progress import progress_for
-from pip_intoto.cli.terminal import Terminal, Tone
+from pip_intoto.cli.terminal import Terminal
 from pip_intoto.errors import NothingVerified
 from pip_intoto.maintainer.documents import load_link
 from pip_intoto.maintainer.steps.matching import mismatch
 from pip_intoto.maintainer.steps.recording import digests_of
+from pip_intoto.reports.lines import Tone
 
 if TYPE_CHECKING:
     import argparse

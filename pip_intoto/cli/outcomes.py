@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pip_intoto.account import counted, coverage_of
 from pip_intoto.cli import BLOCKED, FAILED
+from pip_intoto.reports.wording import buckets
 from pip_intoto.verdict import Action, Status
 
 if TYPE_CHECKING:
@@ -13,28 +15,23 @@ if TYPE_CHECKING:
     from pip_intoto.verdict import Verdict
 
 
-def exit_status(verdicts: Sequence[Verdict]) -> int:
+def exit_status(verdicts: Sequence[Verdict], fail_under: float | None = None) -> int:
     """1 if any blocks for another reason than unreachable; else 2 if any is, or nothing verified.
 
-    Nothing verified is never success: neither is a run in which every project is unlisted.
+    Nothing verified is never success: neither is a run in which every project is unlisted, nor one
+    in which exceptions let all of them through. A run that is otherwise a success is 1 when fewer
+    than ``fail_under`` percent are verified.
     """
     blocking = [verdict.status for verdict in verdicts if verdict.action is Action.BLOCK]
     if any(status is not Status.UNREACHABLE for status in blocking):
         return BLOCKED
-    if blocking or not any(_counts(verdict) for verdict in verdicts):
+    if blocking or not any(verdict.status is Status.VERIFIED for verdict in verdicts):
         return FAILED
+    if fail_under is not None and coverage_of(list(verdicts)) < fail_under:
+        return BLOCKED
     return 0
-
-
-def _counts(verdict: Verdict) -> bool:
-    return verdict.status in {Status.VERIFIED, Status.EXEMPT}
 
 
 def summary_line(verdicts: Sequence[Verdict]) -> str:
     """Count the verdicts by status: "3 verified, 1 missing"."""
-    counts = dict.fromkeys(Status, 0)
-    for verdict in verdicts:
-        counts[verdict.status] += 1
-    parts = [f"{counts.pop(Status.VERIFIED)} verified"]
-    parts += [f"{count} {status.value}" for status, count in counts.items() if count]
-    return ", ".join(parts)
+    return buckets(counted(list(verdicts)))

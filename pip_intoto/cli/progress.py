@@ -8,8 +8,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from pip_intoto.cli.terminal import printable
 from pip_intoto.maintainer.progress import SILENT
+from pip_intoto.reports.lines import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pip_intoto.cli import BLOCKED, add_password_options
 from pip_intoto.cli.signers import Secrets, add_gpg_home, opened
-from pip_intoto.cli.terminal import Terminal, Tone
+from pip_intoto.cli.terminal import Terminal
 from pip_intoto.errors import CommandError
 from pip_intoto.maintainer import documents
 from pip_intoto.maintainer.keys import key_files
@@ -17,6 +17,7 @@ from pip_intoto.maintainer.keys.signers import open_signer, scheme_of
 from pip_intoto.metadata.layout import Layout
 from pip_intoto.metadata.names import check_step_name, link_filename
 from pip_intoto.metadata.node import Node
+from pip_intoto.reports.lines import Tone
 from pip_intoto.verification.signatures import Keyring
 from pip_intoto.verification.wording import counted, short_keyid
 

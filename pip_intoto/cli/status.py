@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from pip_intoto import __version__, arming
 from pip_intoto.cli.enable import add_python
-from pip_intoto.cli.terminal import Terminal, Tone
+from pip_intoto.cli.terminal import Terminal
 from pip_intoto.environments import OLDEST_PIP, find_environment
 from pip_intoto.errors import PipIntotoError
 from pip_intoto.policy.file import load_policy
+from pip_intoto.reports.lines import Tone
 from pip_intoto_gate.location import PolicyUnusable, locate
 
 if TYPE_CHECKING:

@@ -1,48 +1,40 @@
-"""What ``verify`` and ``explain`` are pointed at: files, directories, ``name==version``."""
+"""What ``verify`` and ``explain`` are pointed at: files, directories, releases, lockfiles."""
 
 from __future__ import annotations
 
 import re
-import tempfile
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pip_intoto.distribution import Distribution, Kind
-from pip_intoto.errors import CommandError, EvidenceError, NothingVerified, SourceUnreachable
+from pip_intoto.errors import CommandError, NothingVerified
 from pip_intoto.limits import DEFAULT
-from pip_intoto.sources.fetching import offline
 from pip_intoto.sources.web import Web
-from pip_intoto.verdict import Action, Outcome, Status, TraceEntry, Verdict
-from pip_intoto.verifier.local import distribution_of, judge_with, policy_of
-from pip_intoto.verifier.naming import kind_of, normalized
-from pip_intoto.verifier.presenting import presentable
-from pip_intoto.verifier.releases import download, find, index_for
+from pip_intoto.verifier.batch import Batch
+from pip_intoto.verifier.local import policy_of
+from pip_intoto.verifier.naming import kind_of
+from pip_intoto.verifier.wanted import InLock, Pinned
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pip_intoto.limits import Limits
+    from pip_intoto.lockfiles.locked import Lock
     from pip_intoto.policy.model import Policy
+    from pip_intoto.verdict import Verdict
+    from pip_intoto.verifier.wanted import Wanted
 
 _PINNED = re.compile(r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*(?P<version>[^\s=;*,]+)\s*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pinned:
-    """A release of a project, to be looked up in an index."""
-
-    name: str
-    version: str
-
-
-def expand(targets: Sequence[str]) -> Iterator[Path | Pinned]:
+def expand(
+    targets: Sequence[str], read_lock: Callable[[Path], Lock] | None = None
+) -> Iterator[Wanted]:
     """Give what the targets stand for, one by one.
 
-    Raises CommandError for a target that is nothing of the kind, and NothingVerified for a
-    directory without distributions.
+    Lockfiles are read with ``read_lock``; without it none is known. Raises CommandError for a
+    target that is nothing of the kind, NothingVerified for a directory without distributions or a
+    lock that pins nothing, and what ``read_lock`` raises.
     """
     for target in targets:
         path = Path(target)
@@ -56,9 +48,20 @@ def expand(targets: Sequence[str]) -> Iterator[Path | Pinned]:
         if not path.is_file():
             raise CommandError(
                 f"there is no file {target}",
-                expected="a wheel or sdist, a directory of them, or NAME==VERSION",
+                expected="a wheel or sdist, a directory of them, a lockfile, or NAME==VERSION",
             )
-        yield path
+        if read_lock is not None and _is_lock(path):
+            lock = read_lock(path)
+            yield from (InLock(entry=entry, lock=lock) for entry in lock.locked)
+        else:
+            yield path
+
+
+def _is_lock(path: Path) -> bool:
+    # Imported here for start-up time: most targets are wheels.
+    from pip_intoto.lockfiles.reading import is_lockfile
+
+    return is_lockfile(path)
 
 
 def _distributions_in(folder: Path) -> Iterator[Path]:
@@ -73,7 +76,7 @@ def _distributions_in(folder: Path) -> Iterator[Path]:
 
 
 class Judge:
-    """Verdicts on targets, against one policy."""
+    """Verdicts on single targets, against one policy."""
 
     def __init__(
         self,
@@ -100,61 +103,15 @@ class Judge:
 
     def verdict(self, target: Path | Pinned) -> Verdict:
         """Judge one target. Raises CommandError."""
-        if isinstance(target, Path):
-            return self._judge(distribution_of(target), Web(self._limits))
-        try:
-            with self.fetched(target.name, target.version) as (distribution, web):
-                return self._judge(distribution, web)
-        except EvidenceError as error:
-            return verdict_of(error, target)
-
-    @contextmanager
-    def fetched(self, name: str, version: str | None) -> Iterator[tuple[Distribution, Web]]:
-        """Fetch a release, the newest when ``version`` is None, for as long as it is looked at."""
-        if not self._asks:
-            raise CommandError(
-                f"{name} cannot be looked up with --offline", expected="a file on this machine"
-            )
-        rule = self._policy.rule_for(normalized(name))
-        index_url = index_for(self._index_url, "" if rule is None else rule.index)
-        web = Web(self._limits, credentials=(index_url,))
-        listed = find(name, version, index_url, web, self._limits)
-        with tempfile.TemporaryDirectory(prefix="pip-intoto-") as folder:
-            yield download(listed, Path(folder), web, self._limits), web
+        batch = Batch(
+            self._policy,
+            web=Web(self._limits) if self._asks else None,
+            index_url=self._index_url,
+            limits=self._limits,
+        )
+        (checked,) = batch.one(target)
+        return checked.verdict
 
     def newest(self, name: str) -> Verdict:
         """Judge the newest release of a project. Raises CommandError and SourceUnreachable."""
-        with self.fetched(name, None) as (distribution, web):
-            return self._judge(distribution, web)
-
-    def _judge(self, distribution: Distribution, web: Web) -> Verdict:
-        fetch_many = web.fetch_many if self._asks else offline
-        verdict = judge_with(distribution, self._policy, fetch_many, limits=self._limits)
-        if verdict.status is Status.UNREACHABLE and not self._asks:
-            advice = "Leave --offline out, or put the evidence beside the file."
-            verdict = replace(verdict, advice=advice)
-        return verdict
-
-
-def verdict_of(error: EvidenceError, target: Pinned) -> Verdict:
-    """Say of a release that could not even be fetched what that amounts to."""
-    unreachable = isinstance(error, SourceUnreachable)
-    return presentable(
-        Verdict(
-            distribution=Distribution(
-                name=normalized(target.name),
-                version=target.version,
-                filename="",
-                kind=Kind.SDIST,
-                requested=True,
-            ),
-            status=Status.UNREACHABLE if unreachable else Status.INVALID,
-            reason=error.code,
-            action=Action.BLOCK,
-            summary=f"{target.name} {target.version}: {error}.",
-            expected=error.expected,
-            found=error.found,
-            advice=error.advice,
-            trace=(TraceEntry("index", Outcome.FAIL, f"{error.message}: {error.found}"),),
-        )
-    )
+        return self.verdict(Pinned(name=name, version=""))

@@ -1,48 +1,23 @@
-"""What people read: verdicts, traces and errors, in colour where that helps.
+"""Where a command speaks: which stream, how much, and in colour where that helps.
 
-Reports go to standard output, everything else to standard error. Whatever comes from metadata or
-from a server is neutralised first: a project's name may not move the cursor or hide a line.
+Reports go to standard output, everything else to standard error. All of it is neutralised on its
+way: see :mod:`pip_intoto.reports.lines`.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import unicodedata
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, TextIO
 
-from pip_intoto.verdict import Action, Outcome
+from pip_intoto.reports.lines import Line, Tone, printable, verdict_lines
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from pip_intoto.errors import PipIntotoError
-    from pip_intoto.verdict import TraceEntry, Verdict
-
-#: Longer texts are cut: nobody reads them, and a report should not become a flood.
-LONGEST = 4_000
-
-
-class Tone(Enum):
-    """How a line is meant; the value is rich's style for it."""
-
-    PLAIN = ""
-    TITLE = "bold"
-    FAINT = "dim"
-    GOOD = "green"
-    DOUBT = "yellow"
-    BAD = "red"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line, and how it is meant."""
-
-    text: str
-    tone: Tone = Tone.PLAIN
+    from pip_intoto.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,72 +55,7 @@ class Terminal:
         write(verdict_lines(verdict, trace=trace or self.verbose), sys.stdout)
 
 
-# --- verdicts and errors --------------------------------------------------------------------
-
-_OF_ACTION = {Action.PASS: Tone.GOOD, Action.WARN: Tone.DOUBT, Action.BLOCK: Tone.BAD}
-_OF_OUTCOME = {Outcome.OK: Tone.GOOD, Outcome.NOTE: Tone.DOUBT, Outcome.FAIL: Tone.BAD}
-
-
-def verdict_lines(verdict: Verdict, *, trace: bool = False) -> list[Line]:
-    """One verdict: what it is about, what was decided and why, and what to do."""
-    distribution = verdict.distribution
-    subject = distribution.filename or distribution.name or distribution.url or "?"
-    decided = verdict.status.value
-    if verdict.reason != decided:
-        decided += f" [{verdict.reason}]"
-    if verdict.action is not Action.PASS:
-        decided += f", {verdict.action.value}"
-    lines = [Line(f"{subject}: {decided}", _OF_ACTION[verdict.action])]
-    if verdict.summary:
-        lines.append(Line(f"  {_indented(verdict.summary)}"))
-    lines += [Line(f"  {label}: {_indented(text)}") for label, text in _parts(verdict)]
-    if trace:
-        lines += trace_lines(verdict.trace)
-    return lines
-
-
-def trace_lines(trace: Iterable[TraceEntry]) -> list[Line]:
-    """What was looked at on the way to a verdict, one line each."""
-    return [
-        Line(
-            f"  {entry.outcome.value:<4}  {entry.what}"
-            + (f": {_indented(entry.detail, 8)}" if entry.detail else ""),
-            _OF_OUTCOME[entry.outcome],
-        )
-        for entry in trace
-    ]
-
-
-def error_lines(error: PipIntotoError) -> list[str]:
-    """One error: what happened, what was expected and found, what to do, and its code."""
-    lines = [f"error: {_indented(str(error))}"]
-    lines += [f"  {label}: {_indented(text)}" for label, text in _parts(error)]
-    lines.append(f"  [{error.code}]")
-    return [printable(line) for line in lines]
-
-
-def _parts(of: Verdict | PipIntotoError) -> list[tuple[str, str]]:
-    parts = (("expected", of.expected), ("found", of.found), ("hint", of.advice))
-    return [(label, text) for label, text in parts if text]
-
-
-def _indented(text: str, by: int = 4) -> str:
-    return text.strip("\n").replace("\n", "\n" + " " * by)
-
-
 # --- the stream -----------------------------------------------------------------------------
-
-
-def printable(text: str) -> str:
-    """``text`` without what could drive a terminal or reorder a line."""
-    if len(text) > LONGEST:
-        text = text[:LONGEST] + "…"
-    return "".join(
-        character
-        if character == "\n" or unicodedata.category(character)[0] != "C"
-        else f"\\x{ord(character):02x}"
-        for character in text
-    )
 
 
 def write(lines: Iterable[Line], stream: TextIO) -> None:

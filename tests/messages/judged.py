@@ -12,11 +12,11 @@ from pip._vendor.rich.console import Console
 from fixtures.distributions import sdist, wheel
 from fixtures.keys import key
 from fixtures.supply_chain import PAST, SupplyChain, write_policy
-from pip_intoto.cli.terminal import verdict_lines
 from pip_intoto.distribution import Distribution, Kind
 from pip_intoto.maintainer import authoring
 from pip_intoto.metadata.names import ROOT_LAYOUT
 from pip_intoto.policy.file import load_policy
+from pip_intoto.reports.lines import verdict_lines
 from pip_intoto.sources.fetching import Response
 from pip_intoto.verdict import Action
 from pip_intoto.verifier.judge import judge

@@ -11,7 +11,7 @@ from pip_intoto.cli import BLOCKED
 from pip_intoto.cli.layout.lint import has_errors, report
 from pip_intoto.cli.layout.status import next_commands
 from pip_intoto.cli.signers import add_signer_options, signers_of
-from pip_intoto.cli.terminal import Terminal, Tone
+from pip_intoto.cli.terminal import Terminal
 from pip_intoto.errors import CommandError, EvidenceInvalid
 from pip_intoto.maintainer import authoring, documents
 from pip_intoto.maintainer.layouts.compiling import compile_layout
@@ -20,6 +20,7 @@ from pip_intoto.maintainer.layouts.lint import Severity, lint
 from pip_intoto.maintainer.layouts.owners import Owners, principals_of
 from pip_intoto.metadata.layout import Layout
 from pip_intoto.metadata.names import ROOT_LAYOUT
+from pip_intoto.reports.lines import Tone
 from pip_intoto.verification.wording import counted, short_keyid
 
 if TYPE_CHECKING:

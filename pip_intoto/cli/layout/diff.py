@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pip_intoto import files
-from pip_intoto.cli.terminal import Line, Terminal, Tone
+from pip_intoto.cli.terminal import Terminal
 from pip_intoto.maintainer.layouts.differences import Effect, differences
 from pip_intoto.maintainer.layouts.layouts_in import layout_in
+from pip_intoto.reports.lines import Line, Tone
 from pip_intoto.sources.addresses import printable
 from pip_intoto.verification.wording import counted
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pip_intoto.cli import BLOCKED
 from pip_intoto.cli.layout.naming import add_owner_option, owner_keys
-from pip_intoto.cli.terminal import Terminal, Tone
+from pip_intoto.cli.terminal import Terminal
 from pip_intoto.errors import CommandError, EvidenceInvalid
 from pip_intoto.limits import LOCAL
 from pip_intoto.maintainer.documents import load_layout
@@ -24,6 +24,7 @@ from pip_intoto.maintainer.layouts.owners import Owners, principals_of
 from pip_intoto.metadata.envelope import read_payload
 from pip_intoto.metadata.link import Link
 from pip_intoto.policy.file import canonical_name
+from pip_intoto.reports.lines import Tone
 from pip_intoto.verification.wording import counted
 
 if TYPE_CHECKING:

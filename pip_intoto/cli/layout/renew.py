@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from pip_intoto.cli import FAILED
 from pip_intoto.cli.progress import progress_for
 from pip_intoto.cli.signers import add_signer_options, signers_of
-from pip_intoto.cli.terminal import Terminal, Tone, error_lines, printable
+from pip_intoto.cli.terminal import Terminal
 from pip_intoto.errors import CommandError, PipIntotoError
 from pip_intoto.maintainer.keys.key_files import read_public
 from pip_intoto.maintainer.layouts.expiry import expiry_of, written
 from pip_intoto.maintainer.layouts.layout_source import DEFAULT_NAME, load_source
 from pip_intoto.maintainer.layouts.published import published
 from pip_intoto.maintainer.layouts.renewal import Renewer, State
+from pip_intoto.reports.lines import Tone, error_lines, printable
 from pip_intoto.sources.addresses import printable as shown
 from pip_intoto.verification.wording import counted
 

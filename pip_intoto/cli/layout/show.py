@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pip_intoto import files
-from pip_intoto.cli.terminal import Terminal, Tone, printable
+from pip_intoto.cli.terminal import Terminal
 from pip_intoto.maintainer.layouts.drawing import mermaid, svg, text
 from pip_intoto.maintainer.layouts.drawing.model import chart_of
 from pip_intoto.maintainer.layouts.layout_source import DEFAULT_NAME
 from pip_intoto.maintainer.layouts.layouts_in import layouts_in
+from pip_intoto.reports.lines import Tone, printable
 
 if TYPE_CHECKING:
     import argparse

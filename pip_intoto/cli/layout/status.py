@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pip_intoto.cli import BLOCKED
 from pip_intoto.cli.layout.naming import add_owner_option, owner_keys
-from pip_intoto.cli.terminal import Terminal, Tone
+from pip_intoto.cli.terminal import Terminal
 from pip_intoto.errors import CommandError
 from pip_intoto.maintainer.documents import load_layout
 from pip_intoto.maintainer.layouts.compiling import compile_layout
@@ -20,6 +20,7 @@ from pip_intoto.maintainer.layouts.expiry import written
 from pip_intoto.maintainer.layouts.layout_source import DEFAULT_NAME, load_source
 from pip_intoto.maintainer.layouts.owners import Owners
 from pip_intoto.metadata.names import ROOT_LAYOUT
+from pip_intoto.reports.lines import Tone
 from pip_intoto.verification.wording import counted, short_keyid
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pip_intoto.cli.outcomes import summary_line as _summary
-from pip_intoto.cli.terminal import error_lines
 from pip_intoto.errors import CommandError
 from pip_intoto.reports import FORMATS
+from pip_intoto.reports.lines import error_lines
 from pip_intoto.verdict import Action
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Reporter:
             return machine.render(
                 [e.verdict for e in account.checked], exit_status=account.exit_status
             )
-        from pip_intoto.cli.terminal import printable, verdict_lines
+        from pip_intoto.reports.lines import printable, verdict_lines
 
         return (
             "\n".join(

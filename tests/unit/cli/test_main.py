@@ -14,15 +14,10 @@ import pytest
 
 from pip_intoto import __version__, cli
 from pip_intoto.cli import COMMANDS, load, main
-from pip_intoto.cli.terminal import (
-    Terminal,
-    error_lines,
-    printable,
-    verdict_lines,
-    wants_colour,
-)
+from pip_intoto.cli.terminal import Terminal, wants_colour
 from pip_intoto.distribution import Distribution, Kind
 from pip_intoto.errors import CommandError, LayoutExpired
+from pip_intoto.reports.lines import error_lines, printable, verdict_lines
 from pip_intoto.verdict import Action, Outcome, Status, TraceEntry, Verdict
 from tests.integration.interpreters import ROOT
 

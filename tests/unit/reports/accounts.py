@@ -219,7 +219,7 @@ def _poisoned(verdict: Verdict, text: str) -> Checked:
             name=text,
             version=text,
             filename=text,
-            url=f"https://user:secret@host.example/{text}?token=secret",
+            url=f"https://user:hunter2@host.example/{text}?token=hunter2",
         ),
         summary=text,
         expected=text,
