@@ -69,6 +69,20 @@ class EvidenceMissing(EvidenceError):
     )
 
 
+class ReleaseMissing(EvidenceMissing):
+    """A lock pins a release, and no index has it; or none of its files fits."""
+
+    code = "release-missing"
+    advice = "Check the index that is asked (--index-url), or have the lock written again."
+
+
+class Unpinned(EvidenceError):
+    """No version is pinned, so that nobody can say which file would be installed."""
+
+    code = "unverifiable"
+    advice = "Pin the version and its digest, as lockfiles do."
+
+
 class SourceUnreachable(EvidenceError):
     """A source could not be asked; this says nothing about the evidence."""
 
@@ -239,6 +253,16 @@ class BuildRequirementUnverified(EvidenceInvalid):
     advice = 'List the build requirement in the policy, or set `build = "any"` for the project.'
 
 
+class InstalledFilesChanged(EvidenceInvalid):
+    """What lies in the environment is not what was installed."""
+
+    code = "installed-files-changed"
+    advice = (
+        "Find out who changed them; then reinstall the project (pip install --force-reinstall"
+        " --no-deps), or make the environment anew."
+    )
+
+
 # --- the policy -----------------------------------------------------------------------------
 
 
@@ -266,10 +290,21 @@ class PolicyInvalid(PolicyError):
 # --- the command ----------------------------------------------------------------------------
 
 
+class VerifierFailed(PipIntotoError):
+    """Verification failed in a way that nobody expected."""
+
+    code = "verifier-unavailable"
+    advice = "Please report it, with what `pip-intoto explain` says of this file."
+
+
 class CommandError(PipIntotoError):
     """The command could not do its work: usage, configuration, files that cannot be read."""
 
     code = "usage"
+
+
+class NoSuchProject(CommandError):
+    """The index was asked, and does not have the project."""
 
 
 class LockfileInvalid(PipIntotoError):

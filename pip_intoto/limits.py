@@ -101,6 +101,13 @@ class Limits:
     silence_seconds: int = 15
     #: all evidence of one distribution
     evidence_bytes: int = 32 * 1024 * 1024
+    # One run over many distributions
+    #: distributions that are judged at the same time
+    judged_at_once: int = 8
+    #: distributions that are looked at before those in front of them are decided
+    look_ahead: int = 1_024
+    #: one distribution, with all its evidence; the file itself, where it is needed, has its own
+    distribution_seconds: int = 300
     # One distribution from an index, for the command line
     page_bytes: int = 32 * 1024 * 1024
     #: characters of a file's name, as file systems have it
@@ -168,6 +175,17 @@ class Limits:
     policy_bytes: int = 1024 * 1024
     #: one key file
     key_bytes: int = 64 * 1024
+    # One lockfile
+    lockfile_bytes: int = 64 * 1024 * 1024
+    #: projects of one lockfile, each version counted
+    locked: int = 100_000
+    # What is installed
+    #: the record that the gate leaves of an install
+    install_record_bytes: int = 64 * 1024 * 1024
+    #: what is read of METADATA, INSTALLER and direct_url.json
+    install_text_bytes: int = 64 * 1024
+    #: one installed file whose size RECORD does not tell
+    installed_file_bytes: int = 2 * 1024 * 1024 * 1024
     # The maintainer's commands
     #: source files with the same content and name that a member of a wheel may come from
     alike_sources: int = 64

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pip_intoto import files
 from pip_intoto.cli.outcomes import exit_status, summary_line
-from pip_intoto.cli.targets import Pinned, expand
+from pip_intoto.cli.targets import expand
 from pip_intoto.cli.terminal import Terminal
 from pip_intoto.errors import (
     ArtifactDigestMismatch,
@@ -44,6 +44,7 @@ from pip_intoto.verdict import Action, Status
 from pip_intoto.verification.trust import Owner
 from pip_intoto.verifier.local import distribution_of, judge_with, policy_of
 from pip_intoto.verifier.naming import kind_of
+from pip_intoto.verifier.wanted import Pinned
 
 if TYPE_CHECKING:
     import argparse

@@ -27,14 +27,11 @@ if TYPE_CHECKING:
 _PINNED = re.compile(r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*(?P<version>[^\s=;*,]+)\s*")
 
 
-def expand(
-    targets: Sequence[str], read_lock: Callable[[Path], Lock] | None = None
-) -> Iterator[Wanted]:
-    """Give what the targets stand for, one by one.
+def expand(targets: Sequence[str]) -> Iterator[Path | Pinned]:
+    """Give what the targets stand for, one by one; lockfiles as the files that they are.
 
-    Lockfiles are read with ``read_lock``; without it none is known. Raises CommandError for a
-    target that is nothing of the kind, NothingVerified for a directory without distributions or a
-    lock that pins nothing, and what ``read_lock`` raises.
+    Raises CommandError for a target that is nothing of the kind, and NothingVerified for a
+    directory without distributions.
     """
     for target in targets:
         path = Path(target)
@@ -48,13 +45,22 @@ def expand(
         if not path.is_file():
             raise CommandError(
                 f"there is no file {target}",
-                expected="a wheel or sdist, a directory of them, a lockfile, or NAME==VERSION",
+                expected="a wheel or sdist, a directory of them, or NAME==VERSION",
             )
-        if read_lock is not None and _is_lock(path):
-            lock = read_lock(path)
+        yield path
+
+
+def expand_locks(targets: Sequence[str], read_lock: Callable[[Path], Lock]) -> Iterator[Wanted]:
+    """Give what the targets stand for, with every entry of the lockfiles among them.
+
+    Raises what :func:`expand` and ``read_lock`` raise.
+    """
+    for target in expand(targets):
+        if isinstance(target, Path) and _is_lock(target):
+            lock = read_lock(target)
             yield from (InLock(entry=entry, lock=lock) for entry in lock.locked)
         else:
-            yield path
+            yield target
 
 
 def _is_lock(path: Path) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin
 
-from pip_intoto.errors import CommandError, MetadataMalformed, SourceUnreachable
+from pip_intoto.errors import CommandError, MetadataMalformed, NoSuchProject, SourceUnreachable
 from pip_intoto.metadata import strict_json
 from pip_intoto.metadata.node import Node
 from pip_intoto.sources.addresses import is_web, redacted, split
@@ -30,20 +30,24 @@ _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """One file as the index lists it. ``sha256`` is empty where the index says none."""
+    """One file as the index lists it.
+
+    ``sha256`` is empty and ``size`` (in bytes) None where the index says none.
+    """
 
     filename: str
     url: str
     page: str
     sha256: str = ""
     yanked: bool = False
+    size: int | None = None
 
 
 async def files_of(project: str, index_url: str, limits: Limits) -> tuple[Listed, ...]:
     """List the files of a project, by its PEP 503 name.
 
-    Raises SourceUnreachable, MetadataMalformed, and CommandError when the index does not have
-    the project.
+    Raises SourceUnreachable, MetadataMalformed, NoSuchProject, and CommandError for an index that
+    is no web address.
     """
     page = f"{index_url.rstrip('/')}/{project}/"
     if not is_web(page):
@@ -55,7 +59,7 @@ async def files_of(project: str, index_url: str, limits: Limits) -> tuple[Listed
     fetch = Fetch(page, limits.page_bytes, limits.fetch_seconds, _ACCEPT)
     (response,) = await Fetches((fetch,))
     if response.status in _ABSENT:
-        raise CommandError(
+        raise NoSuchProject(
             f"the index has no project {project!r}",
             found=f"{redacted(page)} answered {response.status}",
             advice="Check the spelling, and --index-url.",
@@ -76,6 +80,7 @@ def _read_json(body: bytes, base: str, page: str, limits: Limits) -> list[Listed
         digests = file.optional("hashes")
         sha256 = None if digests is None else digests.optional("sha256")
         yanked = file.optional("yanked")
+        size = file.optional("size")
         found.append(
             Listed(
                 filename=file.member("filename").string(),
@@ -84,6 +89,7 @@ def _read_json(body: bytes, base: str, page: str, limits: Limits) -> list[Listed
                 sha256="" if sha256 is None else sha256.string().lower(),
                 # PEP 592: true, or the reason as a string.
                 yanked=yanked is not None and bool(yanked.value),
+                size=size.value if size is not None and isinstance(size.value, int) else None,
             )
         )
     return found

@@ -11,11 +11,12 @@ import threading
 import time
 from typing import TYPE_CHECKING, BinaryIO
 
+from pip_intoto.account import Traffic
 from pip_intoto.sources.addresses import is_web, printable, redacted, split
 from pip_intoto.sources.fetching import UNKNOWN, Response, Validators
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     import requests
 
@@ -43,13 +44,23 @@ class Web:
     URL): it is sent to their origin alone.
     """
 
-    def __init__(self, limits: Limits, credentials: Sequence[str] = ()) -> None:
+    def __init__(self, limits: Limits, credentials: Iterable[str] = ()) -> None:
         self._limits = limits
-        self._credentials = {
-            address.origin: address.userinfo for address in map(split, credentials)
-        }
+        self._credentials: dict[tuple[str, str, str], str] = {}
+        self.remember_credentials(credentials)
         #: Sessions that nobody uses just now, for their connections.
         self._idle: list[requests.Session] = []
+
+    def remember_credentials(self, addresses: Iterable[str]) -> None:
+        """Take note of user information in these addresses, each for its own origin."""
+        for address in map(split, addresses):
+            if address.userinfo:
+                self._credentials[address.origin] = address.userinfo
+
+    @property
+    def traffic(self) -> Traffic:
+        """What was asked and received so far."""
+        return Traffic()
 
     def fetch_many(self, fetches: tuple[Fetch, ...]) -> tuple[Response, ...]:
         """Answer every fetch, at the latest when its seconds are over."""
@@ -131,7 +142,10 @@ class Web:
         # Imported here for start-up time.
         import requests
 
-        session = self._idle.pop() if self._idle else requests.Session()
+        try:
+            session = self._idle.pop()
+        except IndexError:
+            session = requests.Session()
         try:
             status = self._hops(session, fetch, body, deadline)
         except BaseException:

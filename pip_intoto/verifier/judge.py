@@ -32,6 +32,7 @@ from pip_intoto.errors import (
     PipIntotoError,
     PolicyError,
     SourceUnreachable,
+    Unpinned,
 )
 from pip_intoto.limits import DEFAULT
 from pip_intoto.sources.addresses import redacted, within
@@ -43,16 +44,21 @@ from pip_intoto.verifier.presenting import presentable
 from pip_intoto.verifier.search import Search, held_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from pip_intoto.distribution import Distribution
     from pip_intoto.limits import Limits
+    from pip_intoto.metadata.bundle import Document
     from pip_intoto.policy.model import Policy, PolicyException, ProjectRule
     from pip_intoto.verdict import SupplyChain
     from pip_intoto.verification.binding import Subject
     from pip_intoto.verification.chain import Verified
     from pip_intoto.verification.inspections import Inspector
     from pip_intoto.verification.trust import Trust
+    from pip_intoto.verifier.inspecting import Obtain
+
+#: What stands where a file is expected.
+_WITHOUT_FILE = {Kind.DIRECTORY: "directory", Kind.VCS: "checkout"}
 
 
 class Decision:
@@ -83,6 +89,9 @@ async def judge(
     policy: Policy,
     *,
     decision: Decision | None = None,
+    problem: EvidenceError | None = None,
+    obtain: Obtain | None = None,
+    found: Callable[[tuple[Document, ...]], None] | None = None,
     now: datetime | None = None,
     limits: Limits = DEFAULT,
 ) -> Verdict:
@@ -90,20 +99,32 @@ async def judge(
 
     ``decision`` gives the distribution as it is once its bytes are there; until then, evidence
     is looked for on the strength of what was announced. Without it, ``announced`` is complete.
+    ``problem`` says why there is no file to judge, where the policy asks for one. ``obtain``
+    brings the file when an inspection needs it and it is not at hand. ``found`` is told the
+    evidence that was found, whatever came of it.
     Never raises an error of this package: whatever is wrong becomes the verdict.
     """
     decision = decision or Decision(announced)
-    search = await _begin(announced, policy, limits)
+    search = None if problem else await _begin(announced, policy, limits)
     distribution = await decision
     if _identity(distribution) != _identity(announced):
         # The server named the file otherwise: what was found belongs to another distribution.
         search = None
     case = _Case(distribution, policy, search, now or datetime.now(timezone.utc), limits)
+    case.problem, case.obtain = problem, obtain
     try:
         verdict = await case.verdict()
     except PipIntotoError as error:
         verdict = case.failed(error)
+    if found is not None:
+        found(case.evidence)
     return presentable(verdict)
+
+
+def refused(distribution: Distribution, policy: Policy, error: PipIntotoError) -> Verdict:
+    """Say that ``error`` kept a distribution from being judged."""
+    case = _Case(distribution, policy, None, datetime.now(timezone.utc), DEFAULT)
+    return presentable(case.failed(error))
 
 
 def out_of_resources(distribution: Distribution, policy: Policy, *, recursion: bool) -> Verdict:
@@ -159,12 +180,21 @@ class _Case:
         #: What the verdict rests on.
         self._chain: SupplyChain | None = None
         self._used: PolicyException | None = None
+        #: Why there is no file to judge.
+        self.problem: EvidenceError | None = None
+        #: What brings the file when an inspection needs it.
+        self.obtain: Obtain | None = None
+
+    @property
+    def evidence(self) -> tuple[Document, ...]:
+        """What the sources gave."""
+        return tuple(self._search.evidence) if self._search else ()
 
     async def verdict(self) -> Verdict:
         """Ask the questions in order. Raises the errors of this package."""
         distribution, policy = self._distribution, self._policy
         rule = self._rule()
-        if distribution.kind not in {Kind.WHEEL, Kind.SDIST}:
+        if distribution.kind not in {Kind.WHEEL, Kind.SDIST} or isinstance(self.problem, Unpinned):
             return self._without_file(rule)
         if rule is not None:
             described = f"rule {rule.name!r}, line {rule.line}"
@@ -209,7 +239,7 @@ class _Case:
 
     def _without_file(self, rule: ProjectRule | None) -> Verdict:
         distribution = self._distribution
-        what = "directory" if distribution.kind is Kind.DIRECTORY else "checkout"
+        what = _WITHOUT_FILE.get(distribution.kind, "requirement without a version")
         self._exception = self._policy.exception_for(distribution, self._now.date())
         if self._exception is not None and not self._exception.waives:
             return self._exempt(self._exception, f"although a {what} cannot be verified")
@@ -235,8 +265,12 @@ class _Case:
         return replace(
             verdict,
             expected=f"a wheel or sdist of {distribution.name}, with evidence",
-            found=f"{wanted} {redacted(distribution.url or '') or f'a {what}'}",
-            advice=f"Install a release of {distribution.name}, or write an [[exception]] for it in"
+            found=f"a {what}"
+            if isinstance(self.problem, Unpinned)
+            else f"{wanted} {redacted(distribution.url or '') or f'a {what}'}",
+            advice=self.problem.advice
+            if isinstance(self.problem, Unpinned)
+            else f"Install a release of {distribution.name}, or write an [[exception]] for it in"
             " the policy.",
         )
 
@@ -297,6 +331,8 @@ class _Case:
                 expected=f"a wheel of {distribution.name}",
                 found="a source archive, from which pip would have to build",
             )
+        if self.problem is not None:
+            raise self.problem
         subject = subject_of(distribution)
         trust = self._policy.trust_for(rule, distribution)
         if rule.layout is not None and not trust.layout_sha256:
@@ -305,7 +341,7 @@ class _Case:
         search = self._search or Search(rule, distribution, self._limits)
         self._search = search
         search.settle(distribution)
-        inspector = inspector_for(distribution, trust, limits=self._limits)
+        inspector = inspector_for(distribution, trust, obtain=self.obtain, limits=self._limits)
         try:
             verified = await self._pooled(search, trust, subject, inspector)
         except LayoutExpired as error:
@@ -429,7 +465,8 @@ class _Case:
     @property
     def _title(self) -> str:
         distribution = self._distribution
-        return distribution.filename or distribution.name or redacted(distribution.url or "")
+        title = f"{distribution.name} {distribution.version}".strip()
+        return distribution.filename or title or redacted(distribution.url or "")
 
     def _note(self, what: str, detail: str) -> None:
         self._trace.append(TraceEntry(what, Outcome.NOTE, detail))
