@@ -141,8 +141,21 @@ def make_folder(path: Path, *, mode: int = _OPEN_FOLDER) -> None:
 def replace_folder(path: Path, contents: Mapping[str, bytes]) -> None:
     """Put a folder with ``contents`` in the place of what is there, as a whole.
 
-    The names of ``contents`` are relative, with ``/``. Nobody meets half a folder; for a moment
-    nobody meets any, as none can be renamed over another. Raises CommandError.
+    The names of ``contents`` are relative, with ``/``. Raises CommandError.
+    """
+    with replacing_folder(path) as fresh, _explained(path):
+        for name, content in contents.items():
+            file = fresh / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_new(file, content)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Give a new folder to fill, which takes the place of what is there in the end, as a whole.
+
+    Nobody meets half a folder; for a moment nobody meets any, as none can be renamed over another.
+    Whatever the caller raises leaves everything as it was. Raises CommandError.
     """
     # Imported here for start-up time: it brings three ways of compression.
     from shutil import rmtree
@@ -151,23 +164,21 @@ def replace_folder(path: Path, contents: Mapping[str, bytes]) -> None:
     fresh = _hidden(target)
     old = fresh.with_name(f"{fresh.name}.old")
     with _explained(path):
-        try:
-            fresh.mkdir()
-            for name, content in contents.items():
-                file = fresh / name
-                file.parent.mkdir(parents=True, exist_ok=True)
-                write_new(file, content)
+        fresh.mkdir()
+    try:
+        yield fresh
+        with _explained(path):
             if target.exists():
                 target.rename(old)
             fresh.rename(target)
-        except BaseException:
-            # Ctrl-C between the two steps, too.
-            if old.exists() and not target.exists():
-                _put_back(old, path)
-            raise
-        finally:
-            rmtree(fresh, ignore_errors=True)
-        rmtree(old, ignore_errors=True)
+    except BaseException:
+        # Ctrl-C between the two steps, too.
+        if old.exists() and not target.exists():
+            _put_back(old, path)
+        raise
+    finally:
+        rmtree(fresh, ignore_errors=True)
+    rmtree(old, ignore_errors=True)
 
 
 def _put_back(old: Path, path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import MetadataMalformed, MetadataTooLarge
@@ -29,11 +29,13 @@ class Document:
 
     ``origin`` is a redacted address, with ``#line 3`` for the third line of a bundle. ``hint``
     (``build.1234abcd.link``, ``root.layout``, or empty) orders candidates and convinces nobody.
+    ``data`` is the document as received, where somebody may want to pass it on.
     """
 
     envelope: Envelope
     origin: str
     hint: str = ""
+    data: bytes = field(default=b"", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +88,7 @@ def parse_bundle(data: bytes, *, origin: str, limits: Limits) -> Bundle:
             if len(notes) < _NOTES:
                 notes.append(f"{where}: {error}")
             continue
-        documents.append(Document(envelope=envelope, origin=where, hint=_hint(node)))
+        documents.append(Document(envelope=envelope, origin=where, hint=_hint(node), data=document))
     return Bundle(documents=tuple(documents), skipped=skipped, notes=tuple(notes))
 
 

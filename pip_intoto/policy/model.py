@@ -35,7 +35,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """Beside the distribution itself: the bundle, then the directory form."""
+    """Beside the distribution itself: the bundle, then the directory form.
+
+    ``on_disk`` leaves out what would have to be fetched.
+    """
+
+    on_disk: bool = False
 
     @property
     def spelled(self) -> str:

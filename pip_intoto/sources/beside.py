@@ -21,12 +21,19 @@ if TYPE_CHECKING:
     from pip_intoto.sources.finding import Place
 
 
-def places(distribution: Distribution, limits: Limits) -> tuple[Place, ...]:
-    """Where to look; none when the distribution has no address that can be asked."""
+def places(
+    distribution: Distribution, limits: Limits, *, on_disk: bool = False
+) -> tuple[Place, ...]:
+    """Where to look; none when the distribution has no address that can be asked.
+
+    With ``on_disk``, addresses of the network are none.
+    """
     url = distribution.url
     if url is None:
         return () if distribution.path is None else beside_file(distribution.path, limits)
     if is_web(url):
+        if on_disk:
+            return ()
         before, _, query = url.partition("#")[0].partition("?")
         return (
             RemoteBundle(before + BUNDLE_SUFFIX, query or None, limits),

@@ -116,7 +116,7 @@ def read_document(data: bytes, *, origin: str, name: str, limits: Limits) -> Fin
         error.place = f"{origin}, {error.place}".removesuffix(", ")
         return fault(origin, error, len(data))
     return Finding(
-        documents=(Document(envelope=envelope, origin=origin, hint=name),),
+        documents=(Document(envelope=envelope, origin=origin, hint=name, data=data),),
         trace=(TraceEntry(origin, Outcome.OK, "1 document"),),
         size=len(data),
     )

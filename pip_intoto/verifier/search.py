@@ -128,7 +128,7 @@ class Search:
 
     def _places_of(self, source: Source) -> Sequence[Place]:
         if isinstance(source, Beside):
-            found = beside.places(self._distribution, self._limits)
+            found = beside.places(self._distribution, self._limits, on_disk=source.on_disk)
             if not found:
                 self.trace.append(
                     TraceEntry("beside", Outcome.NOTE, "the file has no address to look beside")
