@@ -38,11 +38,15 @@ class Size:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """An edge from one node to a later one, and how large its label is, if it has one."""
+    """An edge from one node to a later one, and how large its label is, if it has one.
+
+    The higher its ``pull``, the straighter it is, at the cost of others.
+    """
 
     source: int
     target: int
     label: Size | None = None
+    pull: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +84,7 @@ class _Cell:
     height: float
     x: float = 0.0
     is_way: bool = False
+    pull: float = 1.0
     above: list[_Cell] = field(default_factory=list, repr=False)
     below: list[_Cell] = field(default_factory=list, repr=False)
 
@@ -110,7 +115,7 @@ def arrange(sizes: Sequence[Size], spans: Sequence[Span]) -> Arrangement:
         for place in range(row[span.source] + 1, row[span.target]):
             is_label = span.label is not None and place == row[span.target] - 1
             size = span.label if is_label and span.label else Size(width=_PASSING, height=0.0)
-            way.append(_Cell(place, size.width, size.height, is_way=True))
+            way.append(_Cell(place, size.width, size.height, is_way=True, pull=span.pull))
         for one, other in zip([nodes[span.source], *way], [*way, nodes[span.target]], strict=True):
             one.below.append(other)
             other.above.append(one)
@@ -198,7 +203,10 @@ def _place(layers: Sequence[list[_Cell]]) -> None:
 
 def _middle(cell: _Cell, near: Sequence[_Cell]) -> float:
     """Where ``cell`` is drawn to by its neighbours."""
-    pulls = [_STRAIGHT if cell.is_way and other.is_way else 1.0 for other in near]
+    pulls = [
+        (_STRAIGHT if cell.is_way and other.is_way else 1.0) * max(cell.pull, other.pull)
+        for other in near
+    ]
     if not near:
         return cell.x
     return sum(other.x * pull for other, pull in zip(near, pulls, strict=True)) / sum(pulls)
@@ -217,7 +225,7 @@ def _settle(layer: Sequence[_Cell], wanted: Sequence[float]) -> None:
     for one, other in pairwise(layer):
         offsets.append(offsets[-1] + (one.width + other.width) / 2 + _BESIDE)
     for place, cell in enumerate(layer):
-        weight = _STRAIGHT if cell.is_way else 1.0
+        weight = (_STRAIGHT if cell.is_way else 1.0) * cell.pull
         blocks.append((place, weight, weight * (wanted[place] - offsets[place])))
         while len(blocks) > 1 and blocks[-2][2] / blocks[-2][1] > blocks[-1][2] / blocks[-1][1]:
             _, weight, wish = blocks.pop()

@@ -1,0 +1,50 @@
+"""Text of others as HTML: visible, escaped, on one line or several, and bounded."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from pip_intoto.sources.addresses import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Items of a list that are shown.
+_LISTED = 200
+
+
+def line(text: str, at_most: int = 1_000) -> str:
+    """``text`` as HTML on one line; control characters and direction marks are spelled out.
+
+    NUL and lone surrogates, which no document may have, are among them.
+    """
+    return escape(printable(text, at_most))
+
+
+def lines(text: str) -> str:
+    """``text`` as HTML; ends of lines stay."""
+    return "\n".join(line(each) for each in text.split("\n")[:_LISTED])
+
+
+def items(texts: Sequence[str], tag: str = "li") -> str:
+    """The first of ``texts``, which are HTML, each in an element; then how many more there are."""
+    shown = [f"<{tag}>{text}</{tag}>" for text in texts[:_LISTED]]
+    if len(texts) > _LISTED:
+        shown.append(f"<{tag}>and {len(texts) - _LISTED:,} more</{tag}>")
+    return "".join(shown)
+
+
+def number(count: int, what: str) -> str:
+    """``1 step``, ``1,200 steps``."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def size(count: int) -> str:
+    """A number of bytes in the unit that suits it: ``1.2 MB``."""
+    amount = float(count)
+    for unit in ("bytes", "kB", "MB"):
+        if amount < 1_000:  # noqa: PLR2004 - what kilo means
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1_000
+    return f"{amount:.1f} GB"
