@@ -7,6 +7,7 @@ touches the disk or the network.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pip_intoto.metadata.keys import identities
@@ -202,7 +203,8 @@ class Revoked:
 # --- the whole ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Without slots, so that what follows from the rules can be worked out once.
+@dataclass(frozen=True, kw_only=True)
 class Policy:
     """What the consumer decided. ``sha256`` is over exactly the bytes that were read.
 
@@ -221,14 +223,24 @@ class Policy:
 
     def rule_for(self, name: str) -> ProjectRule | None:
         """Find the rule for a PEP 503 name: exact beats glob, the longer glob the shorter."""
-        covering = [rule for rule in self.projects if rule.covers(name)]
-        return max(covering, key=lambda rule: (not rule.is_glob, len(rule.name)), default=None)
+        exact = self._exact_rules.get(name)
+        if exact is not None:
+            return exact
+        globs = self._globs
+        return next(
+            (
+                globs[name[:length]]
+                for length in self._glob_lengths
+                if length <= len(name) and name[:length] in globs
+            ),
+            None,
+        )
 
     def exception_for(self, distribution: Distribution, today: date) -> PolicyException | None:
         """Find the exception in force: what waives everything before what waives a part."""
         covering = [
             exception
-            for exception in self.exceptions
+            for exception in self._exceptions_of.get(distribution.name, ())
             if exception.holds(today) and exception.covers(distribution)
         ]
         return min(covering, key=lambda exception: bool(exception.waives), default=None)
@@ -239,7 +251,7 @@ class Policy:
         """Find the exception that would cover it, had it not expired: the latest of them."""
         expired = [
             exception
-            for exception in self.exceptions
+            for exception in self._exceptions_of.get(distribution.name, ())
             if not exception.holds(today) and exception.covers(distribution)
         ]
         return max(expired, key=lambda exception: exception.expires, default=None)
@@ -255,10 +267,8 @@ class Policy:
             owners=rule.owners,
             threshold=rule.threshold,
             layout_sha256=rule.layout_sha256,
-            revoked=frozenset(each for revoked in self.revoked for each in revoked.identities),
-            principals={
-                each: key.principal for key in self.keys.values() for each in key.identities
-            },
+            revoked=self._revoked_identities,
+            principals=self._principals,
             parameters={
                 name: placeholders.fill(value, values)
                 for name, value in rule.parameters.items()
@@ -269,3 +279,32 @@ class Policy:
             shared_keys=rule.shared_keys,
             allowed_commands=rule.inspections,
         )
+
+    # A policy may list thousands of projects, each with keys of its own, and is asked for each.
+
+    @cached_property
+    def _exact_rules(self) -> dict[str, ProjectRule]:
+        return {rule.name: rule for rule in self.projects if not rule.is_glob}
+
+    @cached_property
+    def _globs(self) -> dict[str, ProjectRule]:
+        return {rule.name[:-1]: rule for rule in self.projects if rule.is_glob}
+
+    @cached_property
+    def _glob_lengths(self) -> list[int]:
+        return sorted({len(prefix) for prefix in self._globs}, reverse=True)
+
+    @cached_property
+    def _exceptions_of(self) -> dict[str, list[PolicyException]]:
+        found: dict[str, list[PolicyException]] = {}
+        for exception in self.exceptions:
+            found.setdefault(exception.project, []).append(exception)
+        return found
+
+    @cached_property
+    def _revoked_identities(self) -> frozenset[str]:
+        return frozenset(each for revoked in self.revoked for each in revoked.identities)
+
+    @cached_property
+    def _principals(self) -> dict[str, str]:
+        return {each: key.principal for key in self.keys.values() for each in key.identities}

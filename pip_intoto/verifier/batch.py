@@ -32,12 +32,13 @@ from pip_intoto.errors import (
 from pip_intoto.limits import DEFAULT
 from pip_intoto.sources.addresses import printable
 from pip_intoto.sources.fetching import drive, offline
-from pip_intoto.verifier.borrowing import Shelf
+from pip_intoto.verifier.borrowing import Lender
 from pip_intoto.verifier.choosing import Choice
 from pip_intoto.verifier.judge import judge, refused
 from pip_intoto.verifier.local import distribution_of
 from pip_intoto.verifier.naming import normalized
 from pip_intoto.verifier.releases import described, find, index_for
+from pip_intoto.verifier.remembered import Witness
 from pip_intoto.verifier.selecting import Selected, Selector
 from pip_intoto.verifier.wanted import InLock, Known, Pinned
 
@@ -54,28 +55,11 @@ if TYPE_CHECKING:
     from pip_intoto.verdict import Verdict
     from pip_intoto.verifier.borrowing import Borrowed
     from pip_intoto.verifier.finding_links import FoundFiles
+    from pip_intoto.verifier.remembered import Memory
     from pip_intoto.verifier.wanted import Wanted
 
 #: Seconds between two looks at the clock while nothing is ready.
 _GLANCE = 0.2
-
-
-class Memory(Protocol):
-    """Verdicts of earlier runs, of the policy that this run holds against.
-
-    Both are called from several threads, and neither ever raises.
-    """
-
-    def get(self, distribution: Distribution) -> Verdict | None:
-        """Give the verdict that still holds, for exactly this distribution; None if there is none.
-
-        The digest is known; whatever was needed to know it was done already.
-        """
-        ...
-
-    def put(self, verdict: Verdict, documents: Sequence[Document]) -> None:
-        """Take note of a verdict, and of the evidence that was found for it."""
-        ...
 
 
 class Keeper(Protocol):
@@ -129,7 +113,7 @@ class Batch:
         self._advance = advance
         self._now = now or datetime.now(timezone.utc)
         self._limits = limits
-        self._shelf = Shelf(web, limits)
+        self._lender = Lender(web, limits)
         self._cases = _Cases()
         self._line: _Line | None = None
         self._lock = threading.Lock()
@@ -162,7 +146,7 @@ class Batch:
             yield from self.remaining()
         finally:
             line.stop()
-            self._shelf.clear()
+            self._lender.close()
 
     def remaining(self) -> Iterator[Checked]:
         """Give what is decided and was not given yet: for who is interrupted between verdicts."""
@@ -175,7 +159,7 @@ class Batch:
         try:
             done = self._work(wanted, _Slot(wanted))
         finally:
-            self._shelf.clear()
+            self._lender.close()
         if isinstance(done, PipIntotoError):
             raise done
         return done
@@ -262,7 +246,7 @@ class Batch:
 
     def _judged(self, selected: Selected, slot: _Slot) -> Checked:
         known_by = f"{selected.place}" if selected.place is not None else "the index"
-        with closing(self._shelf.borrow(selected.distribution, known_by)) as file:
+        with closing(self._lender.lend(selected.distribution, known_by)) as file:
             slot.file = file
             selected = self._with_digest(selected, file)
             slot.distribution = selected.distribution
@@ -304,28 +288,23 @@ class Batch:
             if known is not None:
                 self._count_spared(selected, file)
                 return known
-        documents: tuple[Document, ...] = ()
-
-        def found(evidence: tuple[Document, ...]) -> None:
-            nonlocal documents
-            documents = evidence
-
+        witness = Witness(self._fetch)
         verdict = drive(
             judge(
                 distribution,
                 self._policy,
                 problem=selected.problem,
                 obtain=None if distribution.url is None else file.path,
-                found=found,
+                found=witness.found,
                 now=self._now,
                 limits=self._limits,
             ),
-            self._fetch,
+            witness.fetch_many,
         )
         if self._memory is not None and remembers:
-            self._memory.put(verdict, documents)
+            self._memory.put(verdict, witness)
         if self._keeper is not None:
-            self._keeper.keep(distribution, documents)
+            self._keeper.keep(distribution, witness.documents)
         self._count_spared(selected, file)
         return verdict
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _OK = 200
 
 
-class Shelf:
-    """Where the files of one run lie for the moment. ``web`` is None where nothing is fetched."""
+class Lender:
+    """Fetches the files of one run. ``web`` is None where nothing is fetched."""
 
     def __init__(self, web: Web | None, limits: Limits) -> None:
         self._web = web
@@ -34,14 +34,14 @@ class Shelf:
         self._lock = threading.Lock()
         self._last = 0
 
-    def borrow(self, distribution: Distribution, pinned_by: str) -> Borrowed:
+    def lend(self, distribution: Distribution, pinned_by: str) -> Borrowed:
         """Prepare to fetch the file of a distribution; nothing is fetched yet.
 
         ``pinned_by`` says who knows the digest, for messages: a place in a lock.
         """
         return Borrowed(self, distribution, pinned_by)
 
-    def clear(self) -> None:
+    def close(self) -> None:
         """Remove whatever is still there."""
         with self._lock:
             folder, self._folder = self._folder, None
@@ -101,8 +101,8 @@ class Shelf:
 class Borrowed:
     """The file of one distribution: fetched on first use, and removed when it is closed."""
 
-    def __init__(self, shelf: Shelf, distribution: Distribution, pinned_by: str) -> None:
-        self._shelf = shelf
+    def __init__(self, lender: Lender, distribution: Distribution, pinned_by: str) -> None:
+        self._lender = lender
         self._distribution = distribution
         self._pinned_by = pinned_by
         self._fetched: tuple[Path, str] | None = None
@@ -145,7 +145,7 @@ class Borrowed:
         if self._fetched is None:
             self.begun = True
             try:
-                self._fetched = self._shelf.fetch(self._distribution)
+                self._fetched = self._lender.fetch(self._distribution)
             except EvidenceError as error:
                 # A server that failed is not asked for every inspection again.
                 self._failed = error
