@@ -76,7 +76,8 @@ class Lock:
     """One lockfile, for one interpreter, or for all of them.
 
     ``files`` are all files that were read for it, the lock itself first. ``indexes`` are those
-    that the file names as a whole, in order.
+    that the file names as a whole, in order. ``find_links`` are folders and pages that are looked
+    at beside them, and with ``no_index`` instead of any index.
     """
 
     path: Path
@@ -85,6 +86,8 @@ class Lock:
     left_out: tuple[LeftOut, ...] = ()
     indexes: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
+    find_links: tuple[str, ...] = ()
+    no_index: bool = False
 
 
 class Tree(Protocol):
