@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from contextlib import suppress
@@ -434,7 +433,11 @@ class _Report:
         # Imported here because only this format needs it.
         from pip_intoto.reports import machine
 
-        report = json.loads(machine.render(self.verdicts, exit_status=self.status))
+        report: dict[str, object] = {
+            "schema": machine.SCHEMA,
+            "exit-status": self.status,
+            "verdicts": [machine.described(verdict) for verdict in self.verdicts],
+        }
         report["files"] = [
             {
                 "filename": file.path.name,
@@ -457,7 +460,7 @@ class _Report:
         ]
         report["policy-needs"] = list(self.needs)
         report["warnings"] = list(self.warnings)
-        return json.dumps(report, indent=2) + "\n"
+        return machine.dumped(report)
 
     def show(self, terminal: Terminal) -> None:
         for verdict in self.verdicts:

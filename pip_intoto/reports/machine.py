@@ -1,43 +1,76 @@
-"""Verdicts as JSON, for programs. ``schema`` rises only when a member changes its meaning."""
+"""A run as JSON, for programs. ``schema`` rises only when a member changes its meaning.
+
+``docs/reference/report.schema.json`` is the schema of it, ``docs/reference/report.md`` says what
+the members mean.
+"""
 
 from __future__ import annotations
 
 import json
+from datetime import timezone
 from typing import TYPE_CHECKING
 
 from pip_intoto.sources.addresses import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
+    from datetime import datetime
 
-    from pip_intoto.verdict import Verdict
+    from pip_intoto.account import Account, Change
+    from pip_intoto.distribution import Distribution, Place
+    from pip_intoto.errors import PipIntotoError
+    from pip_intoto.verdict import ExceptionUsed, Station, SupplyChain, Verdict
 
 SCHEMA = 1
 
 
-def render(verdicts: Iterable[Verdict], *, exit_status: int) -> str:
+def render(account: Account) -> str:
     """Render a report with one object a verdict, in the order of the targets."""
-    report = {
-        "schema": SCHEMA,
-        "exit-status": exit_status,
-        "verdicts": [_verdict(verdict) for verdict in verdicts],
-    }
-    # In ASCII: names of files may be no text, and hold what drives a terminal.
-    return json.dumps(report, indent=2) + "\n"
+    return dumped(
+        {
+            "schema": SCHEMA,
+            "version": account.version,
+            "exit-status": account.exit_status,
+            "interrupted": account.interrupted,
+            "began": _time(account.began),
+            "ended": _time(account.ended),
+            "targets": list(account.targets),
+            "policy": account.policy
+            and {
+                "path": str(account.policy.path),
+                "sha256": account.policy.sha256,
+                "mode": account.policy.mode,
+            },
+            "counts": {status.value: count for status, count in account.counts.items()},
+            "coverage": account.coverage,
+            "fail-under": account.fail_under,
+            "left-out": account.left_out,
+            "unchanged": account.unchanged,
+            "verdicts": [
+                described(each.verdict, place=each.place, notes=each.notes)
+                for each in account.checked
+            ],
+            "failures": [_failure(failure) for failure in account.failures],
+            "changes": None
+            if account.changes is None
+            else [_change(change) for change in account.changes],
+            "traffic": {
+                "requests": account.traffic.requests,
+                "received": account.traffic.received,
+                "files": account.traffic.files,
+                "spared": account.traffic.spared,
+            },
+        }
+    )
 
 
-def _verdict(verdict: Verdict) -> dict[str, object]:
-    distribution = verdict.distribution
+def described(
+    verdict: Verdict, *, place: Place | None = None, notes: Sequence[str] = ()
+) -> dict[str, object]:
+    """One verdict as it stands in a report."""
     return {
-        "distribution": {
-            "name": distribution.name,
-            "version": distribution.version,
-            "filename": distribution.filename,
-            "kind": distribution.kind.value,
-            "sha256": distribution.sha256,
-            "url": None if distribution.url is None else redacted(distribution.url),
-            "index": None if distribution.index is None else redacted(distribution.index),
-        },
+        "distribution": _distribution(verdict.distribution),
+        "place": _place(place),
         "status": verdict.status.value,
         "reason": verdict.reason,
         "action": verdict.action.value,
@@ -45,8 +78,98 @@ def _verdict(verdict: Verdict) -> dict[str, object]:
         "expected": verdict.expected,
         "found": verdict.found,
         "advice": verdict.advice,
+        "notes": list(notes),
+        "exception": verdict.exception and _exception(verdict.exception),
+        "chain": verdict.chain and _chain(verdict.chain),
         "trace": [
             {"what": entry.what, "outcome": entry.outcome.value, "detail": entry.detail}
             for entry in verdict.trace
         ],
     }
+
+
+def dumped(report: dict[str, object]) -> str:
+    """A report as text, in ASCII: names of files may be no text, and hold what drives a terminal.
+
+    Bytes of a file's name that are no UTF-8 are lone surrogates, as everywhere in Python.
+    """
+    return json.dumps(report, indent=2) + "\n"
+
+
+# --- the parts ------------------------------------------------------------------------------
+
+
+def _distribution(distribution: Distribution) -> dict[str, object]:
+    return {
+        "name": distribution.name,
+        "version": distribution.version,
+        "filename": distribution.filename,
+        "kind": distribution.kind.value,
+        "sha256": distribution.sha256,
+        "url": None if distribution.url is None else redacted(distribution.url),
+        "index": None if distribution.index is None else redacted(distribution.index),
+    }
+
+
+def _place(place: Place | None) -> dict[str, object] | None:
+    return None if place is None else {"file": str(place.path), "line": place.line}
+
+
+def _exception(exception: ExceptionUsed) -> dict[str, object]:
+    return {
+        "owner": exception.owner,
+        "reason": exception.reason,
+        "expires": exception.expires.isoformat(),
+        "waives": list(exception.waives),
+    }
+
+
+def _chain(chain: SupplyChain) -> dict[str, object]:
+    return {
+        "layout-sha256": chain.layout_sha256,
+        "owners": list(chain.owners),
+        "expires": _time(chain.expires),
+        "documents": list(chain.documents),
+        "binding": chain.binding,
+        "stations": [_station(station) for station in chain.stations],
+    }
+
+
+def _station(station: Station) -> dict[str, object]:
+    return {
+        "name": station.name,
+        "kind": "inspection" if station.is_inspection else "step",
+        "functionaries": list(station.functionaries),
+        "wanted": station.wanted,
+        "materials": station.materials,
+        "products": station.products,
+        "feeds": list(station.feeds),
+        "outcome": station.outcome.value,
+        "detail": station.detail,
+    }
+
+
+def _failure(failure: PipIntotoError) -> dict[str, object]:
+    return {
+        "code": failure.code,
+        "message": failure.message,
+        "place": failure.place,
+        "expected": failure.expected,
+        "found": failure.found,
+        "advice": failure.advice,
+    }
+
+
+def _change(change: Change) -> dict[str, object]:
+    return {
+        "project": change.project,
+        "kind": change.kind,
+        "before": change.before,
+        "after": change.after,
+        "place": _place(change.place),
+    }
+
+
+def _time(moment: datetime) -> str:
+    """In UTC, as RFC 3339 has it."""
+    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")

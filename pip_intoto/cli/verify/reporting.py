@@ -94,9 +94,7 @@ class Reporter:
         if name == "json":
             from pip_intoto.reports import machine
 
-            return machine.render(
-                [e.verdict for e in account.checked], exit_status=account.exit_status
-            )
+            return machine.render(account)
         from pip_intoto.reports.lines import printable, verdict_lines
 
         return (
