@@ -33,6 +33,16 @@ try:
     read = os.path.normcase(os.path.realpath(packages)) in known
 except Exception:
     packages, read = "", False
+places, roots = [], []
+try:
+    paths = sysconfig.get_paths()
+    places = [paths["purelib"], paths["platlib"]] + site.getsitepackages()
+    roots = [sys.prefix] + [paths[key] for key in ("scripts", "data", "include", "platinclude")]
+    if sys.prefix == sys.base_prefix:
+        places.append(site.getusersitepackages())
+        roots.append(site.getuserbase())
+except Exception:
+    pass
 try:
     import pip
     version, directory = pip.__version__, os.path.dirname(pip.__file__)
@@ -41,6 +51,7 @@ except Exception:
 print(json.dumps({
     "version": list(sys.version_info[:3]), "prefix": sys.prefix, "executable": sys.executable,
     "site_packages": packages, "is_read": read, "pip": version, "pip_directory": directory,
+    "places": places, "roots": roots,
 }))
 """
 
@@ -49,7 +60,9 @@ print(json.dumps({
 class Environment:
     """One environment. ``pip`` is its version, "" where there is none.
 
-    ``is_read`` says whether the interpreter reads ``.pth`` files in ``site_packages``.
+    ``is_read`` says whether the interpreter reads ``.pth`` files in ``site_packages``. ``places``
+    are all directories that projects are installed in, those of the system and of the user
+    included where the interpreter looks there; ``roots`` are what an install may write below.
     """
 
     python: Path
@@ -59,6 +72,8 @@ class Environment:
     is_read: bool
     pip: str
     pip_directory: Path | None
+    places: tuple[Path, ...] = ()
+    roots: tuple[Path, ...] = ()
 
     @property
     def has_pip_intoto(self) -> bool:
@@ -99,6 +114,8 @@ def find_environment(target: str | None = None) -> Environment:
         is_read=answer.get("is_read") is True,
         pip=_text(answer, "pip"),
         pip_directory=Path(directory) if directory else None,
+        places=_paths(answer, "places"),
+        roots=_paths(answer, "roots"),
     )
 
 
@@ -164,6 +181,12 @@ def _ask(python: Path) -> dict[str, object]:
 def _text(answer: dict[str, object], name: str) -> str:
     value = answer.get(name)
     return value if isinstance(value, str) else ""
+
+
+def _paths(answer: dict[str, object], name: str) -> tuple[Path, ...]:
+    value = answer.get(name)
+    found = value if isinstance(value, list) else []
+    return tuple(dict.fromkeys(Path(path) for path in found if isinstance(path, str) and path))
 
 
 def _numbers(answer: dict[str, object]) -> tuple[int, int, int]:

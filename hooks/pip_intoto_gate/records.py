@@ -22,6 +22,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from pip_intoto_gate import VERSION, addresses, limits
+from pip_intoto_gate.digests import hash_stream
 from pip_intoto_gate.requirements import normalized
 
 if TYPE_CHECKING:
@@ -82,12 +83,11 @@ def leave(name: str, version: str, scheme: Any, record: dict[str, Any]) -> None:
         for row in csv.reader(io.StringIO(text.decode("utf-8"), newline=""))
         if row and row[0] != own
     ]
-    # Those without a digest are RECORD itself, and what Python compiles.
-    files = [[row[0], row[1], *row[2:3]] for row in rows if row[1:] and row[1]]
+    files = list(_files(rows, os.path.dirname(folder)))
     version = os.path.basename(folder)[: -len(".dist-info")].partition("-")[2]
     whole = dict(record, name=normalized(name), version=version, files=files)
     data = (json.dumps(whole, indent=0) + "\n").encode("ascii")
-    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode("ascii")
+    digest = _encoded(hashlib.sha256(data).digest())
     listed = io.StringIO(newline="")
     csv.writer(listed).writerows([*rows, [own, f"sha256={digest}", str(len(data))]])
     # First into RECORD: a row without a file troubles nobody, but a file without a row would stay
@@ -96,6 +96,22 @@ def leave(name: str, version: str, scheme: Any, record: dict[str, Any]) -> None:
         with _beside(listing, listed.getvalue().encode("utf-8")) as relisted:
             os.replace(relisted, listing)
         os.replace(written, os.path.join(folder, FILENAME))
+
+
+def _files(rows: list[list[str]], root: str) -> Iterator[list[str]]:
+    """Path, digest and size of each file that was installed below ``root``."""
+    for row in rows:
+        path, digest, size = (*row, "", "")[:3]
+        if digest:
+            yield [path, digest, size]
+        elif not path.endswith((".pyc", ".dist-info/RECORD")):
+            # The wheel's own RECORD does not tell; what pip wrote a moment ago does.
+            with contextlib.suppress(OSError), open(os.path.join(root, path), "rb") as file:
+                yield [path, f"sha256={_encoded(bytes.fromhex(hash_stream(file)))}", ""]
+
+
+def _encoded(digest: bytes) -> str:
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
 
 
 def _dist_info(name: str, version: str, scheme: Any) -> str:

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fixtures.distributions import Built, sdist, wheel
+from pip_intoto.environments import find_environment
+from pip_intoto.verifier.inventory import Inventory
 from tests.integration.world import Evidence, World
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pip_intoto.verifier.installed import Installed
     from tests.integration.conftest import MakeEnvironment
     from tests.integration.environments import Environment
     from tests.integration.loopback import Index
@@ -108,3 +111,31 @@ def test_an_install_leaves_a_record_of_file_verdict_and_rows(
     done = world.pip("uninstall", "-y", "demo")
     assert done.status == 0, done.output
     assert not list(environment.site_packages.glob("demo*"))
+
+
+@pytest.mark.parametrize(("python", "pip"), PAIRS)
+def test_nothing_that_pip_writes_is_a_false_alarm(
+    make_environment: MakeEnvironment, index: Index, tmp_path: Path, python: str | None, pip: str
+) -> None:
+    environment = make_environment(python, pip)
+    world = World(environment=environment, index=index, folder=tmp_path, evidence=Evidence.GOOD)
+    world.serve(with_everything())
+    done = world.pip("install", "demo")
+    assert done.status == 0, done.output
+    inventory = Inventory(find_environment(str(environment.python)))
+    demo = project(inventory, "demo")
+    files = inventory.check_files(demo)
+    assert files.are_intact, files
+    assert files.against == "record"
+    assert files.compared == len(record_in(environment.site_packages)["files"])
+    assert demo.sha256 == with_everything().sha256
+    # Nor with what was installed by others: pip itself has no record, and a list of its own.
+    pip_itself = project(inventory, "pip")
+    assert (pip_itself.record, pip_itself.version) == (None, pip)
+    assert inventory.check_files(pip_itself).are_intact
+    assert inventory.unclaimed == ()
+
+
+def project(inventory: Inventory, name: str) -> Installed:
+    (found,) = [project for project in inventory.projects if project.name == name]
+    return found
