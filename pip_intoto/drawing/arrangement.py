@@ -26,6 +26,8 @@ _BETWEEN = 26.0
 _PASSING = 6.0
 #: How much more an edge that passes rows wants to be straight than a box to be in the middle.
 _STRAIGHT = 8.0
+#: How much more what a main edge joins wants to be where it is than all else.
+_MAIN = 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +42,14 @@ class Size:
 class Span:
     """An edge from one node to a later one, and how large its label is, if it has one.
 
-    The higher its ``pull``, the straighter it is, at the cost of others.
+    One that ``is_main`` is straight, at the cost of the others; of those that begin in one node,
+    one should be, and of those that end there as well.
     """
 
     source: int
     target: int
     label: Size | None = None
-    pull: float = 1.0
+    is_main: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +87,7 @@ class _Cell:
     height: float
     x: float = 0.0
     is_way: bool = False
-    pull: float = 1.0
+    is_main: bool = False
     above: list[_Cell] = field(default_factory=list, repr=False)
     below: list[_Cell] = field(default_factory=list, repr=False)
 
@@ -115,7 +118,7 @@ def arrange(sizes: Sequence[Size], spans: Sequence[Span]) -> Arrangement:
         for place in range(row[span.source] + 1, row[span.target]):
             is_label = span.label is not None and place == row[span.target] - 1
             size = span.label if is_label and span.label else Size(width=_PASSING, height=0.0)
-            way.append(_Cell(place, size.width, size.height, is_way=True, pull=span.pull))
+            way.append(_Cell(place, size.width, size.height, is_way=True, is_main=span.is_main))
         for one, other in zip([nodes[span.source], *way], [*way, nodes[span.target]], strict=True):
             one.below.append(other)
             other.above.append(one)
@@ -199,12 +202,38 @@ def _place(layers: Sequence[list[_Cell]]) -> None:
                 for cell in layer
             ]
             _settle(layer, wanted)
+    if any(cell.is_main for layer in layers for cell in layer):
+        _straighten(layers)
+
+
+def _straighten(layers: Sequence[list[_Cell]]) -> None:
+    """Bring what a main edge joins below what it begins in; the others make room."""
+    for layer in layers:
+        wanted = []
+        for cell in layer:
+            above = [each for each in cell.above if cell.is_main or each.is_main]
+            wanted.append(above[0].x if above else cell.x)
+        _settle(layer, wanted)
+    for sweep in range(_SWEEPS):
+        for layer in layers if sweep % 2 else reversed(layers):
+            wanted = [
+                cell.x if _weight(cell) == _MAIN else _middle(cell, [*cell.above, *cell.below])
+                for cell in layer
+            ]
+            _settle(layer, wanted)
+
+
+def _weight(cell: _Cell) -> float:
+    """How little a cell makes room for others."""
+    if cell.is_main or any(each.is_main for each in (*cell.above, *cell.below)):
+        return _MAIN
+    return _STRAIGHT if cell.is_way else 1.0
 
 
 def _middle(cell: _Cell, near: Sequence[_Cell]) -> float:
     """Where ``cell`` is drawn to by its neighbours."""
     pulls = [
-        (_STRAIGHT if cell.is_way and other.is_way else 1.0) * max(cell.pull, other.pull)
+        _STRAIGHT if (cell.is_way and other.is_way) or cell.is_main or other.is_main else 1.0
         for other in near
     ]
     if not near:
@@ -225,7 +254,7 @@ def _settle(layer: Sequence[_Cell], wanted: Sequence[float]) -> None:
     for one, other in pairwise(layer):
         offsets.append(offsets[-1] + (one.width + other.width) / 2 + _BESIDE)
     for place, cell in enumerate(layer):
-        weight = (_STRAIGHT if cell.is_way else 1.0) * cell.pull
+        weight = _weight(cell)
         blocks.append((place, weight, weight * (wanted[place] - offsets[place])))
         while len(blocks) > 1 and blocks[-2][2] / blocks[-2][1] > blocks[-1][2] / blocks[-1][1]:
             _, weight, wish = blocks.pop()
@@ -274,8 +303,12 @@ def _route(
 
 
 def _port(node: _Cell, others: Sequence[_Cell], other: _Cell) -> float:
-    """Where on the side of ``node`` the edge from or to ``other`` begins: side by side."""
+    """Where on the side of ``node`` the edge from or to ``other`` begins: side by side.
+
+    A main edge begins in the middle.
+    """
     order = sorted(others, key=lambda each: each.x)
     step = min(22.0, node.width / (len(order) + 1))
     place = next(index for index, each in enumerate(order) if each is other)
-    return node.x + (place - (len(order) - 1) / 2) * step
+    main = (index for index, each in enumerate(order) if each.is_main)
+    return node.x + (place - next(main, (len(order) - 1) / 2)) * step

@@ -41,8 +41,9 @@ _TOP = 25.0
 _LINE = 17.0
 _LETTER = 12.0
 _TAG = 11.0
-#: How much straighter the way of the file is than what flows beside it.
-_SPINE = 100.0
+#: Drawings wider than that may not fit, and what scrolls has to be reached with a keyboard.
+_NARROW = 300.0
+_WIDE = ' tabindex="0" role="region" aria-label="Supply chain, scrolls"'
 _COLUMNS = int((_BOX - _LEFT - 12) / (_LETTER * MONO))
 
 #: What a box says in its upper right corner; the room for it is not the name's.
@@ -73,11 +74,11 @@ class _Flow:
     target: int
     text: str = ""
     is_faint: bool = False
-    pull: float = 1.0
+    is_main: bool = False
 
     @property
     def span(self) -> Span:
-        return Span(source=self.source, target=self.target, label=self.size, pull=self.pull)
+        return Span(source=self.source, target=self.target, label=self.size, is_main=self.is_main)
 
     @property
     def size(self) -> Size | None:
@@ -104,13 +105,17 @@ class Drawings:
         self._drawn: list[str] = []
 
     def draw(self, verdict: Verdict, chain: SupplyChain) -> str:
-        """The drawing of one verdict's chain, as an ``svg`` element."""
+        """The drawing of one verdict's chain, in an element that scrolls if it is too wide."""
         boxes, flows = _boxes(verdict, chain)
         shape = self._shape(boxes, flows)
         width = shape.arranged.width + 2 * _MARGIN
         height = shape.arranged.height + 2 * _MARGIN
-        head = f'<svg class="chain" width="{_n(width)}" height="{_n(height)}">'
-        parts = [head, f'<use href="#{shape.name}" aria-hidden="true"/>']
+        wide = _WIDE if width > _NARROW else ""
+        parts = [
+            f'<div class="scroll"{wide}>',
+            f'<svg class="chain" width="{_n(width)}" height="{_n(height)}">',
+            f'<use href="#{shape.name}" aria-hidden="true"/>',
+        ]
         for box, spot in zip(boxes, shape.arranged.nodes, strict=True):
             x = _n(spot.x - _BOX / 2 + _LEFT + _MARGIN)
             (_, name), *rest = box.texts
@@ -123,7 +128,7 @@ class Drawings:
             if route.label is not None:
                 x, y = _n(route.label.x + _MARGIN), _n(route.label.y + 13.5 + _MARGIN)
                 parts.append(f'<text class="g" x="{x}" y="{y}">{line(flow.text)}</text>')
-        return "".join(parts) + "</svg>"
+        return "".join(parts) + "</svg></div>"
 
     def shapes(self) -> str:
         """What the drawings refer to; to be put on the page once."""
@@ -198,7 +203,7 @@ def _boxes(verdict: Verdict, chain: SupplyChain) -> tuple[list[_Box], list[_Flow
             "" if stations[source].products is None else _products(stations[source]),
             is_faint=stations[source].outcome is not Outcome.OK
             or stations[target].outcome is Outcome.NOTE,
-            pull=_SPINE if source == latest[target] else 1.0,
+            is_main=source == latest[target],
         )
         for source, target in drawn
     ]
@@ -301,7 +306,7 @@ def _to_file(
     ends = [at for at, station in enumerate(stations) if station.is_inspection or at in makers]
     for at in ends:
         is_faint = not chain.binding or stations[at].outcome is not Outcome.OK
-        yield _Flow(at, file, is_faint=is_faint, pull=_SPINE if at == ends[0] else 1.0)
+        yield _Flow(at, file, is_faint=is_faint, is_main=at == ends[0])
 
 
 # --- texts ------------------------------------------------------------------------------------

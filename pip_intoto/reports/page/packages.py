@@ -51,7 +51,8 @@ def table(checked: Sequence[Checked], drawings: Drawings, *, now: datetime) -> s
         '<th scope="col" data-sort="name">Distribution</th>'
         '<th scope="col">Finding</th>'
         '<th scope="col" data-sort="place">Place</th>'
-        f'</tr></thead>\n{rows}</table>\n<p id="none" hidden>Nothing matches.</p>\n</section>\n'
+        f'</tr></thead>\n{rows}</table>\n<button type="button" id="rest" hidden></button>'
+        '<p id="none" hidden>Nothing matches.</p>\n</section>\n'
     )
 
 
@@ -83,10 +84,10 @@ def _details(checked: Checked, drawings: Drawings, now: datetime) -> Iterator[st
     verdict = checked.verdict
     yield '<div class="panel"><div class="drawing">'
     if verdict.chain is not None:
+        caption = _caption(verdict, verdict.chain, now)
         yield (
-            '<figure><div class="scroll" tabindex="0" role="region" aria-label="Supply chain">'
-            f"{drawings.draw(verdict, verdict.chain)}</div>"
-            f"<figcaption>{_caption(verdict, verdict.chain, now)}</figcaption></figure>"
+            f"<figure>{drawings.draw(verdict, verdict.chain)}"
+            f"<figcaption>{caption}</figcaption></figure>"
         )
     else:
         yield '<p class="empty">No layout was believed, so there is no supply chain to draw.</p>'
@@ -108,7 +109,11 @@ def _details(checked: Checked, drawings: Drawings, now: datetime) -> Iterator[st
 def _caption(verdict: Verdict, chain: SupplyChain, now: datetime) -> str:
     owners = items([line(owner, 100) for owner in chain.owners], "b") or "nobody"
     expires = f"{chain.expires:%Y-%m-%d}"
-    end = f"<strong>expired {expires}</strong>" if chain.expires < now else f"expires {expires}"
+    end = (
+        f"<strong>expired {expires}</strong>"
+        if chain.expires < now
+        else f"<span>expires {expires}</span>"
+    )
     outcomes = {station.outcome for station in chain.stations}
     # Nothing was looked at: then it is the layout that this is about.
     broke = Outcome.NOTE in outcomes and Outcome.FAIL not in outcomes

@@ -22,9 +22,10 @@ addEventListener("DOMContentLoaded", () => {
       hidden: body.querySelector("noscript"),
     };
   });
-  // In the order in which they stand there.
-  const rowsShown = () =>
-    [...table.tBodies].filter((body) => !body.hidden).map((body) => byNumber.get(body.id.slice(1)));
+  const rowsShown = () => sortedRows.filter((row) => !row.body.hidden);
+  // So many rows at first: a browser takes long over thousands of them.
+  const few = 500;
+  let most = few;
   // More drawings than that at once would let a person wait.
   const atOnce = 200;
   const byNumber = new Map(rows.map((row) => [row.number, row]));
@@ -97,6 +98,13 @@ addEventListener("DOMContentLoaded", () => {
     text.focus();
   });
 
+  one("rest").addEventListener("click", () => {
+    const next = rowsShown().length;
+    most = Infinity;
+    show();
+    rowsShown()[next].body.querySelector("button.name").focus();
+  });
+
   one("expand").addEventListener("click", () => {
     const shown = rowsShown().slice(0, atOnce);
     const all = shown.every((row) => chosen.open.has(row.number));
@@ -144,6 +152,7 @@ addEventListener("DOMContentLoaded", () => {
   // --- showing it ---
 
   let sorted = "status up";
+  let sortedRows = rows;
 
   function sort() {
     const wanted = `${chosen.sort} ${chosen.descending ? "down" : "up"}`;
@@ -151,12 +160,12 @@ addEventListener("DOMContentLoaded", () => {
     sorted = wanted;
     const key = chosen.sort;
     const way = chosen.descending ? -1 : 1;
-    const order = [...rows].sort(
+    sortedRows = [...rows].sort(
       (one, other) =>
         way * (key === "status" ? 0 : collator.compare(one[key], other[key])) ||
         (key === "status" ? way : 1) * (one.order - other.order),
     );
-    table.append(...order.map((row) => row.body));
+    table.append(...sortedRows.map((row) => row.body));
   }
 
   function open(row, wanted) {
@@ -182,13 +191,15 @@ addEventListener("DOMContentLoaded", () => {
         (row.hidden || row.body.rows[1]).textContent.includes(word));
     const counts = {};
     let shown = 0;
-    for (const row of rows) {
+    sort();
+    for (const row of sortedRows) {
       const matches = words.every((word) => fits(row, word));
       counts[row.status] = (counts[row.status] || 0) + matches;
       const visible = matches && (!chosen.status.size || chosen.status.has(row.status));
-      if (row.body.hidden === visible) row.body.hidden = !visible;
       shown += visible;
-      if (visible) open(row, chosen.open.has(row.number));
+      const drawn = visible && (shown <= most || chosen.open.has(row.number));
+      if (row.body.hidden === drawn) row.body.hidden = !drawn;
+      if (drawn) open(row, chosen.open.has(row.number));
     }
     for (const { tile, status, count } of tiles) {
       tile.setAttribute("aria-pressed", String(chosen.status.has(status)));
@@ -201,13 +212,14 @@ addEventListener("DOMContentLoaded", () => {
         head.removeAttribute("aria-sort");
       }
     }
-    sort();
     const first = rowsShown().slice(0, atOnce);
     const all = first.length > 0 && first.every((row) => chosen.open.has(row.number));
     const which = shown > atOnce ? `the first ${atOnce}` : "all shown";
     const total = `${rows.length.toLocaleString("en")} distribution${rows.length === 1 ? "" : "s"}`;
     const said = shown === rows.length ? total : `${shown.toLocaleString("en")} of ${total}`;
     if (one("shown").textContent !== said) one("shown").textContent = said;
+    one("rest").hidden = shown <= most;
+    one("rest").textContent = `Show the ${(shown - most).toLocaleString("en")} others`;
     one("none").hidden = shown > 0;
     one("expand").disabled = shown === 0;
     one("expand").textContent = `${all ? "Close" : "Open"} ${which}`;
@@ -229,4 +241,5 @@ addEventListener("DOMContentLoaded", () => {
   one("controls").hidden = false;
   read(location.hash.includes("=") ? location.hash.slice(1) : "");
   show();
+  document.documentElement.classList.add("ready");
 });
