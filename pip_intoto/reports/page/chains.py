@@ -15,7 +15,8 @@ from pip_intoto.drawing.arrangement import Size, Span, arrange, rows
 from pip_intoto.drawing.lettering import MONO, broken, columns, cut
 from pip_intoto.drawing.strokes import arrow
 from pip_intoto.drawing.strokes import number as _n
-from pip_intoto.reports.page.wording import line, number
+from pip_intoto.reports.page.texts import line
+from pip_intoto.reports.wording import number
 from pip_intoto.sources.addresses import printable
 from pip_intoto.verdict import Outcome, Status
 

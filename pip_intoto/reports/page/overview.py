@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pip_intoto.reports.page.palette import MEANINGS, ORDER
-from pip_intoto.reports.page.wording import items, line, lines, number, size
-from pip_intoto.verdict import Action
+from pip_intoto.reports.page.texts import items, line, lines
+from pip_intoto.reports.wording import by_weight, falls_short, number, percent, size
+from pip_intoto.verdict import Action, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pip_intoto.account import Account, Change
     from pip_intoto.errors import PipIntotoError
-    from pip_intoto.verdict import Status
 
 #: The bar's length, and the least that one distribution takes of it.
 _BAR = 1_000
@@ -23,6 +23,7 @@ _EXITS = {
     0: "nothing blocks",
     1: "something blocks",
     2: "not all could be looked at",
+    130: "interrupted",
 }
 
 _CHANGES = {
@@ -49,11 +50,11 @@ def outcome(account: Account) -> str:
         return f"{blocked:,} of {number(total, 'distribution')} blocked"
     if account.failures:
         return f"{number(len(account.failures), 'target')} could not be judged"
-    if account.fail_under is not None and account.coverage < account.fail_under:
-        return f"Coverage of {account.coverage:.1f} % is too low"
+    if falls_short(account):
+        return f"Coverage of {percent(account.coverage)} is too low"
     if not total:
         return "Nothing was looked at"
-    if not any(count for status, count in account.counts.items() if status.value == "verified"):
+    if not account.counts[Status.VERIFIED]:
         return "Nothing was verified"
     if warned:
         return f"{warned:,} of {number(total, 'distribution')} with a warning"
@@ -79,11 +80,11 @@ def head(account: Account) -> str:
 def _totals(account: Account) -> str:
     counts = account.counts
     total = len(account.checked)
-    verified = total and next(n for status, n in counts.items() if status.value == "verified")
     asked = ""
     if account.fail_under is not None:
-        kept = "reached" if account.coverage >= account.fail_under else "missed"
+        kept = "missed" if falls_short(account) else "reached"
         asked = f", at least {account.fail_under:g} % wanted: {kept}"
+    share, unit = percent(account.coverage).split(" ")
     tiles = "".join(
         f'<li class="{status.value}" data-status="{status.value}"><span class="tile">'
         f'<span class="sign"></span><span class="word">{status.value}</span>'
@@ -97,8 +98,8 @@ def _totals(account: Account) -> str:
     )
     return (
         '<section class="totals" aria-labelledby="totals">\n<h2 id="totals">Totals</h2>\n'
-        f'<p class="coverage"><b>{account.coverage:.1f}<small> %</small></b>'
-        f" <span>coverage: {verified:,} of {number(total, 'distribution')} verified{asked}</span>"
+        f'<p class="coverage"><b>{share}<small> {unit}</small></b>'
+        f" <span>coverage: {counts[Status.VERIFIED]:,} of {number(total, 'distribution')} verified{asked}</span>"
         f"</p>\n{_bar(counts, account)}"
         f'<ul class="tiles">{tiles}</ul>\n'
         '<details class="words"><summary>What the words mean</summary>'
@@ -200,7 +201,7 @@ def changes(found: Sequence[Change] | None) -> str:
         f'<td><span class="pill">{line(_CHANGES.get(each.kind, each.kind), 60)}</span></td>'
         f"<td>{_side(each.before)}</td><td>{_side(each.after)}</td>"
         f"<td><code>{line(str(each.place), 300) if each.place else ''}</code></td></tr>\n"
-        for each in found
+        for each in by_weight(tuple(found))
     )
     return (
         f'{heading}<table><thead><tr><th scope="col">Project</th><th scope="col">Change</th>'

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from pip_intoto.reports.page.overview import comparison
 from pip_intoto.reports.page.palette import ORDER
-from pip_intoto.reports.page.wording import items, line, lines, number
+from pip_intoto.reports.page.texts import items, line, lines
+from pip_intoto.reports.wording import number
 from pip_intoto.sources.addresses import redacted
 from pip_intoto.verdict import Action, Outcome
 

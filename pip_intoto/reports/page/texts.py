@@ -33,18 +33,3 @@ def items(texts: Sequence[str], tag: str = "li") -> str:
     if len(texts) > _LISTED:
         shown.append(f"<{tag}>and {len(texts) - _LISTED:,} more</{tag}>")
     return "".join(shown)
-
-
-def number(count: int, what: str) -> str:
-    """``1 step``, ``1,200 steps``."""
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
-
-
-def size(count: int) -> str:
-    """A number of bytes in the unit that suits it: ``1.2 MB``."""
-    amount = float(count)
-    for unit in ("bytes", "kB", "MB"):
-        if amount < 1_000:  # noqa: PLR2004 - what kilo means
-            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
-        amount /= 1_000
-    return f"{amount:.1f} GB"
