@@ -14,6 +14,7 @@ import ast
 import contextlib
 import dataclasses
 import io
+import json
 import os
 import re
 import sys
@@ -38,6 +39,14 @@ _KEBAB = re.compile(r"[a-z]+(-[a-z]+)+")
 #: Words of the gate that look like reason codes, and are none.
 _NO_CODES = {"pip-intoto", "site-packages", "dist-packages", "no-cache"}
 _CODE_HEADING = re.compile(r"^### `([a-z-]+)`$", re.MULTILINE)
+#: The same reasons for reports: what reasons.md says, without its links.
+_REASONS = ROOT / "pip_intoto" / "reports" / "reasons.json"
+_REASON = re.compile(
+    r"### `(?P<code>[a-z-]+)`\n\n(?P<title>.+?)\n\n"
+    r".*?\*\*Cause\.\*\* (?P<cause>.+?)\n\*\*Cure\.\*\* (?P<cure>.+?)(\n\n|\n?$)",
+    re.DOTALL,
+)
+_LINK = re.compile(r"\[([^]]+)\]\([^)]+\)")
 
 
 def problems() -> list[str]:
@@ -78,6 +87,16 @@ def _reasons() -> Iterator[str]:
         heading = _CODE_HEADING.match(section)
         if heading and not ("**Cause.**" in section and "**Cure.**" in section):
             yield f"reasons.md: `{heading[1]}` needs a **Cause.** and a **Cure.**"
+
+
+def _reasons_for_reports() -> str:
+    page = _LINK.sub(r"\1", (REFERENCE / "reasons.md").read_text("utf-8"))
+    reasons = {
+        found["code"]: {part: " ".join(found[part].split()) for part in ("title", "cause", "cure")}
+        for section in re.split(r"^(?=#{2,3} )", page, flags=re.MULTILINE)
+        if (found := _REASON.match(section))
+    }
+    return json.dumps(reasons, indent=2, ensure_ascii=False) + "\n"
 
 
 def _policy() -> Iterator[str]:
@@ -188,6 +207,8 @@ def _generated() -> Iterator[str]:
         path = REFERENCE / name
         if path.read_text("utf-8") != _with_parts(path):
             yield f"{name} is out of date; run `python docs/check.py --write`"
+    if _REASONS.read_text("utf-8") != _reasons_for_reports():
+        yield f"{_REASONS.name} is out of date; run `python docs/check.py --write`"
 
 
 def _with_parts(path: Path) -> str:
@@ -212,6 +233,7 @@ def main() -> int:
         for name in _WRITTEN:
             path = REFERENCE / name
             path.write_text(_with_parts(path), encoding="utf-8")
+        _REASONS.write_text(_reasons_for_reports(), encoding="utf-8")
     found = problems()
     for problem in found:
         print(problem, file=sys.stderr)
