@@ -92,6 +92,16 @@ class Revision:
         #: The root of the repository and the commit, by the folder that was asked about.
         self._known: dict[str, tuple[str, str]] = {}
 
+    def path_of(self, name: str) -> Path:
+        """Say which file git means by ``REVISION:name``: from the root, unless it begins with a dot.
+
+        Raises CommandError.
+        """
+        if name.startswith(("./", "../")):
+            return Path(name)
+        root, _ = self._repository(os.path.realpath("."))
+        return Path(root, name)
+
     def read(self, path: Path) -> bytes:
         """Give the content that a file had. Raises AbsentThen when it did not exist then.
 

@@ -43,13 +43,13 @@ def lines(account: Account, *, verbose: bool = False, quiet: bool = False) -> li
     """Give the report in lines, not yet neutralised.
 
     ``verbose`` adds traces, and verified ones where there are many; ``quiet`` leaves out the
-    verdicts that pass.
+    verdicts that pass, and the totals of a run that is a success.
     """
     sections = (
         _verdicts(account, verbose=verbose, quiet=quiet),
         _failures(account),
         _changes(account),
-        _totals(account, verbose=verbose),
+        _totals(account, verbose=verbose) if account.exit_status or not quiet else (),
     )
     told: list[Line] = []
     for section in map(list, sections):

@@ -32,7 +32,7 @@ def account_of(
     interrupted: bool = False,
 ) -> Account:
     """Close a run: now, with the exit status that it comes to."""
-    status = exit_status([each.verdict for each in checked])
+    status = exit_status([each.verdict for each in checked], fail_under=args.fail_under)
     if not checked and unchanged and args.allow_unchanged:
         # The user said so: a lock that did not change was looked at when it did.
         status = 0

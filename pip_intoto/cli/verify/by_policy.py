@@ -2,45 +2,118 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, closing
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pip_intoto.account import Checked, PolicyUsed
-from pip_intoto.cli.targets import Judge, expand
+from pip_intoto.account import PolicyUsed
+from pip_intoto.cli.progress import progress_for
 from pip_intoto.cli.verify.accounting import account_of
-from pip_intoto.errors import CommandError, NothingVerified
+from pip_intoto.cli.verify.targets import Targets
+from pip_intoto.errors import NothingVerified
+from pip_intoto.limits import DEFAULT
+from pip_intoto.sources.web import Web
+from pip_intoto.verifier.batch import Batch
+from pip_intoto.verifier.changes import trust_changes
+from pip_intoto.verifier.finding_links import FoundFiles
+from pip_intoto.verifier.local import policy_of
 
 if TYPE_CHECKING:
     import argparse
 
     from pip_intoto.account import Account
     from pip_intoto.cli.terminal import Terminal
+    from pip_intoto.policy.model import Policy
+    from pip_intoto.sources.carrying import Export
+    from pip_intoto.verifier.remembered import Caches
 
 
 def account(args: argparse.Namespace, terminal: Terminal) -> Account:
-    """Verify every target. Raises the errors of this package."""
+    """Judge every target, and what is installed. Raises the errors of this package."""
     began = datetime.now(timezone.utc)
-    if not args.targets:
+    if not args.targets and not args.installed:
         raise NothingVerified(
-            "there is nothing to verify", expected="a file, a directory, NAME==VERSION or a lock"
+            "there is nothing to verify",
+            expected="a file, a directory, NAME==VERSION, a lockfile, or --installed",
         )
-    targets = list(expand(args.targets))
-    judge = Judge.of(args)
-    policy = judge.policy
+    targets = Targets.of(args, terminal)
+    policy = _policy(args)
     terminal.detail(f"policy {policy.path}, {len(policy.projects)} projects listed")
-    checked: list[Checked] = []
-    failures: list[CommandError] = []
-    for target in targets:
-        try:
-            checked.append(Checked(verdict=judge.verdict(target)))
-        except CommandError as error:
-            failures.append(error)
-    if not checked and not failures:
-        raise NothingVerified("there was nothing to verify")
+    with ExitStack() as stack:
+        web = None if args.offline else Web(DEFAULT, credentials=(args.index_url or "",))
+        caches = _caches(args, policy, web)
+        if caches is not None:
+            stack.enter_context(closing(caches))
+        export = _export(args, stack)
+        total = len(targets.wanted) + len(targets.older)
+        advance = stack.enter_context(progress_for(terminal).task("Verifying", total))
+        batch = Batch(
+            policy,
+            web=web,
+            fetch=None if caches is None else caches.fetch_many,
+            index_url=args.index_url,
+            interpreter=targets.interpreter,
+            all_files=args.all_files,
+            find_links=FoundFiles(map(Path, args.find_links)) if args.find_links else None,
+            memory=None if caches is None else caches.memory,
+            keeper=export,
+            advance=advance,
+        )
+        checked = list(batch.check(targets.wanted))
+        changes = None
+        if args.trust_diff and not batch.interrupted:
+            changes = trust_changes(list(batch.check(targets.older)), checked)
+        if export is not None and not batch.interrupted:
+            count = export.finish(each.verdict for each in checked)
+            terminal.tell(f"{args.export}: evidence of {count} files")
+        for trouble in () if caches is None else caches.troubles:
+            terminal.detail(trouble)
     return account_of(
         args,
         checked,
         began=began,
         policy=PolicyUsed(path=policy.path, sha256=policy.sha256, mode=policy.mode),
-        failures=failures,
+        failures=batch.failures,
+        left_out=targets.left_out,
+        unchanged=targets.unchanged,
+        changes=changes,
+        traffic=batch.traffic,
+        interrupted=batch.interrupted,
     )
+
+
+def _policy(args: argparse.Namespace) -> Policy:
+    policy = policy_of(args.policy)
+    if args.imported is None:
+        return policy
+    # Imported here for start-up time: few networks are cut off.
+    from pip_intoto.sources.carrying import importing
+
+    return importing(policy, Path(args.imported), offline=args.offline)
+
+
+def _caches(args: argparse.Namespace, policy: Policy, web: Web | None) -> Caches | None:
+    """Open what is remembered; None where nobody is asked, or nothing is to be remembered."""
+    if web is None or args.no_cache:
+        return None
+    # Imported here for start-up time.
+    from pip_intoto.verifier.remembered import open_caches
+
+    return open_caches(
+        web.fetch_many,
+        policy,
+        folder=None if args.cache_dir is None else Path(args.cache_dir),
+        refresh=args.refresh,
+        # Whoever wants to carry the evidence away must see it.
+        recalls=args.export is None,
+    )
+
+
+def _export(args: argparse.Namespace, stack: ExitStack) -> Export | None:
+    if args.export is None:
+        return None
+    # Imported here for start-up time.
+    from pip_intoto.sources.carrying import exporting
+
+    return stack.enter_context(exporting(Path(args.export), args.targets))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pip_intoto.cli.outcomes import summary_line as _summary
+from pip_intoto.cli.terminal import write
 from pip_intoto.errors import CommandError
-from pip_intoto.reports import FORMATS
+from pip_intoto.reports import FORMATS, renderer
 from pip_intoto.reports.lines import error_lines
-from pip_intoto.verdict import Action
+from pip_intoto.reports.text import lines
+from pip_intoto.reports.wording import buckets
 
 if TYPE_CHECKING:
     import argparse
@@ -73,38 +74,26 @@ class Reporter:
             if path is not None:
                 _write(path, self._rendered(name, account))
             elif name == "text":
-                for each in account.checked:
-                    if each.verdict.action is not Action.PASS or not self.terminal.quiet:
-                        self.terminal.verdict(each.verdict)
+                self._show(account)
             else:
                 sys.stdout.write(self._rendered(name, account))
-        if True:
-            self.terminal.tell(_summary([each.verdict for each in account.checked]))
+        if ("text", None) not in self.wanted:
+            self.terminal.tell(buckets(account.counts))
         return account.exit_status
+
+    def _show(self, account: Account) -> None:
+        terminal = self.terminal
+        # What could not be judged was said already, where errors are said.
+        judged = replace(account, failures=())
+        write(lines(judged, verbose=terminal.verbose, quiet=terminal.quiet), sys.stdout)
 
     def _rendered(self, name: str, account: Account) -> str:
         if name != ATTESTATION:
-            return self._old(name, account)
+            return renderer(name).render(account)
         # Imported here for start-up time: few runs are attested.
         from pip_intoto.reports import attestation
 
         return attestation.render(account, self.signers)
-
-    def _old(self, name, account):
-        if name == "json":
-            from pip_intoto.reports import machine
-
-            return machine.render(account)
-        from pip_intoto.reports.lines import printable, verdict_lines
-
-        return (
-            "\n".join(
-                printable(l.text)
-                for e in account.checked
-                for l in verdict_lines(e.verdict, trace=self.terminal.verbose)
-            )
-            + "\n"
-        )
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,0 +1,100 @@
+"""What a run is about: the targets of the command line, with the entries of locks among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pip_intoto.cli.targets import expand
+from pip_intoto.errors import CommandError, NothingVerified
+from pip_intoto.lockfiles.differing import difference
+from pip_intoto.lockfiles.interpreters import interpreter_of
+from pip_intoto.lockfiles.reading import (
+    AbsentThen,
+    Disk,
+    Revision,
+    is_lockfile,
+    read_lock,
+)
+from pip_intoto.verifier.wanted import InLock
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Iterator
+
+    from pip_intoto.cli.terminal import Terminal
+    from pip_intoto.lockfiles.locked import Interpreter, Lock, Locked
+    from pip_intoto.verifier.wanted import Wanted
+
+
+@dataclass(slots=True)
+class Targets:
+    """What is to be judged, in order, and what is not: ``older`` is the lock to compare with.
+
+    ``interpreter`` is None where locks are read for all of them.
+    """
+
+    interpreter: Interpreter | None
+    wanted: list[Wanted] = field(default_factory=list)
+    older: list[Wanted] = field(default_factory=list)
+    left_out: int = 0
+    unchanged: int = 0
+
+    @classmethod
+    def of(cls, args: argparse.Namespace, terminal: Terminal) -> Targets:
+        """Read whatever the command line names. Raises the errors of this package."""
+        interpreter = None if args.all_files else interpreter_of(args.python)
+        targets = cls(interpreter)
+        locks = 0
+        for target in expand(args.targets):
+            if isinstance(target, Path) and is_lockfile(target):
+                locks += 1
+                targets._add_lock(read_lock(target, Disk(), interpreter), args, terminal)
+            else:
+                targets.wanted.append(target)
+        for option in ("only_changed_since", "trust_diff"):
+            if getattr(args, option) and not locks:
+                raise CommandError(
+                    f"--{option.replace('_', '-')} compares locks, and there is none",
+                    expected="a lockfile among the targets",
+                )
+        if args.trust_diff:
+            targets.older += _entries(_older_lock(args.trust_diff, interpreter))
+        return targets
+
+    def _add_lock(self, lock: Lock, args: argparse.Namespace, terminal: Terminal) -> None:
+        if not lock.locked and not lock.left_out:
+            raise NothingVerified(f"{lock.path} pins nothing", expected="a lock with packages")
+        for left_out in lock.left_out:
+            what = f"{left_out.name} {left_out.version}".strip()
+            terminal.detail(f"{left_out.place}: {what} is left out: {left_out.why}")
+        self.left_out += len(lock.left_out)
+        if args.only_changed_since:
+            found = difference(self._before(lock, args.only_changed_since), lock)
+            self.unchanged += found.unchanged
+            self.wanted += _entries(lock, found.changed)
+        else:
+            self.wanted += _entries(lock)
+
+    def _before(self, lock: Lock, ref: str) -> Lock | None:
+        """Read the lock as a revision has it; None when that did not have it yet."""
+        try:
+            return read_lock(lock.path, Revision(ref), self.interpreter)
+        except AbsentThen:
+            return None
+
+
+def _older_lock(spelled: str, interpreter: Interpreter | None) -> Lock:
+    """Read the lock that ``--trust-diff`` names: a file, or REVISION:PATH."""
+    path = Path(spelled)
+    ref, colon, name = spelled.partition(":")
+    if path.exists() or not colon:
+        return read_lock(path, Disk(), interpreter)
+    revision = Revision(ref)
+    return read_lock(revision.path_of(name), revision, interpreter)
+
+
+def _entries(lock: Lock, locked: Iterable[Locked] | None = None) -> Iterator[Wanted]:
+    chosen = lock.locked if locked is None else locked
+    return (InLock(entry=entry, lock=lock) for entry in chosen)
