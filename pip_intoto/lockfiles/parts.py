@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _SDIST = re.compile(
     r"(?P<stem>.+)\.(?:tar\.gz|tgz|tar|zip|tar\.bz2|tbz|tar\.xz|txz|tlz|tar\.lz|tar\.lzma)"
 )
+#: What evaluating a marker raises that has no meaning where it stands: a comparison that is none, a
+#: variable that is not there, more brackets than anybody needs.
+MEANINGLESS = (ValueError, KeyError, RecursionError)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 

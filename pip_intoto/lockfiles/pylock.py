@@ -14,6 +14,7 @@ from pip_intoto.errors import LockfileInvalid
 from pip_intoto.limits import LOCAL
 from pip_intoto.lockfiles.locked import LeftOut, Lock, Locked, LockedFile
 from pip_intoto.lockfiles.parts import (
+    MEANINGLESS,
     absolute,
     as_sha256,
     filename_of,
@@ -27,6 +28,7 @@ from pip_intoto.sources.addresses import is_web, printable, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from packaging.markers import Environment
@@ -194,11 +196,25 @@ class _Reader:
                 found=_first_line(message),
                 advice=_ELSEWHERE,
             ) from None
-        except (ValueError, RecursionError) as error:
-            # A marker that has no meaning in a lock, such as one of a single extra.
-            raise self._at(("packages",)).error(
-                f"a marker cannot be evaluated: {_first_line(str(error))}"
+        except MEANINGLESS as error:
+            raise self._at(self._meaningless(pylock, interpreter)).error(
+                f"the marker cannot be evaluated: {_first_line(str(error))}"
             ) from None
+
+    def _meaningless(self, pylock: Pylock, interpreter: Interpreter) -> toml.Path:
+        """Where the marker is that has no meaning in a lock, such as one of a single extra."""
+        environment: dict[str, str | AbstractSet[str]] = {
+            **interpreter.markers,
+            "extras": frozenset(),
+            "dependency_groups": frozenset(),
+        }
+        for index, package in enumerate(pylock.packages):
+            try:
+                if package.marker is not None:
+                    package.marker.evaluate(environment, context="lock_file")
+            except MEANINGLESS:
+                return ("packages", index, "marker")
+        return ("environments",)
 
     # --- one package ------------------------------------------------------------------------
 

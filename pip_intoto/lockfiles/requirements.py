@@ -18,6 +18,7 @@ from pip_intoto.errors import CommandError
 from pip_intoto.limits import LOCAL
 from pip_intoto.lockfiles.locked import LeftOut, Lock, Locked, LockedFile
 from pip_intoto.lockfiles.parts import (
+    MEANINGLESS,
     absolute,
     as_sha256,
     filename_of,
@@ -507,7 +508,7 @@ class _Resolver:
             return True
         try:
             return wish.marker.evaluate({**self._interpreter.markers, "extra": ""})
-        except (ValueError, RecursionError) as error:
+        except MEANINGLESS as error:
             problem = str(error).partition("\n")[0]
             raise wish.line.error(f"the marker has no meaning: {printable(problem)}") from None
 
