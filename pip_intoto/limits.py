@@ -99,7 +99,19 @@ class Limits:
     retries: int = 2
     #: seconds without a byte before a connection counts as dead
     silence_seconds: int = 15
-    #: all evidence of one distribution
+    #: the longest pause that a server may ask for before it is asked again
+    retry_after_seconds: int = 30
+    # One server, in one run of the command line
+    #: requests without a connection, no answer between them, after which it is given up
+    host_refusals: int = 3
+    #: requests without an answer, none between them, after which it is given up
+    host_silences: int = 16
+    #: requests that ran out of time, after which silence is borne for less long
+    host_timeouts: int = 8
+    #: seconds of silence that are borne then
+    short_silence_seconds: int = 3
+    # The evidence of one distribution
+    #: all of it together
     evidence_bytes: int = 32 * 1024 * 1024
     # One run over many distributions
     #: distributions that are judged at the same time
@@ -171,6 +183,9 @@ class Limits:
     requirements_depth: int = 32
     #: requirements files that one includes, however often
     requirements_files: int = 512
+    # One verification result
+    #: how far the clock of whoever made it may be ahead of this one's
+    clock_skew_seconds: int = 300
     # The policy
     policy_bytes: int = 1024 * 1024
     #: one key file

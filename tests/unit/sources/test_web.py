@@ -5,24 +5,31 @@ from __future__ import annotations
 import io
 import json
 import socket
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fixtures.distributions import wheel
 from fixtures.supply_chain import SupplyChain
+from pip_intoto.account import Traffic
 from pip_intoto.errors import CommandError, SourceUnreachable
 from pip_intoto.limits import DEFAULT, Limits
 from pip_intoto.sources.fetching import Fetch, drive
 from pip_intoto.sources.index import files_of
 from pip_intoto.sources.web import Web
-from tests.integration.loopback import Endless, Index, Redirect, Reset, Stall, Status
+from tests.integration.loopback import Endless, Index, Redirect, Reset, Stall, Status, Truncated
 from tests.unit.sources.repository import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from pip_intoto.sources.fetching import Response
+    from tests.integration.loopback import Exchange
 
 WHEEL = wheel("demo")
 CHAIN = SupplyChain(project="demo")
@@ -82,8 +89,6 @@ def test_a_stalling_server_costs_its_seconds_and_no_more(index: Index) -> None:
 
 def test_a_dripping_server_costs_its_seconds_and_no_more() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        import threading
-
         ended = threading.Event()
 
         def drip() -> None:
@@ -275,3 +280,167 @@ def test_an_index_that_is_down(index: Index) -> None:
 def test_an_index_is_on_the_web() -> None:
     with pytest.raises(CommandError):
         Repository().run(files_of("demo", "file:///srv/simple", DEFAULT))
+
+
+# --- many at once, and servers that want to be left alone ------------------------------------
+
+
+def test_many_threads_share_one_web_and_no_host_is_asked_by_more_than_a_few(index: Index) -> None:
+    limits = Limits(fetches_at_once=3)
+    web = Web(limits)
+    now, most = 0, 0
+    lock = threading.Lock()
+
+    class Counting:
+        def happen(self, exchange: Exchange) -> None:
+            nonlocal now, most
+            with lock:
+                now += 1
+                most = max(most, now)
+            time.sleep(0.01)
+            with lock:
+                now -= 1
+            exchange.serve()
+
+    index.fault("/a", Counting())
+    answers: list[Response] = []
+    threads = [
+        threading.Thread(target=lambda: answers.extend(web.fetch_many((fetch(index),) * 4)))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [answer.body for answer in answers] == [b"content"] * 32
+    assert 1 < most <= 3
+    assert (web.traffic.requests, web.traffic.received) == (32, 32 * len(b"content"))
+
+
+def test_a_download_counts_as_bytes_of_files(index: Index) -> None:
+    web = Web(DEFAULT)
+    web.fetch(fetch(index))
+    web.download(fetch(index), io.BytesIO())
+    assert web.traffic == Traffic(requests=2, received=14, files=7)
+
+
+@pytest.mark.parametrize("code", [429, 503])
+def test_a_server_says_when_to_ask_again(index: Index, code: int) -> None:
+    index.fault("/a", Status(code, headers={"Retry-After": "1"}), times=1)
+    began = time.monotonic()
+    assert Web(DEFAULT).fetch(fetch(index, seconds=1)).status == 200
+    assert 1 <= time.monotonic() - began < 3
+
+
+def test_a_server_says_when_to_ask_again_as_a_date(index: Index) -> None:
+    date = formatdate(time.time() + 2, usegmt=True)
+    index.fault("/a", Status(503, headers={"Retry-After": date}), times=1)
+    began = time.monotonic()
+    assert Web(DEFAULT).fetch(fetch(index)).status == 200
+    assert 0.5 <= time.monotonic() - began < 4
+
+
+@pytest.mark.parametrize("after", ["3600", "Fri, 31 Dec 2999 23:59:59 GMT"])
+def test_a_pause_that_is_too_long_is_not_waited_for(index: Index, after: str) -> None:
+    index.fault("/a", Status(503, headers={"Retry-After": after}))
+    began = time.monotonic()
+    assert Web(DEFAULT).fetch(fetch(index)).status == 503
+    assert time.monotonic() - began < 1
+    assert len(index.asked("/a")) == 1
+
+
+@pytest.mark.parametrize("after", ["soon", "-1", "٣", "Fri, 31 Feb 2999 99:00:00", "9" * 400])
+def test_a_pause_that_is_none_is_as_if_it_were_not_there(index: Index, after: str) -> None:
+    index.fault(
+        "/a", Status(503, headers={"Retry-After": after.encode().decode("latin-1")}), times=1
+    )
+    assert Web(DEFAULT).fetch(fetch(index)).status == 200
+
+
+def test_who_is_asked_too_often_is_left_alone_by_everybody(index: Index) -> None:
+    index.put("/b", b"other")
+    index.fault("/a", Status(429, headers={"Retry-After": "1"}), times=1)
+    web = Web(DEFAULT)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(web.fetch, fetch(index))
+        while not index.asked("/a"):
+            time.sleep(0.01)
+        time.sleep(0.2)
+        began = time.monotonic()
+        assert web.fetch(fetch(index, "/b")).status == 200
+        assert time.monotonic() - began > 0.5
+        assert first.result().status == 200
+
+
+def test_a_host_that_is_not_there_is_given_up_after_a_few_requests() -> None:
+    web = Web(Limits(retries=0, host_refusals=3))
+    urls = [f"http://127.0.0.1:9/{number}" for number in range(5)]
+    errors = [web.fetch(Fetch(url, 10, 5)).error for url in urls]
+    assert all("refused" in error.lower() for error in errors[:3])
+    assert all("not asked" in error for error in errors[3:])
+    assert web.traffic.requests == 3
+
+
+def test_paths_that_stall_say_nothing_of_the_others(index: Index) -> None:
+    index.fault("/stalls*", Stall())
+    web = Web(Limits(retries=0, host_silences=2))
+    for number in range(2):
+        assert web.fetch(fetch(index, f"/stalls/{number}", seconds=1)).status is None
+        assert web.fetch(fetch(index)).status == 200
+
+
+def test_a_host_that_is_silent_is_given_up_in_the_end(index: Index) -> None:
+    index.fault("*", Stall())
+    web = Web(Limits(retries=0, host_silences=2))
+    for number in range(2):
+        web.fetch(fetch(index, f"/{number}", seconds=1))
+    began = time.monotonic()
+    assert "2 requests before had no answer" in web.fetch(fetch(index)).error
+    assert time.monotonic() - began < 0.5
+
+
+def test_silence_is_borne_for_less_long_once_it_has_cost_much(index: Index) -> None:
+    index.fault("/stalls*", Stall())
+    web = Web(Limits(host_timeouts=1, short_silence_seconds=1, retries=2))
+    web.fetch(fetch(index, "/stalls/1", seconds=1))
+    began = time.monotonic()
+    assert web.fetch(fetch(index, "/stalls/2", seconds=30)).status is None
+    assert time.monotonic() - began < 2.5
+    assert len(index.asked("/stalls/2")) == 1
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 200 OK\r\n\r\n"])
+def test_an_answer_that_drips_ends_with_its_seconds(head: bytes) -> None:
+    ended = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.sendall(head)
+            while not ended.wait(0.05):
+                try:
+                    connection.sendall(b"a")
+                except OSError:
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=drip, args=(server,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/a"
+        began = time.monotonic()
+        response = Web(DEFAULT).fetch(Fetch(url, 10_000, 1))
+        ended.set()
+    assert (response.status, response.error) == (None, "no complete answer in time")
+    assert time.monotonic() - began < 3
+
+
+def test_an_answer_that_is_cut_short_is_none(index: Index) -> None:
+    index.fault("/a", Truncated(at=3))
+    assert Web(DEFAULT).fetch(fetch(index)).status is None
+
+
+def test_credentials_of_several_indexes(index: Index, other: Index) -> None:
+    web = Web(DEFAULT, credentials=(index.with_credentials("one", "first"),))
+    web.remember_credentials((other.with_credentials("two", "second"), "https://x.example/"))
+    index.require("one", "first")
+    other.require("two", "second")
+    assert [web.fetch(fetch(each)).status for each in (index, other)] == [200, 200]

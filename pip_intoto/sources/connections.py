@@ -1,0 +1,71 @@
+"""Connections that can be shut in time (:mod:`pip_intoto.sources.deadlines`)."""
+
+# ruff: noqa: FBT001, FBT002 - the signatures are those of the classes below these
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from pip_intoto.sources.deadlines import use
+
+if TYPE_CHECKING:
+    from urllib3 import PoolManager
+
+
+class _Plain(HTTPConnection):
+    def connect(self) -> None:
+        super().connect()
+        use(self.sock)
+
+    def putrequest(
+        self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False
+    ) -> None:
+        use(self.sock)
+        super().putrequest(method, url, skip_host, skip_accept_encoding)
+
+
+class _Secure(HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        use(self.sock)
+
+    def putrequest(
+        self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False
+    ) -> None:
+        use(self.sock)
+        super().putrequest(method, url, skip_host, skip_accept_encoding)
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _Secure
+
+
+class Adapter(HTTPAdapter):
+    """Makes such connections, to servers and to proxies."""
+
+    def init_poolmanager(
+        self, connections: int, maxsize: int, block: bool = False, **options: object
+    ) -> None:
+        """Make those that lead to servers."""
+        super().init_poolmanager(connections, maxsize, block, **options)
+        _prepare(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **options: object) -> PoolManager:
+        """Make those that lead to a proxy."""
+        manager: PoolManager = super().proxy_manager_for(proxy, **options)
+        # One of a SOCKS proxy has connections of its own kind.
+        if manager.pool_classes_by_scheme["http"] is HTTPConnectionPool:
+            _prepare(manager)
+        return manager
+
+
+def _prepare(manager: PoolManager) -> None:
+    manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
