@@ -31,6 +31,7 @@ import os
 import re
 import secrets
 import stat
+import threading
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -135,6 +136,9 @@ class Remembered:
         # Of the policy in memory, and not of the files it came from: they may have changed since.
         # All of it is values, whose representations say everything.
         self._common = _digest(repr(policy), repr(limits), __version__, str(_SCHEMA))
+        #: How many verdicts were recalled.
+        self.recalled = 0
+        self._lock = threading.Lock()
         #: When the layouts that were looked into expire, by digest; None for what is none.
         self._expiry: dict[str, datetime | None] = {}
 
@@ -166,9 +170,12 @@ class Remembered:
             for name, sha256 in entry.member("evidence").items():
                 if self._current(name) != sha256.string():
                     return None
-            return _verdict(entry, distribution)
+            verdict = _verdict(entry, distribution)
         except (EvidenceInvalid, ValueError):
             return None
+        with self._lock:
+            self.recalled += 1
+        return verdict
 
     def put(self, verdict: Verdict, witness: Witness) -> None:
         """Remember a verdict that was just reached, or forget the one before it."""
@@ -373,6 +380,11 @@ class Caches:
         self._troubles = troubles
         self.fetch_many: FetchMany = evidence.fetch_many
         self.memory: Memory | None = verdicts
+
+    @property
+    def recalled(self) -> int:
+        """How many verdicts were not reached, but recalled."""
+        return self._verdicts.recalled if self._verdicts else 0
 
     @property
     def troubles(self) -> tuple[str, ...]:
