@@ -25,13 +25,13 @@ def difference(older: Lock | None, newer: Lock) -> Difference:
     """
     if older is None or older.indexes != newer.indexes:
         return Difference(changed=newer.locked, unchanged=0)
-    known = {_content(locked) for locked in older.locked}
-    changed = tuple(locked for locked in newer.locked if _content(locked) not in known)
+    known = {content(locked) for locked in older.locked}
+    changed = tuple(locked for locked in newer.locked if content(locked) not in known)
     return Difference(changed=changed, unchanged=len(newer.locked) - len(changed))
 
 
-def _content(locked: Locked) -> tuple[object, ...]:
-    """Everything of an entry but the lines it stands on."""
+def content(locked: Locked) -> tuple[object, ...]:
+    """Give everything of an entry but the lines it stands on: what makes it another."""
     files = frozenset(
         (file.filename, file.url, file.path, file.sha256, file.size) for file in locked.files
     )

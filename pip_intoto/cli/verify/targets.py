@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pip_intoto.cli.targets import expand
 from pip_intoto.errors import CommandError, NothingVerified
-from pip_intoto.lockfiles.differing import difference
+from pip_intoto.lockfiles.differing import content, difference
 from pip_intoto.lockfiles.interpreters import interpreter_of
 from pip_intoto.lockfiles.reading import (
     AbsentThen,
@@ -38,6 +38,7 @@ class Targets:
     interpreter: Interpreter | None
     wanted: list[Wanted] = field(default_factory=list)
     older: list[Wanted] = field(default_factory=list)
+    locks: list[Lock] = field(default_factory=list)
     left_out: int = 0
     unchanged: int = 0
 
@@ -46,21 +47,21 @@ class Targets:
         """Read whatever the command line names. Raises the errors of this package."""
         interpreter = None if args.all_files else interpreter_of(args.python)
         targets = cls(interpreter)
-        locks = 0
         for target in expand(args.targets):
             if isinstance(target, Path) and is_lockfile(target):
-                locks += 1
                 targets._add_lock(read_lock(target, Disk(), interpreter), args, terminal)
             else:
                 targets.wanted.append(target)
         for option in ("only_changed_since", "trust_diff"):
-            if getattr(args, option) and not locks:
+            if getattr(args, option) and not targets.locks:
                 raise CommandError(
                     f"--{option.replace('_', '-')} compares locks, and there is none",
                     expected="a lockfile among the targets",
                 )
         if args.trust_diff:
-            targets.older += _entries(_older_lock(args.trust_diff, interpreter))
+            targets._compare_with(_older_lock(args.trust_diff, interpreter), args)
+        if not targets.wanted and targets.unchanged:
+            terminal.tell(f"nothing changed since {args.only_changed_since}: nothing is verified")
         return targets
 
     def _add_lock(self, lock: Lock, args: argparse.Namespace, terminal: Terminal) -> None:
@@ -69,6 +70,7 @@ class Targets:
         for left_out in lock.left_out:
             what = f"{left_out.name} {left_out.version}".strip()
             terminal.detail(f"{left_out.place}: {what} is left out: {left_out.why}")
+        self.locks.append(lock)
         self.left_out += len(lock.left_out)
         if args.only_changed_since:
             found = difference(self._before(lock, args.only_changed_since), lock)
@@ -76,6 +78,15 @@ class Targets:
             self.wanted += _entries(lock, found.changed)
         else:
             self.wanted += _entries(lock)
+
+    def _compare_with(self, older: Lock, args: argparse.Namespace) -> None:
+        if args.only_changed_since:
+            # What is in both was not looked at, and is no change.
+            now = {content(entry) for lock in self.locks for entry in lock.locked}
+            gone = (entry for entry in older.locked if content(entry) not in now)
+            self.older += _entries(older, gone)
+        else:
+            self.older += _entries(older)
 
     def _before(self, lock: Lock, ref: str) -> Lock | None:
         """Read the lock as a revision has it; None when that did not have it yet."""
