@@ -55,7 +55,7 @@ _OF_OUTCOME = {Outcome.OK: Tone.GOOD, Outcome.NOTE: Tone.DOUBT, Outcome.FAIL: To
 def subject(distribution: Distribution) -> str:
     """What a verdict is about, on one line: the file, or what stands in its place."""
     url = "" if distribution.url is None else addresses.redacted(distribution.url)
-    return addresses.printable(distribution.filename or distribution.name or url) or "?"
+    return one_line(distribution.filename or distribution.name or url) or "?"
 
 
 def decided(verdict: Verdict) -> str:
@@ -81,7 +81,7 @@ def verdict_lines(
     if verdict.summary:
         lines.append(Line(f"  {_indented(verdict.summary)}"))
     if place is not None:
-        lines.append(Line(f"  at: {addresses.printable(str(place))}"))
+        lines.append(Line(f"  at: {one_line(str(place))}"))
     lines += [Line(f"  {label}: {_indented(text)}") for label, text in parts(verdict)]
     lines += [Line(f"  note: {_indented(note)}") for note in notes]
     if trace:
@@ -138,6 +138,11 @@ def printable(text: str) -> str:
             for character in text
         )
     return _COMMAND.sub(_spelled, text)
+
+
+def one_line(text: str) -> str:
+    """``text`` made harmless, with the ends of its lines spelled out."""
+    return printable(addresses.printable(text))
 
 
 def _spelled(command: re.Match[str]) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from pip_intoto.reports import wording
-from pip_intoto.reports.lines import parts, printable, subject
+from pip_intoto.reports.lines import one_line, parts, printable, subject
 from pip_intoto.reports.reasons import reason
 from pip_intoto.verdict import Action, Status
 
@@ -197,7 +197,7 @@ def _location(checked: Checked) -> _Object:
 
 
 def _logical(distribution: Distribution) -> _Object:
-    name, version = printable(distribution.name), printable(distribution.version)
+    name, version = one_line(distribution.name), one_line(distribution.version)
     return {
         "name": name,
         "fullyQualifiedName": f"{name}=={version}" if version else name,

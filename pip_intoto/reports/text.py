@@ -16,11 +16,11 @@ from pip_intoto.reports.lines import (
     Tone,
     decided,
     error_lines,
+    one_line,
     printable,
     subject,
     verdict_lines,
 )
-from pip_intoto.sources import addresses
 from pip_intoto.verdict import Action, Status
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _short(checked: Checked) -> Line:
         said += f" until {verdict.exception.expires}, says {verdict.exception.owner}"
     if checked.place is not None:
         said += f"  ({checked.place})"
-    return Line(addresses.printable(said), OF_ACTION[verdict.action])
+    return Line(one_line(said), OF_ACTION[verdict.action])
 
 
 def _notes(checked: list[Checked]) -> Iterator[Line]:
@@ -110,7 +110,7 @@ def _notes(checked: list[Checked]) -> Iterator[Line]:
     for note, subjects in of.items():
         more = len(subjects) - _NAMED
         named = ", ".join(subjects[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
-        yield Line(f"note: {addresses.printable(note)} ({named})", Tone.FAINT)
+        yield Line(f"note: {one_line(note)} ({named})", Tone.FAINT)
 
 
 # --- what is not a verdict ------------------------------------------------------------------
@@ -147,7 +147,7 @@ def _changed(change: Change) -> str:
         said += f": {what}"
     if change.place is not None:
         said += f"  ({change.place})"
-    return addresses.printable(said)
+    return one_line(said)
 
 
 # --- totals ---------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ def _changed(change: Change) -> str:
 def _totals(account: Account, *, verbose: bool) -> Iterator[Line]:
     counts = account.counts
     if verbose and account.policy is not None:
-        path = addresses.printable(str(account.policy.path))
+        path = one_line(str(account.policy.path))
         yield Line(f"policy {path} ({account.policy.mode})", Tone.FAINT)
     seconds = (account.ended - account.began).total_seconds()
     checked = wording.number(len(account.checked), "distribution")
