@@ -37,6 +37,7 @@ _LINES = 4
 
 _BOX = 272.0
 _MARGIN = 2.0
+_SHIFT = f"{_MARGIN:g} {_MARGIN:g}"
 _LEFT = 38.0
 _TOP = 25.0
 _LINE = 17.0
@@ -44,7 +45,7 @@ _LETTER = 12.0
 _TAG = 11.0
 #: Drawings wider than that may not fit, and what scrolls has to be reached with a keyboard.
 _NARROW = 300.0
-_WIDE = ' tabindex="0" role="region" aria-label="Supply chain, scrolls"'
+_WIDE = ' tabindex="0" role="group" aria-label="Supply chain"'
 _COLUMNS = int((_BOX - _LEFT - 12) / (_LETTER * MONO))
 
 #: What a box says in its upper right corner; the room for it is not the name's.
@@ -115,7 +116,7 @@ class Drawings:
         parts = [
             f'<div class="scroll"{wide}>',
             f'<svg class="chain" width="{_n(width)}" height="{_n(height)}">',
-            f'<use href="#{shape.name}" aria-hidden="true"/>',
+            f'<use href="#{shape.name}"/>',
         ]
         for box, spot in zip(boxes, shape.arranged.nodes, strict=True):
             x = _n(spot.x - _BOX / 2 + _LEFT + _MARGIN)
@@ -152,7 +153,7 @@ class Drawings:
             known = _Shape(f"shape{len(self._shapes)}", arranged)
             self._shapes[look] = known
             self._drawn.append(
-                f'<g id="{known.name}" transform="translate({_n(_MARGIN)} {_n(_MARGIN)})">'
+                f'<g id="{known.name}" aria-hidden="true" transform="translate({_SHIFT})">'
                 + "".join(_strokes(boxes, flows, arranged))
                 + "</g>"
             )

@@ -50,10 +50,10 @@ def outcome(account: Account) -> str:
         return f"{blocked:,} of {number(total, 'distribution')} blocked"
     if account.failures:
         return f"{number(len(account.failures), 'target')} could not be judged"
+    if not total:
+        return "Nothing has changed" if account.unchanged else "Nothing was looked at"
     if falls_short(account):
         return f"Coverage of {percent(account.coverage)} is too low"
-    if not total:
-        return "Nothing was looked at"
     if not account.counts[Status.VERIFIED]:
         return "Nothing was verified"
     if warned:
@@ -79,7 +79,6 @@ def head(account: Account) -> str:
 
 def _totals(account: Account) -> str:
     counts = account.counts
-    total = len(account.checked)
     asked = ""
     if account.fail_under is not None:
         kept = "missed" if falls_short(account) else "reached"
@@ -99,7 +98,8 @@ def _totals(account: Account) -> str:
     return (
         '<section class="totals" aria-labelledby="totals">\n<h2 id="totals">Totals</h2>\n'
         f'<p class="coverage"><b>{share}<small> {unit}</small></b>'
-        f" <span>coverage: {counts[Status.VERIFIED]:,} of {number(total, 'distribution')} verified{asked}</span>"
+        f" <span>coverage: {counts[Status.VERIFIED]:,} of"
+        f" {number(len(account.checked), 'distribution')} verified{asked}</span>"
         f"</p>\n{_bar(counts, account)}"
         f'<ul class="tiles">{tiles}</ul>\n'
         '<details class="words"><summary>What the words mean</summary>'
