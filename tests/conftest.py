@@ -1,12 +1,23 @@
-"""In continuous integration, a package registry that is away must not look like success."""
+"""What holds for all tests: nothing is remembered between them and whoever runs them, and in
+continuous integration a package registry that is away does not look like success.
+"""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
-    import pytest
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def caches_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test, and what it starts, the caches of a user who has just come."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user-cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "user-state"))
 
 
 class RegistryWatch:
