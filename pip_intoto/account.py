@@ -53,6 +53,14 @@ class PolicyUsed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LockUsed:
+    """A file that a run read a lock from. ``sha256`` is lower-case hex, over what was read."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """What is different in trust between two states of a lock, for one project.
 
@@ -85,6 +93,7 @@ class Account:
     ended: datetime
     version: str
     policy: PolicyUsed | None = None
+    locks: tuple[LockUsed, ...] = ()
     failures: tuple[PipIntotoError, ...] = ()
     left_out: int = 0
     unchanged: int = 0

@@ -239,6 +239,34 @@ class KeyRevoked(EvidenceInvalid):
     advice = "Ask the project for evidence that is signed with keys that nobody revoked."
 
 
+class ResultSignatureMissing(EvidenceInvalid):
+    """No verification result is signed by enough of the keys that were given."""
+
+    code = "result-signature-missing"
+    advice = "Ask whoever made the result which key is current, by another way than the file's own."
+
+
+class ResultNotAccepted(EvidenceInvalid):
+    """A verification result does not say what was asked for: another verifier, another policy."""
+
+    code = "result-not-accepted"
+    advice = "Have a result made by pip-intoto, by the policy that is meant to hold here."
+
+
+class ResultNotCurrent(EvidenceInvalid):
+    """A verification result is too old, or of a time that is yet to come."""
+
+    code = "result-not-current"
+    advice = "Have the files verified again, which makes a new result."
+
+
+class ResultMissing(EvidenceError):
+    """The verification result says nothing about this file."""
+
+    code = "result-missing"
+    advice = "Verify the file itself, or have a result made by a run that verifies it."
+
+
 class BuildNotAllowed(EvidenceInvalid):
     """The policy says that this project is never built from source here."""
 
@@ -258,8 +286,8 @@ class InstalledFilesChanged(EvidenceInvalid):
 
     code = "installed-files-changed"
     advice = (
-        "Find out who changed them; then reinstall the project (pip install --force-reinstall"
-        " --no-deps), or make the environment anew."
+        "Find out who changes files there; then reinstall the project (pip install"
+        " --force-reinstall --no-deps), or make the environment anew."
     )
 
 

@@ -186,6 +186,9 @@ class Limits:
     # One verification result
     #: how far the clock of whoever made it may be ahead of this one's
     clock_skew_seconds: int = 300
+    # One verification result
+    #: how far the clock of whoever made it may be ahead of this one's
+    clock_skew_seconds: int = 300
     # The policy
     policy_bytes: int = 1024 * 1024
     #: one key file

@@ -50,11 +50,14 @@ class Bundle:
     notes: tuple[str, ...] = ()
 
 
-def parse_bundle(data: bytes, *, origin: str, limits: Limits) -> Bundle:
+def parse_bundle(
+    data: bytes, *, origin: str, of_statements: bool = False, limits: Limits
+) -> Bundle:
     """The bundle in ``data``; ``origin`` says where it came from, without secrets.
 
-    A8: lines that are no layout's or link's envelope are skipped and counted, order means
-    nothing, and byte-identical lines count once. Raises
+    A8: lines that are no layout's or link's envelope (no statement's, where it is one
+    ``of_statements``) are skipped and counted, order means nothing, and byte-identical lines count
+    once. Raises
     :class:`pip_intoto.errors.MetadataMalformed` when ``data`` is not UTF-8 at all, and
     :class:`pip_intoto.errors.MetadataTooLarge` when it is over ``limits.bundle_bytes`` or
     ``limits.bundle_lines``.
@@ -82,7 +85,7 @@ def parse_bundle(data: bytes, *, origin: str, limits: Limits) -> Bundle:
         where = f"{origin}#line {number}"
         try:
             node = Node(strict_json.parse(document, limits=limits))
-            envelope = read_envelope(node, sha256=sha256, limits=limits)
+            envelope = read_envelope(node, sha256=sha256, of_statement=of_statements, limits=limits)
         except (MetadataMalformed, MetadataTooLarge) as error:
             skipped += 1
             if len(notes) < _NOTES:

@@ -22,10 +22,15 @@ if TYPE_CHECKING:
     from pip_intoto.metadata.layout import Layout
     from pip_intoto.metadata.link import Link
     from pip_intoto.metadata.openpgp import Headers
+    from pip_intoto.metadata.statement import Statement
     from pip_intoto.metadata.strict_json import JsonValue
 
-#: E4: the only payload type that carries layouts and links.
+#: E4: the only payload type that carries layouts and links. Statements have it too: which of them
+#: a payload is, its ``_type`` says, and no reader takes one for another.
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
+#: A1: "``payloadType`` MUST be set to ``application/vnd.in-toto.<predicate>+json`` or to
+#: ``application/vnd.in-toto+json``" for statements.
+_STATEMENT_TYPE = re.compile(r"application/vnd\.in-toto(\.[A-Za-z0-9_-]{1,64})?\+json")
 
 _LETTERS_AND_DIGITS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _STANDARD = _LETTERS_AND_DIGITS + b"+/"
@@ -167,8 +172,8 @@ def pre_authentication_encoding(payload_type: str, body: bytes) -> bytes:
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(body), body)
 
 
-def parse_envelope(data: bytes, *, limits: Limits) -> Envelope:
-    """The envelope in ``data``.
+def parse_envelope(data: bytes, *, of_statement: bool = False, limits: Limits) -> Envelope:
+    """The envelope in ``data``; see :func:`read_envelope`.
 
     Raises :class:`pip_intoto.errors.MetadataMalformed` or
     :class:`pip_intoto.errors.MetadataTooLarge`.
@@ -176,35 +181,40 @@ def parse_envelope(data: bytes, *, limits: Limits) -> Envelope:
     return read_envelope(
         Node(strict_json.parse(data, limits=limits)),
         sha256=hashlib.sha256(data).hexdigest(),
+        of_statement=of_statement,
         limits=limits,
     )
 
 
-def read_envelope(node: Node, *, sha256: str, limits: Limits) -> Envelope:
+def read_envelope(
+    node: Node, *, sha256: str, of_statement: bool = False, limits: Limits
+) -> Envelope:
     """The envelope in ``node``, parsed from a document with the digest ``sha256``.
 
-    Raises as :func:`parse_envelope` does.
+    One ``of_statement`` is DSSE, and may have a payload type that names the predicate. Raises as
+    :func:`parse_envelope` does.
     """
     # E1: a payload makes it DSSE, and one that is bad is never passed over for "signed".
     if node.optional("payload") is not None:
-        return _dsse(node, sha256, limits)
-    if node.optional("signed") is not None:
+        return _dsse(node, sha256, limits, of_statement=of_statement)
+    if node.optional("signed") is not None and not of_statement:
         return _metablock(node, sha256, limits)
     raise node.malformed(
         "this is no in-toto envelope",
-        expected='an object with the member "payload" (DSSE) or "signed" (Metablock)',
+        expected='an object with the member "payload" (DSSE)'
+        + ("" if of_statement else ' or "signed" (Metablock)'),
         found=shown(node.value),
     )
 
 
-def _dsse(node: Node, sha256: str, limits: Limits) -> Envelope:
+def _dsse(node: Node, sha256: str, limits: Limits, *, of_statement: bool) -> Envelope:
     payload_type = node.member("payloadType")
-    # E4
-    if payload_type.string() != PAYLOAD_TYPE:
+    kind = payload_type.string()
+    # E4, A1
+    if kind != PAYLOAD_TYPE and not (of_statement and _STATEMENT_TYPE.fullmatch(kind)):
+        what = "no statement" if of_statement else "neither a layout nor a link"
         raise payload_type.malformed(
-            "this envelope carries neither a layout nor a link",
-            expected=PAYLOAD_TYPE,
-            found=shown(payload_type.value),
+            f"this envelope carries {what}", expected=PAYLOAD_TYPE, found=shown(kind)
         )
     encoded = node.member("payload")
     payload = _from_base64(encoded.string())
@@ -213,7 +223,7 @@ def _dsse(node: Node, sha256: str, limits: Limits) -> Envelope:
     signatures, notes = _signatures(node.member("signatures"), limits, is_dsse=True)
     return Envelope(
         kind="dsse",
-        payload_type=PAYLOAD_TYPE,
+        payload_type=kind,
         signatures=signatures,
         sha256=sha256,
         notes=notes,
@@ -326,12 +336,7 @@ def read_payload(envelope: Envelope, *, limits: Limits) -> Layout | Link:
     :class:`pip_intoto.errors.MetadataTooLarge` or
     :class:`pip_intoto.errors.LayoutFeatureUnsupported`.
     """
-    payload = envelope._payload  # noqa: SLF001 - ours, kept from everyone else
-    uniform: dict[str, Uniform] = {}
-    if isinstance(payload, bytes):
-        node = Node(strict_json.parse(payload, limits=limits))
-    else:
-        node, uniform = Node(payload.members, "signed"), payload.uniform
+    node, uniform = _opened(envelope, limits)
     kind = node.member("_type")
     if kind.string() == "layout":
         return parse_layout(node, limits)
@@ -343,3 +348,23 @@ def read_payload(envelope: Envelope, *, limits: Limits) -> Layout | Link:
         expected='"layout" or "link"',
         found=shown(kind.value),
     )
+
+
+def read_statement(envelope: Envelope, *, limits: Limits) -> Statement:
+    """The statement inside; to be called only after one of the signatures verified (A2, E5).
+
+    Raises :class:`pip_intoto.errors.MetadataMalformed` or
+    :class:`pip_intoto.errors.MetadataTooLarge`.
+    """
+    # Imported here for start-up time: the gate's verifier reads no statements.
+    from pip_intoto.metadata.statement import parse_statement
+
+    return parse_statement(_opened(envelope, limits)[0], limits)
+
+
+def _opened(envelope: Envelope, limits: Limits) -> tuple[Node, dict[str, Uniform]]:
+    """The payload, and the materials and products that were taken out of it."""
+    payload = envelope._payload  # noqa: SLF001 - ours, kept from everyone else
+    if isinstance(payload, bytes):
+        return Node(strict_json.parse(payload, limits=limits)), {}
+    return Node(payload.members, "signed"), payload.uniform

@@ -154,7 +154,7 @@ class _Owners:
             if not each.is_among(trust.revoked) and not each.invalid_at(self._now)
         ]
         names = sorted({owner.principal for owner, _ in counting})
-        if not names or _parties(counting) < trust.threshold:
+        if not names or count_signers(counting) < trust.threshold:
             raise _NearMiss(1, self._too_few(document, signing, names))
         if trust.layout_sha256 and document.envelope.sha256 not in trust.layout_sha256:
             raise _NearMiss(
@@ -191,7 +191,7 @@ class _Owners:
         self, document: Document, signing: list[tuple[Owner, Signing]], names: list[str]
     ) -> EvidenceInvalid:
         revoked = [owner for owner, each in signing if each.is_among(self._trust.revoked)]
-        if revoked and _parties(signing) >= self._trust.threshold:
+        if revoked and count_signers(signing) >= self._trust.threshold:
             return KeyRevoked(
                 "The layout rests on a key that the policy revokes",
                 expected=self._wanted(),
@@ -211,7 +211,8 @@ class _Owners:
         )
 
 
-def _parties(signing: Sequence[tuple[Owner, Signing]]) -> int:
+def count_signers(signing: Sequence[tuple[Owner, Signing]]) -> int:
+    """Return how many parties signed."""
     # K6: all keys of one family are one.
     return count_parties(
         (owner.principal, each.family[0] if each.family else each.identity)

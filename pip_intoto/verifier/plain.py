@@ -16,13 +16,11 @@ from pip_intoto.errors import (
     EvidenceMissing,
     InspectionNotAllowed,
     LayoutSignatureMissing,
-    UnusableKey,
 )
 from pip_intoto.limits import LOCAL
 from pip_intoto.metadata import strict_json
 from pip_intoto.metadata.bundle import Document
 from pip_intoto.metadata.envelope import parse_envelope
-from pip_intoto.metadata.keys import identities, identity, load_public
 from pip_intoto.metadata.names import ROOT_LAYOUT
 from pip_intoto.metadata.node import Node
 from pip_intoto.sources.fetching import drive, offline
@@ -30,13 +28,14 @@ from pip_intoto.sources.local import LocalDirectory
 from pip_intoto.verdict import Action, Outcome, Status, TraceEntry, Verdict
 from pip_intoto.verification import chain
 from pip_intoto.verification.binding import Subject
-from pip_intoto.verification.trust import Owner, Trust
+from pip_intoto.verification.trust import Trust
+from pip_intoto.verifier import key_files
 from pip_intoto.verifier.inspecting import inspector_for
 from pip_intoto.verifier.naming import kind_of, normalized, parse_filename
 from pip_intoto.verifier.presenting import presentable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.keys import PublicKey
@@ -82,12 +81,7 @@ def prepare(
             "no layout key is given", expected="--layout-key FILE, or --gpg FINGERPRINT"
         )
     envelope = parse_envelope(files.read(layout, limits.document_bytes), limits=limits)
-    # Each key is a party. They are called by their files' names, unless two are the same.
-    names = [path.name for path in keys]
-    named = [_owner(path, path.name if names.count(path.name) == 1 else str(path)) for path in keys]
-    named += [Owner(key, f"OpenPGP key {key.keyid}") for key in openpgp]
-    owners = {_identity(owner): owner for owner in named}
-    _check_families(owners)
+    owners = key_files.owners(keys, openpgp)
     if not link_dir.is_dir():
         raise CommandError(
             f"{link_dir} is not a directory", expected="--link-dir with the links of the steps"
@@ -96,7 +90,7 @@ def prepare(
         layout=Document(envelope=envelope, origin=str(layout), hint=ROOT_LAYOUT),
         links=drive(LocalDirectory(link_dir, limits).find(), offline),
         trust=Trust(
-            owners=tuple(owners.values()),
+            owners=owners,
             threshold=len(owners),
             # A sublayout among the links may be signed by an owner too: it is not the layout.
             layout_sha256=(envelope.sha256,),
@@ -220,44 +214,6 @@ def _subject(file: Path) -> tuple[Distribution, Subject]:
         sha256=sha256,
     )
     return distribution, subject
-
-
-def _owner(path: Path, called: str) -> Owner:
-    data = files.read(path, LOCAL.key_bytes)
-    try:
-        key = load_public(data, limits=LOCAL)
-        identity(key)
-    except UnusableKey as error:
-        raise CommandError(
-            f"{path} is no public key that can be used: {error}",
-            expected=error.expected,
-            found=error.found,
-        ) from error
-    return Owner(key, called)
-
-
-def _check_families(owners: Mapping[str, Owner]) -> None:
-    # K6: keys of one family are one party, and could not both be asked for.
-    known: dict[str, Owner] = {}
-    for owner in owners.values():
-        for each in identities(owner.key):
-            other = known.setdefault(each, owner)
-            if other is not owner:
-                raise CommandError(
-                    f"{owner.principal} and {other.principal} are of one OpenPGP key",
-                    expected="the master key alone, whose subkeys count for it",
-                )
-
-
-def _identity(owner: Owner) -> str:
-    try:
-        return identity(owner.key)
-    except UnusableKey as error:
-        raise CommandError(
-            f"the {owner.principal} cannot be used: {error}",
-            expected=error.expected,
-            found=error.found,
-        ) from error
 
 
 def _parameters(path: Path, limits: Limits) -> dict[str, str]:
