@@ -58,9 +58,9 @@ def named_in(filename: str) -> tuple[str, str] | None:
     if filename.endswith(".whl"):
         try:
             name, version, _, _ = parse_wheel_filename(filename)
+            return name, str(version)
         except (InvalidWheelFilename, ValueError):
             return None
-        return name, str(version)
     archive = _SDIST.fullmatch(filename)
     if archive is None:
         return None

@@ -123,11 +123,12 @@ class _Reader:
         text = value.text()
         try:
             version = Version(text)
+            major = version.major
         except (InvalidVersion, ValueError):
             raise value.error(
                 f"`lock-version` cannot be {tables.as_written(text)}", expected='"1.0"'
             ) from None
-        if version.major != 1 or version.epoch:
+        if major != 1 or version.epoch:
             raise value.error(
                 "this lockfile is of a version that is not known here",
                 expected='lock-version = "1.0"',
@@ -198,7 +199,7 @@ class _Reader:
             ) from None
         except MEANINGLESS as error:
             raise self._at(self._meaningless(pylock, interpreter)).error(
-                f"the marker cannot be evaluated: {_first_line(str(error))}"
+                f"a condition cannot be evaluated: {_first_line(str(error))}"
             ) from None
 
     def _meaningless(self, pylock: Pylock, interpreter: Interpreter) -> toml.Path:
@@ -221,14 +222,14 @@ class _Reader:
     def _left_out(self, package: Package, index: int) -> LeftOut:
         return LeftOut(
             name=package.name,
-            version="" if package.version is None else str(package.version),
+            version=self._version(package, index),
             place=self._place(("packages", index)),
             why=f"its marker is false here: {printable(str(package.marker), _SHOWN)}",
         )
 
     def _locked(self, package: Package, index: int, chosen: _Artifact | None) -> Locked:
         at: toml.Path = ("packages", index)
-        version = "" if package.version is None else str(package.version)
+        version = self._version(package, index)
         notes = list(self._notes)
         kind, url = None, ""
         files: tuple[LockedFile, ...] = ()
@@ -252,6 +253,12 @@ class _Reader:
             index=self._address(package.index, (*at, "index")) if package.index else "",
             notes=tuple(notes),
         )
+
+    def _version(self, package: Package, index: int) -> str:
+        try:
+            return "" if package.version is None else str(package.version)
+        except ValueError:  # a number of more digits than anybody counts to
+            raise self._at(("packages", index, "version")).error("this is no version") from None
 
     def _version_in(self, files: Sequence[LockedFile], at: toml.Path) -> str:
         """The version where only filenames have it: "packages.version … is OPTIONAL"."""

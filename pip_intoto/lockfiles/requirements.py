@@ -267,6 +267,8 @@ class _Parser:
 
         try:
             requirement = Requirement(text)
+            # Here, since packaging looks at numbers only when it compares them.
+            _pins(requirement.specifier)
         except (InvalidRequirement, ValueError, RecursionError) as error:
             problem = str(error).partition("\n")[0]
             raise line.error(f"this is no requirement: {printable(problem, _SHOWN)}") from None
@@ -368,8 +370,9 @@ class _Parser:
         from packaging.utils import InvalidName, canonicalize_name
 
         try:
-            project = tomllib.loads(self._tree.read(folder / "pyproject.toml").decode())["project"]
-            return canonicalize_name(str(project["name"]), validate=True)
+            content = self._tree.read(folder / "pyproject.toml").decode()
+            name = tomllib.loads(content)["project"]["name"]
+            return canonicalize_name(name, validate=True) if isinstance(name, str) else ""
         except (CommandError, InvalidName, ValueError, LookupError, TypeError, RecursionError):
             return ""
 
@@ -645,11 +648,13 @@ def _version_of(wishes: Sequence[_Wish], direct: _Wish | None) -> str:
     if not version:
         return ""
     for wish in wishes:
-        if not wish.specifier.contains(version, prereleases=True):
+        try:
+            fits = wish.specifier.contains(version, prereleases=True)
+        except ValueError:  # a number of more digits than anybody counts to
+            fits = False
+        if not fits:
             raise wish.line.error(
-                f"{wish.name} cannot be {version} here, as {by.line.place} pins it",
-                expected=str(wish.specifier),
-                found=version,
+                f"{wish.name} cannot be {version} here, as {by.line.place} pins it"
             )
     return version
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.markers import default_environment
 from packaging.tags import Tag
 
 from pip_intoto.errors import CommandError
 from pip_intoto.lockfiles.locked import Interpreter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: Where the files of a :class:`Memory` are said to be.
 FOLDER = Path("project")
@@ -37,7 +41,7 @@ class Memory:
         self.files: dict[str, bytes] = {}
         self.add({name.replace("__", "."): content for name, content in files.items()})
 
-    def add(self, files: dict[str, str | bytes]) -> Memory:
+    def add(self, files: Mapping[str, str | bytes]) -> Memory:
         for name, content in files.items():
             self.files[_key(FOLDER / name)] = (
                 content.encode() if isinstance(content, str) else content
