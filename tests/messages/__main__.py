@@ -10,7 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).absolute().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "hooks")]
 
-from tests.messages import commanded, judged, piped  # noqa: E402, F401 - the path is set above
+# The path is set above; these register what they tell.
+from tests.messages import commanded, judged, piped, surveyed  # noqa: E402, F401
 from tests.messages.situations import SITUATIONS, kept, snapshot  # noqa: E402
 
 
