@@ -93,7 +93,7 @@ class Revision:
         self._known: dict[str, tuple[str, str]] = {}
 
     def path_of(self, name: str) -> Path:
-        """Say which file git means by ``REVISION:name``: from the root, unless it begins with a dot.
+        """Say which file git means by ``REVISION:name``: from the root, unless a dot begins it.
 
         Raises CommandError.
         """
@@ -146,7 +146,9 @@ class Revision:
 
     def _entry(self, root: str, commit: str, name: str, path: Path) -> tuple[bytes, str, int]:
         """Mode, object and size of a file in a commit."""
-        listed = self._ask(root, "ls-tree", "-z", "-l", "--full-tree", commit, "--", name)
+        words = ("ls-tree", "-z", "-l", "--full-tree", commit, "--", name)
+        # A name may begin with ":(", which would be a pattern of git's.
+        listed = self._ask(root, "--literal-pathspecs", *words)
         fields = listed.partition(b"\t")[0].split()
         if not fields:
             raise AbsentThen(f"there is no {path} in {self.ref}")
