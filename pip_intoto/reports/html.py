@@ -26,6 +26,7 @@ def render(account: Account) -> str:
         body=(
             '<a class="skip" href="#packages">Skip to the distributions</a>\n'
             f"<main>\n{overview.head(account)}{overview.failures(account.failures)}"
-            f"{overview.changes(account.changes)}{drawings.shapes()}{table}</main>\n"
+            f"{overview.changes(account.changes)}{drawings.shapes()}{table}"
+            f"{overview.reasons(account)}</main>\n"
         ),
     )

@@ -317,7 +317,7 @@ def test_no_width_needs_scrolling_to_the_side(
 def test_paper_is_white_and_has_no_controls(browser: Browser) -> None:
     browser.look(scheme="dark")
     browser.command("Emulation.setEmulatedMedia", media="print")
-    assert ground(browser) == "rgb(247, 247, 245)"
+    assert ground(browser) == "rgb(255, 255, 255)"
     assert not browser.find("#controls").is_displayed()
     browser.command("Emulation.setEmulatedMedia", media="")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pip_intoto.reports.page.palette import MEANINGS, ORDER
-from pip_intoto.reports.page.texts import items, line, lines
+from pip_intoto.reports.page.texts import items, line, lines, prose
+from pip_intoto.reports.reasons import reason
 from pip_intoto.reports.wording import by_weight, falls_short, number, percent, size
 from pip_intoto.verdict import Action, Status
 
@@ -183,6 +184,32 @@ def failures(errors: Sequence[PipIntotoError]) -> str:
         '<section class="failures invalid" aria-labelledby="failures">\n'
         f'<h2 id="failures">Could not be judged</h2>\n<ul class="plain">{listed}</ul>\n</section>\n'
     )
+
+
+def reasons(account: Account) -> str:
+    """Cause and cure of each reason that kept something from passing; empty where none did."""
+    codes = {error.code for error in account.failures} | {
+        checked.verdict.reason
+        for checked in account.checked
+        if checked.verdict.action is not Action.PASS
+    }
+    meant = {code: reason(code) for code in sorted(codes)}
+    listed = "".join(
+        f"<div><dt><code>{line(code, 80)}</code></dt><dd>{prose(each.title)}"
+        f"{_more('Cause', each.cause)}{_more('Cure', each.cure)}</dd></div>"
+        for code, each in meant.items()
+        if each.cause
+    )
+    if not listed:
+        return ""
+    return (
+        '<section class="reasons" aria-labelledby="reasons">\n'
+        f'<h2 id="reasons">What the reasons mean</h2>\n<dl>{listed}</dl>\n</section>\n'
+    )
+
+
+def _more(what: str, text: str) -> str:
+    return f'<p><span class="muted">{what}:</span> {prose(text)}</p>' if text else ""
 
 
 def changes(found: Sequence[Change] | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,12 @@ def line(text: str, at_most: int = 1_000) -> str:
 def lines(text: str) -> str:
     """``text`` as HTML; ends of lines stay."""
     return "\n".join(line(each) for each in text.split("\n")[:_LISTED])
+
+
+def prose(text: str) -> str:
+    """A text of this project's own pages as HTML: code and stress as Markdown has them."""
+    code = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+    return re.sub(r"(?<!\*)\*([^*<>]+)\*(?!\*)", r"<em>\1</em>", code)
 
 
 def items(texts: Sequence[str], tag: str = "li") -> str:

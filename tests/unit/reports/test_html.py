@@ -196,6 +196,13 @@ def test_without_a_policy_it_says_so() -> None:
     assert "none: verified against a layout" in page(replace(accounts.clean(), policy=None)).text
 
 
+def test_reasons_that_keep_from_passing_are_explained() -> None:
+    text = page().text
+    assert "layout-missing Every source answered, and none has evidence. Cause: " in text
+    assert "What the reasons mean" not in page(accounts.clean()).text
+    assert "<code>&lt;file&gt;.intoto.jsonl</code>" in html.render(accounts.account())
+
+
 # --- supply chains ----------------------------------------------------------------------------
 
 
