@@ -26,6 +26,7 @@ from pip_intoto.sources.fetching import drive
 from pip_intoto.verdict import Action, Outcome, Status, TraceEntry
 from pip_intoto.verifier.installed import Row, installed_in, places_of, rows_of
 from pip_intoto.verifier.judge import judge, refused
+from pip_intoto.verifier.selecting import Selected
 from pip_intoto.verifier.wanted import Known
 from pip_intoto_gate.records import FILENAME
 from pip_intoto_gate.settings import FILES as GATE
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pip_intoto.limits import Limits
     from pip_intoto.policy.model import Policy
     from pip_intoto.verdict import Verdict
+    from pip_intoto.verifier.finding_links import FoundFiles
     from pip_intoto.verifier.installed import Installed
     from pip_intoto.verifier.wanted import Wanted
 
@@ -335,8 +337,8 @@ def check_installed(
     """Judge every project of an environment, and its files.
 
     ``check`` judges distributions by their digests (:meth:`Batch.check`), ``wheels`` gives the
-    wheel that a project was installed from, where there is one at hand. Each verdict has the
-    project's RECORD as its place. Raises CommandError for a wheel that cannot be read.
+    wheel that a project was installed from, where there is one at hand (:func:`wheels_among`). Each
+    verdict has the project's RECORD as its place.
     """
     by_place = {project.place: project for project in inventory.projects}
     wanted: list[Wanted] = [
@@ -347,13 +349,36 @@ def check_installed(
     for checked in check(wanted) if wanted else ():
         if checked.place is not None:
             project = by_place[checked.place]
-            files = inventory.check_files(project, wheels(project))
-            yield concluded(project, checked, files, policy)
+            yield _checked(inventory, project, checked, policy, wheels(project))
     for project in inventory.projects:
         if project.distribution is None:
             verdict = without_file(project, policy)
             checked = Checked(verdict=verdict, place=project.place, notes=project.notes)
-            yield concluded(project, checked, inventory.check_files(project), policy)
+            yield _checked(inventory, project, checked, policy, None)
+
+
+def wheels_among(found: FoundFiles) -> Callable[[Installed], Path | None]:
+    """Give what finds the wheels of projects in folders on this machine, by their digests."""
+
+    def wheel_of(installed: Installed) -> Path | None:
+        distribution = installed.distribution
+        if distribution is None or distribution.kind is not Kind.WHEEL:
+            return None
+        return found.serve(Selected(distribution=distribution)).distribution.path
+
+    return wheel_of
+
+
+def _checked(
+    inventory: Inventory, project: Installed, checked: Checked, policy: Policy, wheel: Path | None
+) -> Checked:
+    try:
+        files = inventory.check_files(project, wheel)
+    except CommandError as error:
+        note = f"{error.message}: {error.found}"
+        files = inventory.check_files(project)
+        checked = replace(checked, notes=(*checked.notes, printable(note)))
+    return concluded(project, checked, files, policy)
 
 
 class _FileUnknown(EvidenceError):

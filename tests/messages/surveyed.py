@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def told(home: Home) -> str:
-    checked = home.checked()
+def told(home: Home, *, head: str = "") -> str:
+    checked = home.checked(head=head)
     lines = verdict_lines(checked.verdict, place=checked.place)
     text = "\n".join(line.text for line in lines)
     return steady(text, {str(home.prefix): "/home/you/venv"})
@@ -40,4 +40,4 @@ def _(folder: Path) -> str:
 def _(folder: Path) -> str:
     home = Home(folder)
     home.install(installer="uv", record=False)
-    return told(home)
+    return told(home, head='mode = "warn"')

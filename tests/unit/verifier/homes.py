@@ -17,7 +17,8 @@ from fixtures.supply_chain import SupplyChain
 from pip_intoto.environments import Environment
 from pip_intoto.policy.file import load_policy
 from pip_intoto.verifier.batch import Batch
-from pip_intoto.verifier.inventory import Inventory, check_installed
+from pip_intoto.verifier.finding_links import FoundFiles
+from pip_intoto.verifier.inventory import Inventory, check_installed, wheels_among
 from pip_intoto_gate import records
 from pip_intoto_gate.cases import Case
 
@@ -119,10 +120,11 @@ class Home:
         path.write_text(path.read_text("utf-8") + tail, encoding="utf-8")
         return load_policy(path)
 
-    def checked(self, *, head: str = "", tail: str = "") -> Checked:
+    def checked(self, *, head: str = "", tail: str = "", find_links: Path | None = None) -> Checked:
         """Judge the only project."""
         policy = self.policy(head=head, tail=tail)
-        (found,) = check_installed(self.inventory(), policy, Batch(policy).check)
+        wheels = wheels_among(FoundFiles([find_links] if find_links else []))
+        (found,) = check_installed(self.inventory(), policy, Batch(policy).check, wheels=wheels)
         return found
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -186,6 +189,23 @@ def test_the_wheel_itself_tells_what_a_forged_record_hides(home: Home) -> None:
     files = inventory.check_files(demo, home.wheelhouse / DEMO.filename)
     assert (files.changed, files.against) == (("demo/__init__.py",), "wheel")
     assert files.unexpected == ("demo/evil.py",)
+    assert home.checked().verdict.status is Status.VERIFIED
+    assert home.checked(find_links=home.wheelhouse).verdict.reason == "installed-files-changed"
+
+
+def test_a_wheel_that_contradicts_itself_is_no_help_and_no_end(home: Home) -> None:
+    odd = wheel("demo")
+    with zipfile.ZipFile(io.BytesIO(odd.data)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["demo.py"] = b"OTHER = 1\n"
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    home.install(replace(odd, data=packed.getvalue()))
+    checked = home.checked(find_links=home.wheelhouse)
+    assert checked.verdict.reason == "installed-files-changed"  # not what its own RECORD says
+    assert any("The wheel holds 'demo.py' with other content" in note for note in checked.notes)
 
 
 def test_another_wheel_than_the_one_that_was_installed_is_refused(home: Home) -> None:
