@@ -43,7 +43,7 @@ from pip_intoto.verifier.selecting import Selected, Selector
 from pip_intoto.verifier.wanted import InLock, Known, Pinned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from pip_intoto.distribution import Place
     from pip_intoto.limits import Limits
@@ -129,7 +129,7 @@ class Batch:
         traffic = Traffic() if self._web is None else self._web.traffic
         return replace(traffic, spared=self._spared)
 
-    def check(self, wanted: Iterable[Wanted]) -> Iterator[Checked]:
+    def check(self, wanted: Iterable[Wanted]) -> Generator[Checked, None, None]:
         """Judge everything; give the verdicts in order, each as soon as those before it are ready.
 
         One thing that is wanted may come to several files, and to none when it is among
