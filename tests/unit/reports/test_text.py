@@ -106,6 +106,16 @@ def test_a_note_that_many_have_is_said_once() -> None:
     assert " and 396 more)\n" in said
 
 
+def test_quiet_says_nothing_of_a_success_and_the_totals_of_the_rest() -> None:
+    assert text.lines(clean(400), quiet=True) == []
+    short = replace(clean(), fail_under=100.1, exit_status=1)
+    assert [line.text for line in text.lines(short, quiet=True)] == [
+        "2 distributions in 3.2 s: 2 verified",
+        "coverage: 100.0 % (2 of 2 verified), below the 100.1 % that are asked for",
+        wording.traffic(short.traffic),
+    ]
+
+
 # --- totals ---------------------------------------------------------------------------------
 
 
