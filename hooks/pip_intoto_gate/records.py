@@ -102,11 +102,17 @@ def _files(rows: list[list[str]], root: str) -> Iterator[list[str]]:
     """Path, digest and size of each file that was installed below ``root``."""
     for row in rows:
         path, digest, size = (*row, "", "")[:3]
+        whole = os.path.join(root, path)
         if digest:
             yield [path, digest, size]
-        elif not path.endswith((".pyc", ".dist-info/RECORD")):
+        elif (
+            not path.endswith((".pyc", ".dist-info/RECORD"))
+            and not os.path.isabs(path)
+            and os.path.normpath(path).split(os.sep, 1)[0] != os.pardir
+            and os.path.isfile(whole)
+        ):
             # The wheel's own RECORD does not tell; what pip wrote a moment ago does.
-            with contextlib.suppress(OSError), open(os.path.join(root, path), "rb") as file:
+            with contextlib.suppress(OSError), open(whole, "rb") as file:
                 yield [path, f"sha256={_encoded(bytes.fromhex(hash_stream(file)))}", ""]
 
 
