@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pip_intoto.distribution import Place
 from pip_intoto.errors import LockfileInvalid, MetadataMalformed, MetadataTooLarge
-from pip_intoto.limits import DEFAULT
+from pip_intoto.limits import LOCAL
 from pip_intoto.metadata import strict_json
 from pip_intoto.policy.places import find_places
 from pip_intoto.policy.tables import as_written
@@ -93,7 +93,12 @@ class Document:
             starts = self.syntax.sections(self.text)
             ends = [offset for _, offset in starts[1:]]
             for (key, start), end in zip(starts, [*ends, len(self.text)], strict=True):
-                self._sections.setdefault(key, _Section(key, start, end, self.line_at(start)))
+                section = _Section(key, start, end, self.line_at(start))
+                # A header opens the tables on the way to its own, too.
+                for length in range(len(key), -1, -1):
+                    if key[:length] in self._sections:
+                        break
+                    self._sections[key[:length]] = section
         while at not in self._sections:
             at = at[:-1]
         return self._sections[at]
@@ -255,13 +260,11 @@ def read_json(path: Path, tree: Tree) -> Document:
     """Read a lock in JSON. Raises LockfileInvalid, and CommandError when there is no such file."""
     text = _text(path, tree)
     try:
-        value = strict_json.parse(text.encode(), limits=DEFAULT, max_bytes=DEFAULT.lockfile_bytes)
+        value = strict_json.parse(text.encode(), limits=LOCAL, max_bytes=LOCAL.lock_bytes)
     except (MetadataMalformed, MetadataTooLarge) as error:
-        where = re.match(r"line (\d+) ", error.place)
-        repeated = None if where else _repeated(text)
-        line = int(where[1]) if where else text.count("\n", 0, repeated or 0) + 1
+        place = f"{path}:{_faulty_line(text)}"
         raise LockfileInvalid(
-            error.message, expected=error.expected, found=error.found, place=f"{path}:{line}"
+            error.message, expected=error.expected, found=error.found, place=place
         ) from None
     if not isinstance(value, dict):
         raise LockfileInvalid("the file must be an object", expected="an object", place=f"{path}:1")
@@ -270,10 +273,10 @@ def read_json(path: Path, tree: Tree) -> Document:
 
 def _text(path: Path, tree: Tree) -> str:
     content = tree.read(path)
-    if len(content) > DEFAULT.lockfile_bytes:
+    if len(content) > LOCAL.lock_bytes:
         raise LockfileInvalid(
             "this lockfile is too large",
-            expected=f"at most {DEFAULT.lockfile_bytes} bytes",
+            expected=f"at most {LOCAL.lock_bytes} bytes",
             found=f"{len(content)} bytes",
             place=f"{path}:1",
         )
@@ -340,7 +343,7 @@ def _json_lines(section: str) -> dict[At, int]:
     if not section.startswith('"'):
         return {}
     # It begins with its key, as if in an object of its own.
-    places = _json_places("{" + section, deepest=DEFAULT.json_depth)
+    places = _json_places("{" + section, deepest=LOCAL.json_depth)
     return {at[1:]: section.count("\n", 0, start) + 1 for at, start, _ in places}
 
 
@@ -383,10 +386,17 @@ def _unquoted(word: str) -> str:
         return word
 
 
-def _repeated(text: str) -> int | None:
-    """Where a member stands that its object had before; None when there is none."""
-    places = _json_places(text, deepest=DEFAULT.json_depth)
-    return next((offset for _, offset, again in places if again), None)
+def _faulty_line(text: str) -> int:
+    """The line at which a parser stops, or of a member that its object had before."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return error.lineno
+    except (ValueError, RecursionError):
+        return 1
+    places = _json_places(text, deepest=LOCAL.json_depth)
+    repeated = next((offset for _, offset, again in places if again), 0)
+    return text.count("\n", 0, repeated) + 1
 
 
 TOML = _Syntax("a table", _toml_sections, _toml_lines)

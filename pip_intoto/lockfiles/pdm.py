@@ -12,6 +12,7 @@ from pip_intoto.distribution import Kind
 from pip_intoto.lockfiles.conditions import Conditions
 from pip_intoto.lockfiles.documents import read_toml
 from pip_intoto.lockfiles.locked import Locked
+from pip_intoto.lockfiles.parts import is_archive
 from pip_intoto.lockfiles.pins import (
     ITSELF,
     Files,
@@ -20,7 +21,6 @@ from pip_intoto.lockfiles.pins import (
     bounded,
     digest,
     filename,
-    is_archive,
     project_name,
 )
 
@@ -36,6 +36,7 @@ _VERSIONS = (
     *("4.4.1", "4.4.2", "4.5.0", "4.5.1"),
 )
 _VCS = ("git", "hg", "svn", "bzr")
+_WHERE = ("path", "url", *_VCS)
 _INHERIT = "inherit_metadata"
 
 
@@ -70,6 +71,7 @@ class _Reader:
         #: Until lock_version 4.2, all files stand together, by "name version".
         self._files = metadata.get("files")
         self._search = None if self._files is None else document.search(self._files.at)
+        self._shared: dict[str, Files] = {}
         self._targets = [
             target.need("requires_python").text() for target in metadata.list("targets")
         ]
@@ -85,15 +87,16 @@ class _Reader:
         for package in packages:
             name = project_name(package.need("name"))
             version = package.text_of("version")
-            if self._is_the_project(package):
+            extras = ",".join(sorted(extra.text() for extra in package.list("extras")))
+            where = next((text for key in _WHERE if (text := package.text_of(key))), "")
+            editable = "editable" if package.flag("editable") else ""
+            reading.once(package, name, version, extras, where, editable)
+            if package.text_of("path").rstrip("/") == ".":
                 reading.leave_out(name, version, package.section, ITSELF)
             else:
                 locked = self._locked(package, name, version, len(versions[name]) > 1)
                 reading.add(locked, self._why_not(package))
         return reading.lock()
-
-    def _is_the_project(self, package: Entry) -> bool:
-        return package.text_of("path").rstrip("/") == "."
 
     def _why_not(self, package: Entry) -> str:
         """Why a package is not installed; empty when it is."""
@@ -136,20 +139,30 @@ class _Reader:
         )
 
     def _release(self, package: Entry, name: str, version: str, direct: str) -> Files:
-        files = Files()
-        listed, search = package.get("files"), None
+        listed, key = package.get("files"), f"{name} {version}"
         if listed is not None:
-            search = self._document.search(package.at)
-        elif self._files is not None:
-            listed, search = self._files.get(f"{name} {version}"), self._search
-        if listed is not None and search is not None:
-            for file in listed.elements():
-                _read_file(file, files, search, direct)
+            files = _read_files(listed, self._document.search(package.at), direct)
+        elif self._files is None or self._search is None:
+            files = Files()
+        else:
+            if key not in self._shared:
+                shared = self._files.get(key)
+                self._shared[key] = (
+                    Files() if shared is None else _read_files(shared, self._search, direct)
+                )
+            files = self._shared[key].copy()
         if direct and not files.files:
             files.located(package, package.section.line, digest(None), direct)
         elif not files.files:
             files.notes["the lock names no files of it"] = None
         return files
+
+
+def _read_files(listed: Entry, search: Search, direct: str) -> Files:
+    files = Files()
+    for file in listed.elements():
+        _read_file(file, files, search, direct)
+    return files
 
 
 def _read_file(file: Entry, files: Files, search: Search, direct: str) -> None:

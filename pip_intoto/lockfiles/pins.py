@@ -6,11 +6,17 @@ import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from pip_intoto.distribution import Place
-from pip_intoto.limits import DEFAULT
+from pip_intoto.limits import LOCAL
 from pip_intoto.lockfiles.locked import LeftOut, Lock, LockedFile
+from pip_intoto.lockfiles.parts import (
+    absolute,
+    as_sha256,
+    filename_of,
+    is_filename,
+    path_of,
+)
 from pip_intoto.sources import addresses
 
 if TYPE_CHECKING:
@@ -21,10 +27,7 @@ if TYPE_CHECKING:
     from pip_intoto.lockfiles.locked import Locked
 
 _DIGEST = re.compile(r"([a-z0-9_]+)[:=]([0-9a-fA-F]+)")
-_SHA256_DIGITS = 64
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
-#: What is installed from such a path is a file; anything else is a source tree.
-_ARCHIVES = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz", ".tar")
 #: Why the project is left out whose lock it is.
 ITSELF = "the project itself"
 
@@ -57,27 +60,20 @@ def digest(entry: Entry | None) -> Digest:
     if written is None:
         raise entry.error("this is not a digest", expected="sha256:…", found=entry.text()[:100])
     if written[1] != "sha256":
-        return Digest(note=f"the lock has {written[1]}, and no sha256")
-    if len(written[2]) != _SHA256_DIGITS:
+        return Digest(note=f"the lock has no sha256, only {written[1]},")
+    if not (sha256 := as_sha256(written[2])):
         raise entry.error(
-            "this is not a sha256 digest",
-            expected=f"{_SHA256_DIGITS} hexadecimal digits",
-            found=f"{len(written[2])}",
+            "this is not a sha256 digest", expected="64 hexadecimal digits", found=written[2][:100]
         )
-    return Digest(sha256=written[2].lower())
+    return Digest(sha256=sha256)
 
 
 def filename(entry: Entry, text: str = "") -> str:
-    """A file's name: no folder, no more than file systems take. Raises LockfileInvalid."""
+    """A file's name, in which no folder hides. Raises LockfileInvalid."""
     name = text or entry.text()
-    if name in {".", ".."} or "/" in name or "\\" in name or not name.isprintable():
-        raise entry.error("this is not a file's name", found=addresses.printable(name[:100]))
-    if len(name) > DEFAULT.filename:
-        raise entry.error(
-            "this file's name is too long",
-            expected=f"at most {DEFAULT.filename} characters",
-            found=str(len(name)),
-        )
+    if not is_filename(name) or name in {".", ".."} or len(name) > LOCAL.filename:
+        shown = addresses.printable(name, LOCAL.filename)
+        raise entry.error("this is not a file's name", found=repr(shown))
     return name
 
 
@@ -86,14 +82,9 @@ def is_url(text: str) -> bool:
     return _SCHEME.match(text) is not None
 
 
-def is_archive(path: str) -> bool:
-    """Tell a file that can be installed from a source tree, by its name."""
-    return path.lower().endswith(_ARCHIVES)
-
-
 def below(document: Document, *parts: str) -> Path:
     """An absolute path, for one that is relative to the folder of the lock."""
-    return document.path.absolute().parent.joinpath(*parts)
+    return absolute(document.path.parent, str(Path(*parts)))
 
 
 @dataclass(slots=True)
@@ -102,6 +93,10 @@ class Files:
 
     files: list[LockedFile] = field(default_factory=list)
     notes: dict[str, None] = field(default_factory=dict)
+
+    def copy(self) -> Files:
+        """The same, to be changed by itself."""
+        return Files(list(self.files), dict(self.notes))
 
     def add(
         self,
@@ -117,12 +112,16 @@ class Files:
         """Add one; its filename is *name*, or else the last part of address or path."""
         if url:
             url = url.partition("#")[0]
-            name = name or unquote(addresses.split(url).path.rpartition("/")[2])
+            name = name or filename_of(url)
         elif path is not None:
             name = name or path.name
         if not name:
             raise named.error("this address names no file", found=addresses.redacted(url))
         filename(named, name)
+        if len(self.files) == LOCAL.lock_files:
+            raise named.error(
+                "this project has too many files", expected=f"at most {LOCAL.lock_files}"
+            )
         self.files.append(
             LockedFile(
                 filename=name,
@@ -147,8 +146,8 @@ class Files:
         size: int | None = None,
     ) -> None:
         """Add a file at a URL, ``file:`` among them, or at a path below the lock's or *folder*."""
-        if at.startswith("file://"):
-            path = Path(unquote(addresses.split(at).path))
+        path = path_of(at)
+        if path is not None:
             self.add(named, line, pinned, path=path, size=size)
         elif is_url(at):
             self.add(named, line, pinned, url=at, size=size)
@@ -175,6 +174,13 @@ class Reading:
         self._indexes = tuple(indexes)
         self._releases: dict[tuple[str, str, Kind | None, str, str], _Release] = {}
         self._left_out: list[LeftOut] = []
+        self._seen: set[tuple[str, ...]] = set()
+
+    def once(self, entry: Entry, *key: str) -> None:
+        """Refuse an entry that there was before. Raises LockfileInvalid."""
+        if key in self._seen:
+            raise entry.error(f"{' '.join(filter(None, key))} is locked twice")
+        self._seen.add(key)
 
     def add(self, locked: Locked, why: str = "") -> None:
         """Add a release; *why* says that, and for which reason, it is not installed.
@@ -183,6 +189,8 @@ class Reading:
         """
         key = (locked.name, locked.version, locked.kind, locked.url, locked.index)
         release = self._releases.setdefault(key, _Release(locked, why))
+        if why and not release.why:
+            return
         if release.why and not why:
             release = self._releases[key] = _Release(locked, "")
         for file in locked.files:
@@ -215,10 +223,10 @@ class Reading:
 
 def bounded(packages: Sequence[Entry]) -> Sequence[Entry]:
     """The projects of a lock, when there are not too many. Raises LockfileInvalid."""
-    if len(packages) > DEFAULT.locked:
+    if len(packages) > LOCAL.lock_entries:
         raise packages[0].error(
             "this lock has too many projects",
-            expected=f"at most {DEFAULT.locked}",
+            expected=f"at most {LOCAL.lock_entries}",
             found=str(len(packages)),
         )
     return packages

@@ -8,6 +8,7 @@ from pip_intoto.distribution import Kind, Place
 from pip_intoto.lockfiles.conditions import Conditions
 from pip_intoto.lockfiles.documents import read_json
 from pip_intoto.lockfiles.locked import Locked, LockedFile
+from pip_intoto.lockfiles.parts import is_archive
 from pip_intoto.lockfiles.pins import (
     ITSELF,
     Digest,
@@ -16,10 +17,10 @@ from pip_intoto.lockfiles.pins import (
     below,
     bounded,
     digest,
-    is_archive,
     is_url,
     project_name,
 )
+from pip_intoto.sources import addresses
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,7 +148,7 @@ class _Reader:
         if name.text() not in self._sources:
             raise name.error(
                 "this index is not among the sources",
-                expected=", ".join(self._sources) or "none",
+                expected=", ".join(map(addresses.redacted, self._sources)) or "none",
                 found=name.text()[:100],
             )
         return self._sources[name.text()]

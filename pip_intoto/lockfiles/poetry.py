@@ -12,6 +12,7 @@ from pip_intoto.distribution import Kind
 from pip_intoto.lockfiles.conditions import Conditions
 from pip_intoto.lockfiles.documents import read_toml
 from pip_intoto.lockfiles.locked import Locked
+from pip_intoto.lockfiles.parts import named_in
 from pip_intoto.lockfiles.pins import (
     Digest,
     Files,
@@ -59,6 +60,7 @@ class _Reader:
         self._files = metadata.get("files")
         self._search = None if self._files is None else document.search(self._files.at)
         self._shared: dict[str, Files] = {}
+        self._by_version: dict[str, dict[str, list[LockedFile]]] = {}
         self._python = metadata.get("python-versions")
 
     def lock(self) -> Lock:
@@ -70,6 +72,7 @@ class _Reader:
             counts[name] = counts.get(name, 0) + 1
         for package in packages:
             locked = self._locked(package, counts)
+            reading.once(package, locked.name, locked.version, locked.url, locked.index)
             reading.add(locked, self._why_not(package))
         return reading.lock()
 
@@ -157,9 +160,15 @@ class _Reader:
         if name not in self._shared:
             shared = self._files.get(name)
             self._shared[name] = Files() if shared is None else _read_files(shared, self._search)
-        known = self._shared[name]
-        of_version = [file for file in known.files if not version or _is_of(file, version)]
-        return Files(of_version, dict(known.notes))
+        files = self._shared[name]
+        if not version:
+            return files.copy()
+        if name not in self._by_version:
+            self._by_version[name] = _by_version(files)
+        known = self._by_version[name]
+        # What has a name that says no version may be of any.
+        of_version = [*known.get(_normalized(version), ()), *known.get("", ())]
+        return Files(of_version, dict(files.notes))
 
 
 def _lock_version(metadata: Entry) -> str:
@@ -199,20 +208,20 @@ def _from(package: Entry, url: str, known: Files) -> Files:
     return files
 
 
-def _is_of(file: LockedFile, version: str) -> bool:
-    """Tell whether a file is one of this version, as far as its name can be read."""
+def _by_version(files: Files) -> dict[str, list[LockedFile]]:
+    """Files by the version that their names say; empty where they say none."""
+    found: dict[str, list[LockedFile]] = {}
+    for file in files.files:
+        named = named_in(file.filename)
+        found.setdefault(named[1] if named else "", []).append(file)
+    return found
+
+
+def _normalized(version: str) -> str:
     # Takes a while to import, and only locks of the first kinds need it.
-    from packaging.utils import (
-        InvalidSdistFilename,
-        InvalidWheelFilename,
-        parse_sdist_filename,
-        parse_wheel_filename,
-    )
     from packaging.version import InvalidVersion, Version
 
     try:
-        if file.filename.endswith(".whl"):
-            return parse_wheel_filename(file.filename)[1] == Version(version)
-        return parse_sdist_filename(file.filename)[1] == Version(version)
-    except (InvalidSdistFilename, InvalidWheelFilename, InvalidVersion):
-        return True
+        return str(Version(version))
+    except InvalidVersion:
+        return version

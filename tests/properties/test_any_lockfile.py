@@ -68,8 +68,11 @@ def test_a_damaged_lock_is_read_or_refused_with_a_line(lock: tuple[str, str]) ->
         return
     # Nothing is lost: what is not installed here is left out for a reason.
     assert not isinstance(here, LockfileInvalid), here
-    known = {(each.name, each.version) for each in (*here.locked, *here.left_out)}
-    assert known == {
-        (each.name, each.version) for each in (*everything.locked, *everything.left_out)
-    }
+    assert titles(here) == titles(everything)
     assert all(each.why for each in here.left_out)
+
+
+def titles(lock: Lock) -> set[tuple[str, str]]:
+    """Every project that a lock has, installed or not."""
+    installed = {(each.name, each.version) for each in lock.locked}
+    return installed | {(each.name, each.version) for each in lock.left_out}
