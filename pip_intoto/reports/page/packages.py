@@ -14,7 +14,7 @@ from pip_intoto.reports.page.palette import ORDER
 from pip_intoto.reports.page.texts import items, line, lines
 from pip_intoto.reports.wording import number
 from pip_intoto.sources.addresses import redacted
-from pip_intoto.verdict import Action, Outcome
+from pip_intoto.verdict import Action, Outcome, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,7 +91,12 @@ def _details(checked: Checked, drawings: Drawings, now: datetime) -> Iterator[st
             f"<figcaption>{caption}</figcaption></figure>"
         )
     else:
-        yield '<p class="empty">No layout was believed, so there is no supply chain to draw.</p>'
+        why = (
+            "no layout could be believed"
+            if verdict.status is Status.INVALID
+            else "no layout is known"
+        )
+        yield f'<p class="empty">There is no supply chain to draw: {why}.</p>'
     yield '</div><div class="facts">'
     yield comparison(verdict.expected, verdict.found, verdict.advice)
     if verdict.exception is not None:

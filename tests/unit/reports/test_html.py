@@ -268,6 +268,12 @@ def test_chains_of_one_shape_share_it() -> None:
     assert len(many.all("use")) == 100
 
 
+def test_where_there_is_no_chain_it_says_why() -> None:
+    assert "no supply chain to draw: no layout is known." in page(one(accounts.missing())).text
+    unsigned = replace(accounts.invalid(), chain=None)
+    assert "to draw: no layout could be believed." in page(one(unsigned)).text
+
+
 # --- what others wrote ------------------------------------------------------------------------
 
 
