@@ -284,7 +284,9 @@ class _Reader:
         sha256 = as_sha256(hashes.get("sha256", ""))
         if "sha256" in hashes and not sha256:
             raise self._at((*at, "hashes")).error(
-                f"the sha256 of {filename} is none", expected="64 hexadecimal digits"
+                f"what stands for the sha256 of {filename} is no sha256",
+                expected="64 hexadecimal digits",
+                found=printable(hashes["sha256"], _SHOWN),
             )
         if not sha256:
             notes.append(without_sha256(filename, (printable(name, 40) for name in hashes)))

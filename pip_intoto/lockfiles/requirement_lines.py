@@ -86,7 +86,13 @@ class Line:
     def error(
         self, message: str, *, expected: str = "", found: str | None = None, advice: str = ""
     ) -> LockfileInvalid:
-        """The error to raise about this line; ``found`` defaults to the line itself."""
+        """The error to raise about this line, or about ``found`` on it.
+
+        ``found`` defaults to the line itself.
+        """
+        number = self.texts[0][0]
+        if found:
+            number = next((number for number, text in self.texts if found in text), number)
         if found is None:
             # As it is written: what was filled in may be a password.
             found = _CREDENTIALS.sub("//…@", " ".join(text.strip() for _, text in self.texts))
@@ -95,7 +101,7 @@ class Line:
             expected=expected,
             found=printable(found, _SHOWN),
             advice=advice or "Correct the line, or have the file written again.",
-            place=str(self.place),
+            place=str(Place(self.path, number)),
         )
 
 

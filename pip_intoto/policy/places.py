@@ -8,6 +8,7 @@ text.
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -20,7 +21,9 @@ else:
 #: The way to a value: keys, and the position in an array.
 Path: TypeAlias = tuple[str | int, ...]
 
-_SPACE = " \t\r\n"
+#: Blanks and comments, any number of them.
+_BLANK = re.compile(r"[ \t\r\n]*(?:#[^\n]*[ \t\r\n]*)*")
+_BARE_KEY = re.compile(r"[^ \t.=\]]*")
 _BARE_ENDS = ",]}#\n"
 
 
@@ -102,16 +105,13 @@ class _Reader:
 
     def _skip_to_statement(self) -> bool:
         """Step over blanks and comments; False at the end of the text."""
-        while self.at < len(self.text):
-            character = self.text[self.at]
-            if character in _SPACE:
-                self.at += 1
-            elif character == "#":
-                newline = self.text.find("\n", self.at)
-                self.at = len(self.text) if newline < 0 else newline
-            else:
-                return True
-        return False
+        self.at = self._behind(_BLANK)
+        return self.at < len(self.text)
+
+    def _behind(self, pattern: re.Pattern[str]) -> int:
+        """The end of what matches here; it may be nothing."""
+        found = pattern.match(self.text, self.at)
+        return self.at if found is None else found.end()
 
     def _header(self) -> Path:
         is_array = self.text.startswith("[[", self.at)
@@ -138,8 +138,7 @@ class _Reader:
                 self._string()
                 keys.append(str(tomllib.loads("key = " + self.text[start : self.at])["key"]))
             else:
-                while self.text[self.at] not in " \t.=]":
-                    self.at += 1
+                self.at = self._behind(_BARE_KEY)
                 keys.append(self.text[start : self.at])
             self._skip_to_statement()
             if self.text[self.at] != ".":
@@ -171,13 +170,12 @@ class _Reader:
             self.at = self._end_of(quote, self.at + 1)
 
     def _end_of(self, quotes: str, at: int) -> int:
-        while True:
-            if quotes[0] == '"' and self.text[at] == "\\":
-                at += 2
-            elif self.text.startswith(quotes, at):
-                return at + len(quotes)
-            else:
-                at += 1
+        end = self.text.index(quotes, at)
+        while quotes[0] == '"' and (escape := self.text.find("\\", at, end)) >= 0:
+            at = escape + 2
+            if at > end:  # what looked like the end was escaped
+                end = self.text.index(quotes, at)
+        return end + len(quotes)
 
     def _array(self, path: Path) -> None:
         self.at += 1

@@ -84,7 +84,7 @@ def parse(content: bytes, path: Path, kind: Kind) -> Table:
             f"this is not TOML: {message[:1].lower()}{message[1:]}",
             # By far the most frequent mistake.
             advice=f"Text stands in quotes, as in `{kind.example}`."
-            if "Invalid value" in message
+            if "Invalid value" in message and not message.endswith("at the end")
             else "",
             place=f"{path}:{line}",
         ) from None

@@ -55,3 +55,18 @@ def _(folder: Path) -> str:
         *("verify", "--policy", str(folder / "nowhere.toml")),
         str(folder / "demo-1.0-py3-none-any.whl"),
     )
+
+
+@situation("lockfile-invalid")
+def _(folder: Path) -> str:
+    (folder / "policy.toml").write_text("version = 1\n")
+    (folder / "requirements.txt").write_text("demo==1.0 \\\n    --hash=sha256:12ab\n")
+    return said(folder, "verify", "--offline", str(folder / "requirements.txt"))
+
+
+@situation("lockfile-invalid.cut-off")
+def _(folder: Path) -> str:
+    (folder / "policy.toml").write_text("version = 1\n")
+    lock = 'lock-version = "1.0"\ncreated-by = "pip"\n\n[[packages]]\nname = "demo"\nwheels = [\n'
+    (folder / "pylock.toml").write_text(lock)
+    return said(folder, "verify", "--offline", str(folder / "pylock.toml"))

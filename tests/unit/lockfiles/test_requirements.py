@@ -204,6 +204,12 @@ def test_what_pip_does_not_take_is_an_error_with_its_line(text: str) -> None:
     assert refused(f"first==1\n{text}\n") == "requirements.txt:2"
 
 
+def test_a_digest_that_is_none_is_named_with_its_own_line() -> None:
+    assert (
+        refused(f"demo==1 \\\n --hash=sha256:{ONE} \\\n --hash=sha256:12") == "requirements.txt:3"
+    )
+
+
 def test_a_marker_without_meaning_is_an_error_where_it_counts() -> None:
     assert refused("demo==1 ; 'a' in extras", LINUX) == "requirements.txt:1"
 

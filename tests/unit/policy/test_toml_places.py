@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 
 import pytest
 from hypothesis import given
@@ -126,3 +127,12 @@ def test_whatever_parses_is_placed(entries: list[tuple[bool, str]]) -> None:
     places = find_places(text)
     assert [found.path for found in places.statements] == [(key,) for key in expected]
     assert {key: places.line_of((key,)) for key in expected} == expected
+
+
+@pytest.mark.parametrize("quotes", ['"', '"""'])
+def test_a_string_of_escapes_takes_no_longer_than_another(quotes: str) -> None:
+    escapes = '\\"' * 200_000
+    began = time.process_time()
+    places = find_places(f"a = {quotes}{escapes}{quotes}\nb = 1\n")
+    assert places.line_of(("b",)) == 2
+    assert time.process_time() - began < 2
