@@ -112,6 +112,8 @@ class Selector:
                     "the lock has no file of it that fits this interpreter",
                     expected="a wheel that fits, or an sdist",
                     found=", ".join(file.filename for file in named[:5]),
+                    advice="Name the interpreter that it is for with --python, or verify all of"
+                    " them with --all-files.",
                 )
             return tuple([await self._named(file, entry, lock) for file in wanted])
         if not self.needs_file(entry.name):
