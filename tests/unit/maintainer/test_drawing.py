@@ -302,7 +302,12 @@ def graphs(draw: st.DrawFn) -> tuple[list[Size], list[Span]]:
     chosen = draw(st.lists(st.sampled_from(pairs), unique=True, max_size=20)) if pairs else []
     label = Size(width=40.0, height=14.0)
     return sizes, [
-        Span(source=source, target=target, label=draw(st.sampled_from([None, label])))
+        Span(
+            source=source,
+            target=target,
+            label=draw(st.sampled_from([None, label])),
+            is_main=draw(st.booleans()),
+        )
         for source, target in chosen
     ]
 
@@ -372,3 +377,14 @@ def test_a_layout_that_is_nothing_but_edges_is_drawn_all_the_same() -> None:
     flowchart = mermaid.render([drawn])
     assert len(flowchart) <= 50_000
     assert flowchart.count("-->") == 500
+
+
+def test_a_main_edge_is_straight_whatever_flows_beside_it() -> None:
+    sizes = [Size(width=100.0, height=20.0)] * 4
+    label = Size(width=40.0, height=14.0)
+    main = [Span(source=at, target=at + 1, label=label, is_main=True) for at in range(3)]
+    made = arrange(sizes, [*main, Span(source=0, target=3), Span(source=0, target=2, label=label)])
+    assert [spot.x for spot in made.nodes] == pytest.approx([made.nodes[0].x] * 4, abs=0.1)
+    for route in made.routes[:3]:
+        ways = [spot.x for stop in route.stops for spot in stop]
+        assert ways == pytest.approx([made.nodes[0].x] * len(ways), abs=0.1)
