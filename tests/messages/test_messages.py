@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.interpreters import Unavailable
-from tests.messages import commanded, judged, locked, piped, surveyed
+from tests.messages import commanded, judged, locked, piped, surveyed, vouched
 from tests.messages.situations import FOLDER, LATER, SITUATIONS, code_of, kept, snapshot
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: They register what they tell.
-MODULES = (commanded, judged, locked, piped, surveyed)
+MODULES = (commanded, judged, locked, piped, surveyed, vouched)
 
 
 def reason_codes() -> AbstractSet[str]:
@@ -62,7 +62,13 @@ def test_no_message_is_kept_that_nothing_gives() -> None:
 def test_a_message_says_its_code(name: str) -> None:
     code = code_of(name)
     message = snapshot(name).read_text("utf-8")
-    shapes = (f"error: {code}\n", f"[{code}]", f": {code}\n", f": {code}, warn\n")
+    shapes = (
+        f"error: {code}\n",
+        f"[{code}]",
+        f": {code}\n",
+        f": {code}, warn\n",
+        f": {code}, block\n",
+    )
     assert any(shape in message for shape in shapes)
 
 
