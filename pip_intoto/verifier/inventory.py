@@ -314,6 +314,8 @@ def _is_our_gate(path: Path) -> bool:
     from pip_intoto.arming import HOOKS
 
     try:
+        if not path.is_file() or path.stat().st_size > DEFAULT.install_text_bytes:
+            return False
         content = path.read_bytes()
         if path.name in HOOKS:
             return content == HOOKS[path.name].encode()

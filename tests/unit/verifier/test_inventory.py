@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
 import json
 import os
@@ -137,11 +139,39 @@ def test_a_list_that_leads_elsewhere_makes_nothing_read(home: Home) -> None:
     secret.write_bytes(b"secret\n")
     up = os.path.relpath(secret, home.site)
     with (info / "RECORD").open("a", newline="") as file:
-        rows = [[path, digest_of(b"secret\n"), "7"] for path in (up, str(secret), "demo/..", "\0")]
+        rows = [[path, digest_of(b"secret\n"), "7"] for path in (up, str(secret), "demo/..")]
         csv.writer(file).writerows(rows)
     changed = home.files().changed
-    assert changed[:2] == tuple(f"{path} (leads out of the environment)" for path in (up, secret))
-    assert len(changed) == 4
+    paths = (up, secret, "demo/..")
+    assert changed == tuple(f"{path} (leads out of the environment)" for path in paths)
+
+
+@pytest.mark.parametrize("listing", [b"\xff\xfe", b'"', b"\0,\0\n", b",,\n\n", None])
+def test_a_list_that_cannot_be_read_is_no_list(home: Home, listing: bytes | None) -> None:
+    info = home.install(record=False)
+    (info / "RECORD").unlink()
+    if listing is not None:
+        (info / "RECORD").write_bytes(listing)
+    assert (home.files().compared, home.files().against) == (0, "")
+    assert home.checked().notes[-1] == "there is no list of its files"
+
+
+@pytest.mark.parametrize(
+    "digest", ["md5=abc", "sha256=abc", "sha256=%", "sha256", "=", "sha512=YQ"]
+)
+def test_a_digest_that_says_nothing_is_not_compared(home: Home, digest: str) -> None:
+    info = home.install(record=False)
+    (info / "RECORD").write_text(f"demo/__init__.py,{digest},1\n")
+    assert home.files().compared == 0
+
+
+def test_other_digests_are_compared_as_well(home: Home) -> None:
+    info = home.install(record=False)
+    found = base64.urlsafe_b64encode(hashlib.sha512(b"A = 1\n").digest()).decode()
+    (info / "RECORD").write_text(f"demo/__init__.py,sha512={found},\n")
+    assert (home.files().compared, home.files().changed) == (1, ())
+    (home.site / "demo/__init__.py").write_bytes(b"A = 2\n")
+    assert home.files().changed == ("demo/__init__.py",)
 
 
 def test_what_is_no_file_any_more_is_changed_and_not_waited_for(home: Home) -> None:
@@ -232,7 +262,10 @@ def test_what_belongs_to_nobody_is_named_and_the_gate_is_not(home: Home) -> None
     unclaimed = [path.relative_to(home.site).as_posix() for path in home.inventory().unclaimed]
     assert unclaimed == ["evil.pth", "stray/a.py"]
     (home.site / "pip_intoto_gate.pth").write_text("import evil\n")
-    assert home.site / "pip_intoto_gate.pth" in home.inventory().unclaimed
+    (home.site / "pip_intoto_gate" / "gate.py").unlink()
+    os.mkfifo(home.site / "pip_intoto_gate" / "gate.py")
+    added = {home.site / "pip_intoto_gate.pth", home.site / "pip_intoto_gate" / "gate.py"}
+    assert added <= set(home.inventory().unclaimed)
 
 
 # --- what is installed ----------------------------------------------------------------------
