@@ -6,6 +6,7 @@ without, PDM finds that out at installation, out of what pyproject.toml wants.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pip_intoto.distribution import Kind
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pip_intoto.lockfiles.locked import Interpreter, Lock, Tree
 
 FORMAT = "pdm.lock"
+_NAME = re.compile(r"pdm(\.[^.]+)?\.lock")
 _VERSIONS = (
     *("4.0", "4.1", "4.2", "4.3", "4.4", "4.5"),
     *("4.4.1", "4.4.2", "4.5.0", "4.5.1"),
@@ -42,7 +44,7 @@ _INHERIT = "inherit_metadata"
 
 def recognises(filename: str) -> bool:
     """Tell whether a file of this name is one: of the default name, or ``pdm.*.lock``."""
-    return filename == "pdm.lock" or (filename.startswith("pdm.") and filename.endswith(".lock"))
+    return _NAME.fullmatch(filename) is not None
 
 
 def read(path: Path, tree: Tree, interpreter: Interpreter | None) -> Lock:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 #: The name of a file, and the module of this package that reads such files; the first one counts.
 READERS = (
     (re.compile(r"pylock(\.[^.]+)?\.toml"), "pylock"),
-    (re.compile(r"uv\.lock"), "uv"),
+    (re.compile(r"uv\.lock|.+\.py\.lock", re.DOTALL), "uv"),
     (re.compile(r"poetry\.lock"), "poetry"),
-    (re.compile(r"pdm\.lock"), "pdm"),
+    (re.compile(r"pdm(\.[^.]+)?\.lock"), "pdm"),
     (re.compile(r"Pipfile\.lock"), "pipfile"),
     (re.compile(r".*\.txt|.*requirements.*\.in", re.DOTALL), "requirements"),
 )

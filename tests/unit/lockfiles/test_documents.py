@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pip_intoto.limits import LOCAL, Limits
 from pip_intoto.lockfiles import documents, pdm, pins, pipfile, poetry, uv
+from pip_intoto.lockfiles.reading import is_lockfile
 from pip_intoto.policy.places import find_places
 from tests.unit.lockfiles.locks import Locks
 from tests.unit.lockfiles.trees import Memory
@@ -29,6 +32,16 @@ def test_each_recognises_its_own_name_only(locks: Locks) -> None:
     assert [other.path.name for other in ALL if locks.reader.recognises(other.path.name)] == [
         locks.path.name
     ]
+
+
+def test_names_are_recognised_as_the_list_of_readers_has_them() -> None:
+    names = ["uv.lock", "tool.py.lock", "poetry.lock", "pdm.lock", "pdm.dev.lock", "Pipfile.lock"]
+    for name in names:
+        assert any(each.reader.recognises(name) for each in ALL)
+        assert is_lockfile(Path(name))
+    for name in ["uv.lock.bak", "py.lock", "pdm.a.b.lock", "pipfile.lock", "xpdm.lock"]:
+        assert not any(each.reader.recognises(name) for each in ALL)
+        assert not is_lockfile(Path(name))
 
 
 def test_what_is_no_text_is_refused(locks: Locks) -> None:

@@ -311,12 +311,6 @@ def test_credentials_are_in_no_message() -> None:
     assert "secret" not in repr(vars(LOCKS.refused(HEAD + package("demo", source=source), 5)))
 
 
-def test_a_script_has_a_lock_of_its_own() -> None:
-    assert uv.recognises("uv.lock")
-    assert uv.recognises("tool.py.lock")
-    assert not uv.recognises("poetry.lock")
-
-
 def test_growth_is_linear() -> None:
     """Ten times as many packages, each of which requires ten others, take ten times as long."""
 
@@ -335,5 +329,5 @@ def test_growth_is_linear() -> None:
         assert len(LOCKS.read(text).locked) == count
         return time.perf_counter() - began
 
-    seconds(10)
-    assert seconds(1_000) < 40 * seconds(100)
+    short, long = (min(seconds(count) for _ in range(3)) for count in (100, 1_000))
+    assert long < 40 * short
