@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,8 @@ from pip_intoto.errors import CommandError, MetadataMalformed, NothingVerified
 from pip_intoto.limits import LOCAL
 from pip_intoto.metadata.bundle import parse_bundle
 from pip_intoto.metadata.envelope import PAYLOAD_TYPE, read_payload, read_statement
-from pip_intoto.metadata.statement import STATEMENT
+from pip_intoto.metadata.node import Node
+from pip_intoto.metadata.statement import STATEMENT, parse_statement
 from pip_intoto.metadata.verification_result import PREDICATE, VERIFIED, VERIFIER, parse_result
 from pip_intoto.reports import attestation
 from pip_intoto.verdict import Status
@@ -254,3 +256,33 @@ def test_whatever_names_there_are_it_can_be_read_again_and_shows_no_secrets() ->
 def test_a_large_run_is_within_the_limits_of_files_that_a_user_names() -> None:
     text = attestation.render(large(5_000), [CI])
     assert len(text) < LOCAL.document_bytes // 10
+
+
+# --- the page -------------------------------------------------------------------------------
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "verification-result.md"
+
+
+def members(value: object) -> set[str]:
+    """Give the names of all members, but for the statuses that are counted."""
+    if isinstance(value, list):
+        return {name for each in value for name in members(each)}
+    if not isinstance(value, dict):
+        return set()
+    return set(value).union(*(members(each) for name, each in value.items() if name != "counts"))
+
+
+def test_the_page_explains_every_member() -> None:
+    page = PAGE.read_text("utf-8")
+    lock = LockUsed(path=Path("uv.lock"), sha256="ab" * 32)
+    for name in members(stated(account(locks=(lock,)))):
+        assert re.search(rf"[`.]{name}[`.]", page), name
+
+
+def test_the_example_of_the_page_is_what_a_run_gives() -> None:
+    text = PAGE.read_text("utf-8").partition("```json\n")[2].partition("```")[0]
+    lock = LockUsed(path=Path("uv.lock"), sha256="ab" * 32)
+    assert members(json.loads(text)) == members(stated(account(locks=(lock,))))
+    read = parse_result(parse_statement(Node(json.loads(text)), LOCAL), LOCAL)
+    assert read.properties == (VERIFIED,)
