@@ -35,6 +35,7 @@ _CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
 _CODING_LINES = 2
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
+_ALGORITHMS = {"sha256", "sha384", "sha512"}
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _SHELL = re.compile(r"""["'\\]""")
 _BLANKS = re.compile(r"[ \t\r\n]+")
@@ -69,6 +70,15 @@ class Line:
     requirement: str
     options: Options
     texts: tuple[tuple[int, str], ...] = field(repr=False)
+
+    @property
+    def editable(self) -> str:
+        """What is installed with ``-e``; empty for another line.
+
+        pip takes the first of several on one line; and what stands before it, if there is anything.
+        """
+        named = self.options.editables
+        return (self.requirement or named[0]) if named else ""
 
     @property
     def place(self) -> Place:
@@ -237,6 +247,13 @@ def _options(text: str) -> Options:
         given: list[str] | None = getattr(values, name)
         return tuple(given or ())
 
+    for name in (*several("no_binary"), *several("only_binary")):
+        if name.startswith("-"):
+            raise _BadOption("--no-binary / --only-binary option requires 1 argument")
+    for digest in several("hashes"):
+        algorithm, colon, _ = digest.partition(":")
+        if not colon or algorithm not in _ALGORITHMS:
+            raise _BadOption(f"--hash={digest} is no digest, such as --hash=sha256:…")
     return Options(
         requirements=several("requirements"),
         constraints=several("constraints"),
@@ -266,7 +283,7 @@ _LISTS = {
     "no_index": ("--no-index",),
     "texts": (
         *("--trusted-host", "--use-feature", "--all-releases", "--only-final"),
-        *("-C", "--config-settings", "--global-option", "--install-option"),
+        *("-C", "--config-settings", "--global-option"),
     ),
     "flags": ("--prefer-binary", "--require-hashes", "--no-require-hashes", "--pre"),
 }

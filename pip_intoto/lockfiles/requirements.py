@@ -117,7 +117,7 @@ class _Collector:
         self.files[path] = None
         self._above.append(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
         for each in lines_of(content, path, self._variables):
-            if each.requirement or each.options.editables:
+            if each.requirement or each.editable:
                 self._keep(each, constrain=constrain)
             elif each.options.requirements or each.options.constraints:
                 # Of several on one line pip takes the first, and whatever else is on it is lost.
@@ -247,7 +247,7 @@ class _Parser:
         self._tree = tree
 
     def wish(self, line: Line) -> _Wish:
-        if not line.requirement:
+        if line.editable:
             return self._editable(line)
         text, marker = _without_marker(line)
         hashes = _hashes(line)
@@ -282,8 +282,7 @@ class _Parser:
     def _editable(self, line: Line) -> _Wish:
         from packaging.requirements import InvalidRequirement, Requirement
 
-        # pip takes the first of several on one line.
-        text = line.options.editables[0].strip()
+        text = line.editable.strip()
         name, marker = "", None
         try:
             requirement = Requirement(text)
@@ -393,17 +392,8 @@ def _without_marker(line: Line) -> tuple[str, Marker | None]:
 
 
 def _hashes(line: Line) -> frozenset[tuple[str, str]]:
-    found = set()
-    for text in line.options.hashes:
-        algorithm, colon, digest = text.partition(":")
-        if not colon or algorithm not in {"sha256", "sha384", "sha512"}:
-            raise line.error(
-                "this is no digest",
-                expected="--hash=sha256:…",
-                found=f"--hash={text}",
-            )
-        found.add((algorithm, digest.lower()))
-    return _checked(frozenset(found), line)
+    cut = (text.partition(":") for text in line.options.hashes)
+    return _checked(frozenset((algorithm, digest.lower()) for algorithm, _, digest in cut), line)
 
 
 def _checked(hashes: frozenset[tuple[str, str]], line: Line) -> frozenset[tuple[str, str]]:
@@ -585,7 +575,7 @@ def _left_out(wish: _Wish) -> LeftOut:
 
 
 def _constraint(wish: _Wish) -> _Wish:
-    if not wish.line.requirement or wish.problem or wish.kind is Kind.DIRECTORY:
+    if wish.line.editable or wish.problem or wish.kind is Kind.DIRECTORY:
         raise wish.line.error("pip takes no such line for a constraint", expected="NAME==VERSION")
     return wish
 

@@ -111,8 +111,10 @@ def test_any_bytes_are_a_lock_or_an_error(name: str, content: bytes) -> None:
         max_leaves=4,
     ),
     key=st.sampled_from(
-        "name version marker requires-python dependencies index wheels sdist archive directory vcs"
-        " attestation-identities tool unknown".split()
+        [
+            *("name", "version", "marker", "requires-python", "dependencies", "index", "wheels"),
+            *("sdist", "archive", "directory", "vcs", "attestation-identities", "tool", "unknown"),
+        ]
     ),
 )
 @settings(max_examples=150, deadline=None)

@@ -189,6 +189,8 @@ def test_what_was_filled_in_is_not_shown_in_errors() -> None:
         "demo @ ftp://h/demo-1.0.tar.gz",
         "demo @ nothing",
         "-e https://h/demo-1.0.tar.gz",
+        "git+https://h/x.git@a -e",
+        "--no-binary --pre",
         "-e ftp://h/demo",
         "https://h/demo-1.0.tar.gz#sha256=12",
         "-r",
@@ -295,6 +297,11 @@ def test_a_checkout_has_no_file(text: str) -> None:
     locked = entry(text)
     assert (locked.name, locked.kind, locked.files) == ("demo", Kind.VCS, ())
     assert locked.url == "git+https://git.example/demo@abc"
+
+
+def test_an_option_behind_a_requirement_makes_it_editable_as_pip_has_it() -> None:
+    locked = entry("./folder -e elsewhere")
+    assert (locked.name, locked.kind) == ("folder", Kind.DIRECTORY)
 
 
 def test_a_checkout_without_a_name_is_called_after_its_address() -> None:
