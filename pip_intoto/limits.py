@@ -186,17 +186,10 @@ class Limits:
     # One verification result
     #: how far the clock of whoever made it may be ahead of this one's
     clock_skew_seconds: int = 300
-    # One verification result
-    #: how far the clock of whoever made it may be ahead of this one's
-    clock_skew_seconds: int = 300
     # The policy
     policy_bytes: int = 1024 * 1024
     #: one key file
     key_bytes: int = 64 * 1024
-    # One lockfile
-    lockfile_bytes: int = 64 * 1024 * 1024
-    #: projects of one lockfile, each version counted
-    locked: int = 100_000
     # What is installed
     #: the record that the gate leaves of an install
     install_record_bytes: int = 64 * 1024 * 1024
