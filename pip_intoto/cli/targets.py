@@ -119,5 +119,5 @@ class Judge:
         return checked.verdict
 
     def newest(self, name: str) -> Verdict:
-        """Judge the newest release of a project. Raises CommandError and SourceUnreachable."""
+        """Judge the newest release of a project. Raises CommandError."""
         return self.verdict(Pinned(name=name, version=""))

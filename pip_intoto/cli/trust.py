@@ -366,7 +366,7 @@ def _warn_about(terminal: Terminal, policy: Policy, rule: ProjectRule) -> None:
 def try_newest(policy: Policy, rule: ProjectRule) -> Verdict:
     """Verify the newest release of the project against a policy that may not be written yet.
 
-    Raises CommandError when there is none to try it on, and SourceUnreachable.
+    Raises CommandError when there is none to try it on.
     """
     if rule.is_glob:
         raise CommandError(

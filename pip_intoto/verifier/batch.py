@@ -261,7 +261,8 @@ class Batch:
         if distribution.kind not in {Kind.WHEEL, Kind.SDIST} or selected.problem is not None:
             return selected
         local = distribution.path if distribution.path and distribution.path.exists() else None
-        if distribution.sha256 is not None and (local is None or selected.place is None):
+        known = distribution.sha256 is not None
+        if known and (local is None or selected.place is None or selected.at_hand):
             return selected
         if local is None and not self._selector.needs_file(distribution.name):
             return selected
@@ -469,9 +470,12 @@ class _Line:
             self._slots.append(slot)
             with self._changed:
                 self._waiting.append(slot)
+                starts = (
+                    len(self._waiting) > self._idle and self._threads < self._limits.judged_at_once
+                )
                 if self._idle:
                     self._changed.notify_all()
-            if self._threads < self._limits.judged_at_once and not self._idle:
+            if starts:
                 self._start()
 
     def _start(self) -> None:

@@ -60,7 +60,8 @@ class FoundFiles:
         for path in self._by_name.get(distribution.filename, ()):
             if self._digest(path) == distribution.sha256:
                 url = None if _has_evidence(path) else distribution.url
-                return replace(selected, distribution=replace(distribution, path=path, url=url))
+                found = replace(distribution, path=path, url=url)
+                return replace(selected, distribution=found, at_hand=True)
         if distribution.filename in self._by_name:
             other = self._by_name[distribution.filename][0]
             note = f"{other} is another file than the lock pins; it was not used"

@@ -50,7 +50,8 @@ class Selected:
     """One file that would be installed, or why there is none.
 
     ``distribution.sha256`` is None where only the file itself can tell; then ``digests`` are those
-    that the lock allows, any where it is empty. ``problem`` says why there is nothing to judge.
+    that the lock allows, any where it is empty. ``at_hand`` says that the file on this machine was
+    chosen by its digest. ``problem`` says why there is nothing to judge.
     """
 
     distribution: Distribution
@@ -58,6 +59,7 @@ class Selected:
     notes: tuple[str, ...] = ()
     size: int | None = None
     digests: frozenset[str] = frozenset()
+    at_hand: bool = False
     problem: EvidenceError | None = None
 
 
@@ -227,6 +229,7 @@ class Selector:
                         path=each.path,
                     ),
                     place=_place(entry, each.sha256),
+                    at_hand=True,
                 )
                 for each in chosen_here
                 if each is not None

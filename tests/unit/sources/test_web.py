@@ -438,6 +438,20 @@ def test_an_answer_that_is_cut_short_is_none(index: Index) -> None:
     assert Web(DEFAULT).fetch(fetch(index)).status is None
 
 
+def test_a_proxy_of_the_environment_is_used_and_ends_in_time_as_well(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", index.origin)
+    web = Web(DEFAULT)
+    assert web.fetch(Fetch("http://files.example/a", 1000, 5)).body == b"content"
+    index.fault("/a", Stall())
+    began = time.monotonic()
+    assert web.fetch(Fetch("http://files.example/a", 1000, 1)).status is None
+    assert time.monotonic() - began < 3
+
+
 def test_credentials_of_several_indexes(index: Index, other: Index) -> None:
     web = Web(DEFAULT, credentials=(index.with_credentials("one", "first"),))
     web.remember_credentials((other.with_credentials("two", "second"), "https://x.example/"))

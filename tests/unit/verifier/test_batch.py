@@ -175,6 +175,29 @@ def test_what_is_named_twice_is_judged_once_and_said_twice(policy: Policy) -> No
     assert repository.asked == [bundle_url(built)]
 
 
+def test_a_burst_after_a_pause_is_judged_by_more_than_one_thread(policy: Policy) -> None:
+    now, most = 0, 0
+    lock = threading.Lock()
+
+    def look(_url: str) -> None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.02)
+        with lock:
+            now -= 1
+
+    def wanted() -> Iterator[Known]:
+        first, *rest = all_known()
+        yield first
+        time.sleep(0.2)
+        yield from rest
+
+    list(Batch(policy, fetch=Slowly(everything(), look)).check(wanted()))
+    assert most > 2
+
+
 def test_progress_is_told_to_who_consumes(policy: Policy) -> None:
     told: list[tuple[float, int]] = []
     batch = Batch(
