@@ -7,6 +7,7 @@ import time
 import pytest
 
 from pip_intoto.distribution import Kind
+from pip_intoto.limits import LOCAL
 from pip_intoto.lockfiles import uv
 from tests.unit.lockfiles.locks import OLD, WINDOWS, A, B, C, Locks, here, left_out, names
 
@@ -89,6 +90,22 @@ def test_a_path_is_the_file_below_the_folder_of_the_lock() -> None:
     demo = LOCKS.one(HEAD + project('name = "demo"') + text)
     assert demo.files[0].path == here("dist", "demo-1.0-py3-none-any.whl")
     assert demo.notes == ("the lock has no digest of demo-1.0-py3-none-any.whl",)
+
+
+def test_a_file_url_is_a_file_on_this_machine() -> None:
+    wheel = here("demo-1.0-py3-none-any.whl")
+    demo = LOCKS.one(
+        HEAD
+        + project('name = "demo"')
+        + package("demo", more=f'wheels = [{{ url = "{wheel.as_uri()}" }}]\n')
+    )
+    assert (demo.files[0].path, demo.files[0].url) == (wheel, "")
+
+
+def test_a_project_with_too_many_files_is_refused() -> None:
+    file = f'    {{ url = "https://e.org/demo-1.0.tar.gz", hash = "{A}" }},\n'
+    text = HEAD + package("demo", more=f"wheels = [\n{file * (LOCAL.lock_files + 1)}]\n")
+    assert LOCKS.refused(text, 2_010).message == "this project has too many files"
 
 
 def test_files_of_a_local_index_are_relative_to_it() -> None:
