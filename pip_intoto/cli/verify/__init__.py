@@ -221,13 +221,13 @@ def run(args: argparse.Namespace) -> int:
 #: The options that say by what is verified, with what belongs to each; the policy needs none.
 _LAYOUT = ("layout_keys", "gpg", "gpg_home", "link_dir", "parameters", "run_inspections")
 _RESULT = ("result_keys", "max_age")
+#: What says how locks are read belongs to both that take them.
+_LOCKS = ("python", "all_files")
 _POLICY = (
     "policy",
     "index_url",
     "offline",
     "installed",
-    "python",
-    "all_files",
     "only_changed_since",
     "allow_unchanged",
     "trust_diff",
@@ -254,7 +254,7 @@ def check_options(args: argparse.Namespace) -> None:
     if by == "layout" and args.result is not None:
         raise _mixed("--result", "cannot be used with --layout")
     foreign = {
-        "layout": (("", (*_POLICY, *_RESULT)),),
+        "layout": (("", (*_POLICY, *_LOCKS, *_RESULT)),),
         "result": (("", _POLICY), ("--layout", _LAYOUT)),
         "policy": (("--layout", _LAYOUT), ("--result", _RESULT)),
     }[by]

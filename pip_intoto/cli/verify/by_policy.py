@@ -11,12 +11,14 @@ from pip_intoto.account import PolicyUsed
 from pip_intoto.cli.progress import progress_for
 from pip_intoto.cli.verify.accounting import account_of
 from pip_intoto.cli.verify.targets import Targets
+from pip_intoto.environments import find_environment
 from pip_intoto.errors import NothingVerified
 from pip_intoto.limits import DEFAULT
 from pip_intoto.sources.web import Web
 from pip_intoto.verifier.batch import Batch
 from pip_intoto.verifier.changes import trust_changes
 from pip_intoto.verifier.finding_links import FoundFiles
+from pip_intoto.verifier.inventory import Inventory, check_installed, wheels_among
 from pip_intoto.verifier.local import policy_of
 
 if TYPE_CHECKING:
@@ -46,8 +48,11 @@ def account(args: argparse.Namespace, terminal: Terminal) -> Account:
         if caches is not None:
             stack.enter_context(closing(caches))
         export = _export(args, stack)
+        inventory = Inventory(find_environment(args.python)) if args.installed else None
         total = len(targets.wanted) + len(targets.older)
+        total += 0 if inventory is None else len(inventory.projects)
         advance = stack.enter_context(progress_for(terminal).task("Verifying", total))
+        found = FoundFiles(map(Path, args.find_links)) if args.find_links else None
         batch = Batch(
             policy,
             web=web,
@@ -55,12 +60,17 @@ def account(args: argparse.Namespace, terminal: Terminal) -> Account:
             index_url=args.index_url,
             interpreter=targets.interpreter,
             all_files=args.all_files,
-            find_links=FoundFiles(map(Path, args.find_links)) if args.find_links else None,
+            find_links=found,
             memory=None if caches is None else caches.memory,
             keeper=export,
             advance=advance,
         )
         checked = list(batch.check(targets.wanted))
+        if inventory is not None and not batch.interrupted:
+            wheels = wheels_among(found or FoundFiles(()))
+            checked += check_installed(inventory, policy, batch.check, wheels=wheels)
+            for path in inventory.unclaimed:
+                terminal.warn(f"{path} belongs to no project, and Python can run it")
         changes = None
         if args.trust_diff and not batch.interrupted:
             changes = trust_changes(list(batch.check(targets.older)), checked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,12 +89,17 @@ class Reporter:
         write(lines(judged, verbose=terminal.verbose, quiet=terminal.quiet), sys.stdout)
 
     def _rendered(self, name: str, account: Account) -> str:
-        if name != ATTESTATION:
-            return renderer(name).render(account)
-        # Imported here for start-up time: few runs are attested.
-        from pip_intoto.reports import attestation
+        # Imported here for start-up time: a run has one report or two.
+        if name == ATTESTATION:
+            from pip_intoto.reports import attestation
 
-        return attestation.render(account, self.signers)
+            return attestation.render(account, self.signers)
+        if name == "markdown":
+            from pip_intoto.reports import markdown
+
+            # Only where it is read later is known what links should begin with.
+            return markdown.render(account, base=markdown.base_of(os.environ))
+        return renderer(name).render(account)
 
 
 def _write(path: Path, text: str) -> None:
