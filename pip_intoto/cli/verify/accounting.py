@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from pip_intoto.account import Change, Checked, PolicyUsed
+    from pip_intoto.account import Change, Checked, LockUsed, PolicyUsed
     from pip_intoto.errors import PipIntotoError
 
 
@@ -24,6 +24,7 @@ def account_of(
     *,
     began: datetime,
     policy: PolicyUsed | None = None,
+    locks: tuple[LockUsed, ...] = (),
     failures: Sequence[PipIntotoError] = (),
     left_out: int = 0,
     unchanged: int = 0,
@@ -46,6 +47,7 @@ def account_of(
         ended=datetime.now(timezone.utc),
         version=__version__,
         policy=policy,
+        locks=locks,
         failures=tuple(failures),
         left_out=left_out,
         unchanged=unchanged,

@@ -84,6 +84,7 @@ def account(args: argparse.Namespace, terminal: Terminal) -> Account:
         checked,
         began=began,
         policy=PolicyUsed(path=policy.path, sha256=policy.sha256, mode=policy.mode),
+        locks=targets.locks_used,
         failures=batch.failures,
         left_out=targets.left_out,
         unchanged=targets.unchanged,

@@ -56,7 +56,14 @@ def account(args: argparse.Namespace, terminal: Terminal) -> Account:
             ]
         except CommandError as error:
             failures.append(error)
-    return account_of(args, checked, began=began, failures=failures, left_out=targets.left_out)
+    return account_of(
+        args,
+        checked,
+        began=began,
+        locks=targets.locks_used,
+        failures=failures,
+        left_out=targets.left_out,
+    )
 
 
 def _distributions(

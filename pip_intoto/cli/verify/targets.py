@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pip_intoto.account import LockUsed
 from pip_intoto.cli.targets import expand
 from pip_intoto.errors import CommandError, NothingVerified
 from pip_intoto.lockfiles.differing import content, difference
@@ -28,6 +30,19 @@ if TYPE_CHECKING:
     from pip_intoto.verifier.wanted import Wanted
 
 
+class _Noted(Disk):
+    """Files as they are now, and the digests of those that were read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read_so_far: dict[Path, LockUsed] = {}
+
+    def read(self, path: Path) -> bytes:
+        content = super().read(path)
+        self.read_so_far[path] = LockUsed(path=path, sha256=sha256(content).hexdigest())
+        return content
+
+
 @dataclass(slots=True)
 class Targets:
     """What is to be judged, in order, and what is not: ``older`` is the lock to compare with.
@@ -41,6 +56,12 @@ class Targets:
     locks: list[Lock] = field(default_factory=list)
     left_out: int = 0
     unchanged: int = 0
+    _disk: _Noted = field(default_factory=_Noted)
+
+    @property
+    def locks_used(self) -> tuple[LockUsed, ...]:
+        """Every file that was read for the locks, those that they include among them."""
+        return tuple(self._disk.read_so_far.values())
 
     @classmethod
     def of(cls, args: argparse.Namespace, terminal: Terminal) -> Targets:
@@ -49,7 +70,7 @@ class Targets:
         targets = cls(interpreter)
         for target in expand(args.targets):
             if isinstance(target, Path) and is_lockfile(target):
-                targets._add_lock(read_lock(target, Disk(), interpreter), args, terminal)
+                targets._add_lock(read_lock(target, targets._disk, interpreter), args, terminal)
             else:
                 targets.wanted.append(target)
         for option in ("only_changed_since", "trust_diff"):

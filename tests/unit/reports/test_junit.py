@@ -60,6 +60,7 @@ def of_the_run(of: Account) -> dict[str, list[str]]:
 # --- the form -------------------------------------------------------------------------------
 
 
+@pytest.mark.matrix
 @pytest.mark.registry
 @pytest.mark.parametrize(
     "of",

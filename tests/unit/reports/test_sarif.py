@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from jsonschema import Draft4Validator, FormatChecker
+from jsonschema import Draft202012Validator, FormatChecker
 
 from pip_intoto.account import Checked
 from pip_intoto.distribution import Place
@@ -60,6 +60,7 @@ def uri_of(path: str) -> dict[str, str]:
 # --- the schema -----------------------------------------------------------------------------
 
 
+@pytest.mark.matrix
 @pytest.mark.registry
 @pytest.mark.parametrize(
     "of",
@@ -74,7 +75,9 @@ def uri_of(path: str) -> dict[str, str]:
 )
 def test_the_official_schema_is_satisfied(of: Account) -> None:
     schema = json.loads(text_of(SARIF))
-    Draft4Validator(schema, format_checker=FormatChecker()).validate(json.loads(sarif.render(of)))
+    Draft202012Validator(schema, format_checker=FormatChecker()).validate(
+        json.loads(sarif.render(of))
+    )
 
 
 @pytest.mark.parametrize("of", [account(), hostile(), clean()])
