@@ -71,6 +71,8 @@ def account(args: argparse.Namespace, terminal: Terminal) -> Account:
             checked += check_installed(inventory, policy, batch.check, wheels=wheels)
             for path in inventory.unclaimed:
                 terminal.warn(f"{path} belongs to no project, and Python can run it")
+        # What cannot be judged of an older lock is nobody's trouble any more.
+        failures = tuple(batch.failures)
         changes = None
         if args.trust_diff and not batch.interrupted:
             changes = trust_changes(list(batch.check(targets.older)), checked)
@@ -85,7 +87,7 @@ def account(args: argparse.Namespace, terminal: Terminal) -> Account:
         began=began,
         policy=PolicyUsed(path=policy.path, sha256=policy.sha256, mode=policy.mode),
         locks=targets.locks_used,
-        failures=batch.failures,
+        failures=failures,
         left_out=targets.left_out,
         unchanged=targets.unchanged,
         changes=changes,
