@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pip_intoto.cli import FAILED
 from pip_intoto.cli.terminal import write
-from pip_intoto.errors import CommandError
+from pip_intoto.errors import CommandError, PipIntotoError
 from pip_intoto.reports import FORMATS, renderer
 from pip_intoto.reports.lines import error_lines
 from pip_intoto.reports.text import lines
@@ -55,6 +56,11 @@ class Reporter:
         """As the options ask for. Raises CommandError before anything is verified."""
         output = None if args.output is None else Path(args.output)
         wanted = [(args.format, output), *map(_named, args.reports)]
+        for _, path in wanted:
+            if path is not None and not path.absolute().parent.is_dir():
+                raise CommandError(
+                    f"{path} cannot be written", found=f"there is no directory {path.parent}"
+                )
         signs = any(name == ATTESTATION for name, _ in wanted)
         if args.signing_keys and not signs:
             raise CommandError(
@@ -68,19 +74,29 @@ class Reporter:
         )
 
     def report(self, account: Account) -> int:
-        """Write all reports; those in files first. Gives the exit status of the run."""
-        for failure in account.failures:
-            sys.stderr.write("\n".join(error_lines(failure)) + "\n")
+        """Write all reports; those in files first. Gives the exit status of the run.
+
+        A report that cannot be made is an error, and keeps back none of the others.
+        """
+        errors = [*account.failures]
         for name, path in sorted(self.wanted, key=lambda each: each[1] is None):
-            if path is not None:
-                _write(path, self._rendered(name, account))
-            elif name == "text":
-                self._show(account)
-            else:
-                sys.stdout.write(self._rendered(name, account))
+            try:
+                self._give(name, path, account)
+            except PipIntotoError as error:
+                errors.append(error)
+        for error in errors:
+            sys.stderr.write("\n".join(error_lines(error)) + "\n")
         if ("text", None) not in self.wanted:
             self.terminal.tell(buckets(account.counts))
-        return account.exit_status
+        return account.exit_status or (FAILED if errors else 0)
+
+    def _give(self, name: str, path: Path | None, account: Account) -> None:
+        if path is not None:
+            _write(path, self._rendered(name, account))
+        elif name == "text":
+            self._show(account)
+        else:
+            sys.stdout.write(self._rendered(name, account))
 
     def _show(self, account: Account) -> None:
         terminal = self.terminal

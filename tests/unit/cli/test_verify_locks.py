@@ -276,6 +276,14 @@ def test_a_report_has_a_format_and_a_file(shell: Shell, index: Index, report: st
     assert index.requests == []
 
 
+def test_a_report_into_a_folder_that_is_not_there_is_an_error_at_once(
+    shell: Shell, index: Index
+) -> None:
+    assert shell.verify(lock(index, DEMO), "--report", "json=nowhere/report.json") == 2
+    assert "nowhere" in shell.err
+    assert index.requests == []
+
+
 # --- options that do not go together ----------------------------------------------------------
 
 

@@ -111,6 +111,10 @@ def test_what_cannot_be_looked_up_is_an_error(
 def test_nothing_verified_is_not_attested(shell: Shell, tmp_path: Path) -> None:
     other = wheel("other").write(tmp_path)
     words = ("--policy", "policy/policy.toml", "--signing-key", "ci.pem", other)
-    assert shell.run("verify", *words, "--report", "attestation=none.jsonl") == 2
+    reports = ("--report", "attestation=none.jsonl", "--report", "json=report.json")
+    assert shell.run("verify", *words, *reports) == 2
     assert "[nothing-verified]" in shell.err
     assert not (tmp_path / "none.jsonl").exists()
+    # The others say what there is to say.
+    assert json.loads((tmp_path / "report.json").read_bytes())["counts"]["unlisted"] == 1
+    assert f"{other.name}: unlisted" in shell.out
