@@ -84,8 +84,8 @@ class Reporter:
                 self._give(name, path, account)
             except PipIntotoError as error:
                 errors.append(error)
-        for error in errors:
-            sys.stderr.write("\n".join(error_lines(error)) + "\n")
+        for each in errors:
+            sys.stderr.write("\n".join(error_lines(each)) + "\n")
         if ("text", None) not in self.wanted:
             self.terminal.tell(buckets(account.counts))
         return account.exit_status or (FAILED if errors else 0)
