@@ -219,12 +219,25 @@ class Runner:
             needs = work.get("needs", [])
             assert {*([needs] if isinstance(needs, str) else listing(needs))} <= machines.keys()
             machines[name] = Machine.at(self.folder / name)
+            failed = False
             for step in map(mapping, listing(work["steps"])):
+                assert step.get("if", "always()") == "always()"
+                if failed and "if" not in step:
+                    continue
                 done = self._step(step, machines[name])
                 log += done.stdout
-                if done.returncode:
-                    return machines, f"{log}\n{name} failed"
+                failed = failed or done.returncode != 0
+            if failed:
+                return machines, f"{log}\n{name} failed"
         return machines, log
+
+    def summary(self, name: str) -> str:
+        """Give what a job of a workflow wrote for people to read."""
+        return self._summary(self.folder / name).read_text("utf-8")
+
+    @staticmethod
+    def _summary(folder: Path) -> Path:
+        return folder.with_name(f"{folder.name}-summary.md")
 
     def _step(
         self, step: Mapping[str, object], machine: Machine
@@ -244,7 +257,8 @@ class Runner:
             values.update(given)
             ours = of_role(values["role"])
             variables = {name: _value(text, values) for name, text in ours.variables.items()}
-            return machine.run(ours.lines, variables)
+            summary = {"GITHUB_STEP_SUMMARY": str(self._summary(machine.folder))}
+            return machine.run(ours.lines, {**variables, **summary})
         store = self.folder / "artifacts" / given.get("name", "")
         target = machine.folder / given.get("path", ".").strip()
         match uses.partition("@")[0].partition("/")[2]:
@@ -260,6 +274,8 @@ class Runner:
                         shutil.copytree(machine.folder / path, store / path)
             case "download-artifact":
                 shutil.copytree(store, target, dirs_exist_ok=True)
+            case "codeql-action/upload-sarif":
+                return machine.run(f"cp {shlex.quote(given['sarif_file'])} ../shown.sarif")
             case other:
                 assert other == "setup-python"
         return machine.run(":")

@@ -55,7 +55,8 @@ def world(
 #: Their commands need a project in git, and are typed in test_pipelines.py and test_publishing.py;
 #: those about keys need a terminal, and are typed in test_keys_page.py; those about renewing need
 #: what was published, and are typed in test_renewal_page.py; those about recording, in
-#: test_recording_page.py.
+#: test_recording_page.py; those about locks need some, and are typed in test_pull_requests_page.py,
+#: test_rolling_out_page.py and test_other_installers_page.py.
 IN_A_PROJECT = {
     "github-actions.md",
     "gitlab-ci.md",
@@ -64,7 +65,10 @@ IN_A_PROJECT = {
     "publish-for-pypi.md",
     "record-steps.md",
     "renew-a-layout.md",
+    "roll-out.md",
     "two-builders.md",
+    "uv-and-poetry.md",
+    "verify-pull-requests.md",
 }
 
 
