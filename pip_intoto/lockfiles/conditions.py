@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from packaging.specifiers import SpecifierSet
+from pip_intoto.lockfiles.parts import MEANINGLESS
 
+if TYPE_CHECKING:
     from pip_intoto.lockfiles.documents import Entry
     from pip_intoto.lockfiles.locked import Interpreter
 
@@ -47,12 +47,7 @@ class Conditions:
 
     def _evaluated(self, text: str, entry: Entry) -> bool:
         # Takes a while to import, and only locks need it.
-        from packaging.markers import (
-            InvalidMarker,
-            Marker,
-            UndefinedComparison,
-            UndefinedEnvironmentName,
-        )
+        from packaging.markers import Marker
 
         # Markers know "and" and "or" only: a comparison that is taken to hold can make the whole
         # hold, and never the other way round.
@@ -60,7 +55,7 @@ class Conditions:
         try:
             marker = Marker(asked)
             return self._markers is None or marker.evaluate({**self._markers})
-        except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName, RecursionError):
+        except MEANINGLESS:
             raise entry.error(
                 "this is not an environment marker",
                 expected="a marker such as python_version >= '3.10'",
@@ -83,14 +78,10 @@ class Conditions:
     def _is_in(self, versions: str) -> bool:
         if versions in {"", "*"}:
             return True
-        specifiers = _specifiers(versions)
-        return specifiers is None or specifiers.contains(self.python, prereleases=True)
+        # Takes a while to import, and only locks need it.
+        from packaging.specifiers import SpecifierSet
 
-
-def _specifiers(versions: str) -> SpecifierSet | None:
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
-    try:
-        return SpecifierSet(versions)
-    except InvalidSpecifier:
-        return None
+        try:
+            return SpecifierSet(versions).contains(self.python, prereleases=True)
+        except ValueError:  # InvalidSpecifier is one, and so is a number of 5,000 digits
+            return True

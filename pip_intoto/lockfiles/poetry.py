@@ -219,9 +219,9 @@ def _by_version(files: Files) -> dict[str, list[LockedFile]]:
 
 def _normalized(version: str) -> str:
     # Takes a while to import, and only locks of the first kinds need it.
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         return str(Version(version))
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion is one, and so is a number of 5,000 digits
         return version

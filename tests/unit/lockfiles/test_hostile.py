@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fixtures import locks
 from pip_intoto.errors import LockfileInvalid
-from pip_intoto.lockfiles import pylock, requirements
+from pip_intoto.lockfiles import pdm, pipfile, poetry, pylock, requirements, uv
 from tests.unit.lockfiles.test_pylock import TOP
 from tests.unit.lockfiles.test_pylock import TWO as PYLOCK
 from tests.unit.lockfiles.trees import FOLDER, LINUX, Memory, sha256
@@ -29,15 +30,40 @@ git+https://h/y.git@abc#egg=y
 ./dist/z-1.0.tar.gz
 https://h/w.zip
 """
+
+
+def written(tool: str) -> str:
+    """The lock that a real tool wrote."""
+    return (locks.LOCKS / tool / locks.TOOLS[tool].writes).read_text("utf-8")
+
+
 SAMPLES = {
     "pylock.toml": (pylock, PYLOCK),
     "requirements.txt": (requirements, REQUIREMENTS),
+    "uv.lock": (uv, written("uv-forked")),
+    "poetry.lock": (poetry, written("poetry-forked")),
+    "pdm.lock": (pdm, written("pdm")),
+    "Pipfile.lock": (pipfile, written("pipenv")),
 }
 #: What stands in the files, and what may not.
 WORDS = st.sampled_from(
     [
-        *re.findall(r"[\w.-]+|\W", PYLOCK + REQUIREMENTS),
-        *("\0", "\x1b", "é", "\u2028", '"""', "[[", "]]", "=\n", "9" * 30, "1e999", "${A}", "; "),
+        *re.findall(r"[\w.-]+|\W", "".join(text for _, text in SAMPLES.values())),
+        *(
+            "\0",
+            "\x1b",
+            "é",
+            "\u2028",
+            '"""',
+            "[[",
+            "]]",
+            "=\n",
+            "9" * 30,
+            "9" * 5_000,
+            "1e999",
+            "${A}",
+            "; ",
+        ),
         *("(", "/" * 9),
     ]
 )

@@ -127,6 +127,18 @@ def test_a_lock_for_another_python_installs_nothing() -> None:
     assert left_out(read) == {"demo 1.0": "the lock is for Python >=3.13"}
 
 
+def test_numbers_that_nobody_counts_to_leave_nothing_out() -> None:
+    endless = "1" * 5_000
+    assert names(LOCKS.read(lock(package("demo", more=MAIN), python=f">={endless}"))) == [
+        "demo 1.0"
+    ]
+    files = f'\n[metadata.files]\ndemo = [{{file = "demo-2.0.tar.gz", hash = "{B}"}}]\n'
+    several = [package("demo", version, files="") for version in (endless, "2.0")]
+    first, second = LOCKS.read(lock(*several, version="1.1", more=files)).locked
+    assert (first.version, first.files) == (endless, ())
+    assert second.files[0].sha256 == B[7:]
+
+
 def test_a_release_without_files_is_noted() -> None:
     text = package("demo", more=MAIN, files="").replace("python-", "files = []\npython-")
     assert LOCKS.one(lock(text)).notes == ("the lock names no files of it",)
@@ -143,6 +155,11 @@ def test_a_release_without_files_is_noted() -> None:
         (lock(package("demo", more=MAIN), package("demo", more=MAIN)), 11, "locked twice"),
         (lock(package("demo", more=source("ftp", "x"))), 12, "this source is not known"),
         (lock(package("demo", more=MAIN + "markers = 'x'\n")), 10, "not an environment marker"),
+        (
+            lock(package("demo", more=f"{MAIN}markers = \"python_version > '{'1' * 5_000}'\"\n")),
+            10,
+            "not an environment marker",
+        ),
         (lock(package("demo", more=MAIN, files="3")), 7, "`files` must be a table"),
         (lock(package("demo", more=MAIN, files='{file = "../x"}')), 7, "not a file's name"),
         (lock(package("demo", more=MAIN, files="{}")), 7, "`file` is missing"),
