@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fixtures.distributions import wheel
 from fixtures.keys import key
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
@@ -24,6 +25,7 @@ from pip_intoto.maintainer.layouts.layout_source import load_source
 from pip_intoto.metadata.names import link_filename
 from tests.integration import environments
 from tests.integration.interpreters import ROOT
+from tests.integration.lockwriting import pylock
 from tests.integration.pages import commands
 from tests.integration.pipelines import (
     ACTION,
@@ -48,7 +50,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from fixtures.supply_chain import SupplyChain
     from tests.integration.conftest import MakeEnvironment
+    from tests.integration.loopback import Index
 
 SOURCES = "pyproject.toml README.md src"
 BUILD = "python -m pip wheel --no-deps --wheel-dir dist ."
@@ -411,6 +415,69 @@ def test_targets_are_no_options(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "usage: pip-intoto verify" not in done.stdout
     assert "--help" in done.stdout
+
+
+def test_a_lock_is_a_target_and_the_summary_says_what_came_of_it(
+    index: Index, chain: SupplyChain, tmp_path: Path
+) -> None:
+    machine = Machine.at(tmp_path / "machine")
+    built, other = wheel("demo"), wheel("other")
+    index.publish(built, chain)
+    index.add(other)
+    chain.policy(machine.folder)
+    for name, files in (("pylock.toml", (built,)), ("pylock.more.toml", (built, other))):
+        (machine.folder / name).write_text(pylock(index, *files), encoding="utf-8")
+    summary = tmp_path / "summary.md"
+    summary.write_text("# What the step before has said\n", encoding="utf-8")
+    variables = {"INTOTO_POLICY_FILE": "policy.toml", "GITHUB_STEP_SUMMARY": str(summary)}
+
+    def verified(targets: str, options: str) -> int:
+        given = {**variables, "INTOTO_TARGETS": targets, "INTOTO_OPTIONS": options}
+        return machine.job(".pip-intoto-verify", **given).returncode
+
+    assert (
+        verified("pylock.toml pylock.more.toml", "--fail-under 60 --format json -o all.json") == 0
+    )
+    assert json.loads((machine.folder / "all.json").read_text("utf-8"))["counts"]["verified"] == 2
+    assert verified("pylock.more.toml", "--fail-under 60") == 1
+    assert verified("pylock.toml", "--only-changed-since HEAD") == 2
+    (machine.folder / "policy.toml").write_text("version = 1\nmodus = 1\n", encoding="utf-8")
+    assert verified("pylock.toml", "") == 2
+    # Those two had nothing to say; and nobody's summary was replaced.
+    headings = re.findall(r"^#.*", summary.read_text("utf-8"), re.MULTILINE)
+    assert headings == [
+        "# What the step before has said",
+        "## ✅ pip-intoto: passed, 2 of 3 distributions verified",
+        "## ❌ pip-intoto: blocked, 1 of 2 distributions verified",
+    ]
+    assert not list(machine.programs.glob("tmp.*"))
+    assert index.asked("*.whl") == []
+
+
+@pytest.mark.parametrize(
+    ("options", "first"),
+    [
+        ("; touch evil", "no file ;"),
+        ("$(touch${IFS}evil)", "no file $(touch${IFS}evil)"),
+        ("`touch evil`", "no file `touch"),
+        ("| touch evil", "no file |"),
+        ("--fail-under *", "value: '*'"),
+    ],
+)
+def test_options_are_words_of_one_command(options: str, first: str, tmp_path: Path) -> None:
+    machine = Machine.at(tmp_path / "machine")
+    (machine.folder / "policy.toml").write_text("version = 1\n", encoding="utf-8")
+    # Nothing that lies there becomes a word.
+    (machine.folder / "5").mkdir()
+    done = machine.job(
+        ".pip-intoto-verify",
+        INTOTO_POLICY_FILE="policy.toml",
+        INTOTO_TARGETS="5",
+        INTOTO_OPTIONS=options,
+    )
+    assert done.returncode == 2
+    assert first in done.stdout
+    assert not (machine.folder / "evil").exists()
 
 
 def test_an_unknown_role_is_refused(tmp_path: Path) -> None:
