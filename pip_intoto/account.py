@@ -60,13 +60,23 @@ class LockUsed:
     sha256: str
 
 
+#: The kinds of changes in trust, what matters most first.
+CHANGES = (
+    "newly-unverified",
+    "signer-changed",
+    "status-changed",
+    "layout-changed",
+    "newly-verified",
+    "removed",
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """What is different in trust between two states of a lock, for one project.
 
-    ``kind`` is one of ``newly-unverified``, ``newly-verified``, ``signer-changed``,
-    ``layout-changed``, ``status-changed`` and ``removed``. ``before`` and ``after`` say what was
-    and what is, in words: "1.0 verified, layout signed by alice".
+    ``kind`` is one of :data:`CHANGES`. ``before`` and ``after`` say what was and what is, in words:
+    "1.0 verified: layout 3f2a91c0 signed by alice".
     """
 
     project: str

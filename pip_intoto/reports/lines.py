@@ -46,6 +46,13 @@ class Line:
 
 
 OF_ACTION = {Action.PASS: Tone.GOOD, Action.WARN: Tone.DOUBT, Action.BLOCK: Tone.BAD}
+OF_CHANGE = {
+    "newly-unverified": Tone.BAD,
+    "signer-changed": Tone.DOUBT,
+    "status-changed": Tone.DOUBT,
+    "layout-changed": Tone.DOUBT,
+    "newly-verified": Tone.GOOD,
+}
 _OF_OUTCOME = {Outcome.OK: Tone.GOOD, Outcome.NOTE: Tone.DOUBT, Outcome.FAIL: Tone.BAD}
 
 

@@ -7,14 +7,13 @@ the members mean.
 from __future__ import annotations
 
 import json
-from datetime import timezone
 from typing import TYPE_CHECKING
 
+from pip_intoto.reports.wording import moment
 from pip_intoto.sources.addresses import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from pip_intoto.account import Account, Change
     from pip_intoto.distribution import Distribution, Place
@@ -32,8 +31,8 @@ def render(account: Account) -> str:
             "version": account.version,
             "exit-status": account.exit_status,
             "interrupted": account.interrupted,
-            "began": _time(account.began),
-            "ended": _time(account.ended),
+            "began": moment(account.began),
+            "ended": moment(account.ended),
             "targets": list(account.targets),
             "policy": account.policy
             and {
@@ -91,9 +90,18 @@ def described(
 def dumped(report: dict[str, object]) -> str:
     """A report as text, in ASCII: names of files may be no text, and hold what drives a terminal.
 
-    Bytes of a file's name that are no UTF-8 are lone surrogates, as everywhere in Python.
+    Bytes of a file's name that are no UTF-8 are lone surrogates, as everywhere in Python. Each
+    member has a line of its own, and so has each element of one that is a list.
     """
-    return json.dumps(report, indent=2) + "\n"
+    members = (f"  {json.dumps(name)}: {_dumped(value)}" for name, value in report.items())
+    return "{\n" + ",\n".join(members) + "\n}\n"
+
+
+def _dumped(value: object) -> str:
+    # `indent` would be four times as slow: with it, json does not use what is written in C.
+    if not isinstance(value, list) or not value:
+        return json.dumps(value)
+    return "[\n" + ",\n".join(f"    {json.dumps(each)}" for each in value) + "\n  ]"
 
 
 # --- the parts ------------------------------------------------------------------------------
@@ -128,7 +136,7 @@ def _chain(chain: SupplyChain) -> dict[str, object]:
     return {
         "layout-sha256": chain.layout_sha256,
         "owners": list(chain.owners),
-        "expires": _time(chain.expires),
+        "expires": moment(chain.expires),
         "documents": list(chain.documents),
         "binding": chain.binding,
         "stations": [_station(station) for station in chain.stations],
@@ -168,8 +176,3 @@ def _change(change: Change) -> dict[str, object]:
         "after": change.after,
         "place": _place(change.place),
     }
-
-
-def _time(moment: datetime) -> str:
-    """In UTC, as RFC 3339 has it."""
-    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")

@@ -259,7 +259,7 @@ def _failure(failure: PipIntotoError) -> str:
 def _changed(page: _Page, change: Change) -> tuple[str, ...]:
     return (
         code(change.project),
-        text(change.kind.replace("-", " ")),
+        text(wording.kind(change)),
         page.linked(change.place),
         text(change.before),
         text(change.after),

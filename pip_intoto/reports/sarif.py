@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from datetime import timezone
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -21,7 +20,6 @@ from pip_intoto.verdict import Action, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
     from pathlib import Path
 
     from pip_intoto.account import Account, Checked
@@ -61,8 +59,8 @@ def render(account: Account) -> str:
                 "executionSuccessful": not (account.failures or account.interrupted),
                 "exitCode": account.exit_status,
                 "exitCodeDescription": wording.outcome(account),
-                "startTimeUtc": _time(account.began),
-                "endTimeUtc": _time(account.ended),
+                "startTimeUtc": wording.moment(account.began),
+                "endTimeUtc": wording.moment(account.ended),
                 "toolExecutionNotifications": [
                     {
                         "descriptor": {"id": code},
@@ -240,7 +238,3 @@ def _message(text: str) -> _Object:
     # `[text](address)` is a link, and braces are placeholders, in any message.
     plain = printable(text).replace("](", "] (").replace("{", "{{").replace("}", "}}")
     return {"text": plain}
-
-
-def _time(moment: datetime) -> str:
-    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pip_intoto.reports import wording
 from pip_intoto.reports.lines import (
     OF_ACTION,
+    OF_CHANGE,
     Line,
     Tone,
     decided,
@@ -130,15 +131,9 @@ def _changes(account: Account) -> Iterator[Line]:
     if not account.changes:
         yield Line("  nothing")
     for change in wording.by_weight(account.changes):
-        yield Line(f"  {change.kind:<16}  {_changed(change)}", _TONES.get(change.kind, Tone.PLAIN))
-
-
-_TONES = {
-    "newly-unverified": Tone.BAD,
-    "signer-changed": Tone.DOUBT,
-    "layout-changed": Tone.DOUBT,
-    "newly-verified": Tone.GOOD,
-}
+        yield Line(
+            f"  {change.kind:<16}  {_changed(change)}", OF_CHANGE.get(change.kind, Tone.PLAIN)
+        )
 
 
 def _changed(change: Change) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timezone
 from typing import TYPE_CHECKING
 
+from pip_intoto.account import CHANGES
 from pip_intoto.verdict import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from pip_intoto.account import Account, Change, Traffic
 
@@ -34,6 +37,11 @@ def size(count: int) -> str:
 def percent(share: float) -> str:
     """A percentage with one decimal, never rounded up: 99.96 is not 100."""
     return f"{int(share * 10) / 10:.1f} %"
+
+
+def moment(of: datetime) -> str:
+    """A point in time in UTC, as RFC 3339 has it; for programs."""
+    return of.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
 
 
 def buckets(counts: Mapping[Status, int]) -> str:
@@ -111,19 +119,12 @@ def change(of: Change) -> str:
     raise AssertionError  # pragma: no cover - a pair is one of these
 
 
-#: The kinds of changes, what matters most first.
-KINDS = (
-    "newly-unverified",
-    "signer-changed",
-    "layout-changed",
-    "newly-verified",
-    "added",
-    "removed",
-    "version-changed",
-)
+def kind(of: Change) -> str:
+    """The kind of a change as words."""
+    return of.kind.replace("-", " ")
 
 
 def by_weight(changes: tuple[Change, ...]) -> list[Change]:
     """Changes with those first that somebody should look at."""
-    weights = {kind: weight for weight, kind in enumerate(KINDS)}
+    weights = {kind: weight for weight, kind in enumerate(CHANGES)}
     return sorted(changes, key=lambda each: weights.get(each.kind, 0))

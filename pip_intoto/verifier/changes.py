@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pip_intoto.account import Change
+from pip_intoto.account import CHANGES, Change
 from pip_intoto.verdict import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pip_intoto.account import Checked
-
-#: The order in which changes are told: what is worst comes first.
-_KINDS = (
-    "newly-unverified",
-    "signer-changed",
-    "status-changed",
-    "layout-changed",
-    "newly-verified",
-    "removed",
-)
 
 
 def trust_changes(before: Iterable[Checked], after: Iterable[Checked]) -> tuple[Change, ...]:
@@ -40,7 +30,7 @@ def trust_changes(before: Iterable[Checked], after: Iterable[Checked]) -> tuple[
         for project in older
         if project not in newer
     ]
-    return tuple(sorted(changes, key=lambda each: (_KINDS.index(each.kind), each.project)))
+    return tuple(sorted(changes, key=lambda each: (CHANGES.index(each.kind), each.project)))
 
 
 def _by_project(checked: Iterable[Checked]) -> Mapping[str, Sequence[Checked]]:

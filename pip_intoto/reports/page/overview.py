@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pip_intoto.reports.lines import OF_CHANGE, Tone
 from pip_intoto.reports.page.palette import MEANINGS, ORDER
 from pip_intoto.reports.page.texts import items, line, lines, prose
 from pip_intoto.reports.reasons import reason
-from pip_intoto.reports.wording import by_weight, falls_short, number, percent, size
+from pip_intoto.reports.wording import by_weight, falls_short, kind, number, percent, size
 from pip_intoto.verdict import Action, Status
 
 if TYPE_CHECKING:
@@ -27,17 +28,8 @@ _EXITS = {
     130: "interrupted",
 }
 
-_CHANGES = {
-    "newly-verified": "newly verified",
-    "newly-unverified": "no longer verified",
-    "signer-changed": "signer changed",
-    "layout-changed": "layout changed",
-    "added": "added",
-    "removed": "removed",
-    "version-changed": "version changed",
-}
-#: What these make of a change, as a class of the style sheet.
-_TONES = {"newly-verified": "verified", "newly-unverified": "invalid", "signer-changed": "missing"}
+#: How a change is meant, as a class of the style sheet; others have that of what no rule names.
+_TONES = {Tone.GOOD: "verified", Tone.DOUBT: "missing", Tone.BAD: "invalid"}
 
 
 def outcome(account: Account) -> str:
@@ -223,9 +215,9 @@ def changes(found: Sequence[Change] | None) -> str:
     if not found:
         return f"{heading}<p>Nothing has changed in trust.</p>\n</section>\n"
     rows = "".join(
-        f'<tr class="{_TONES.get(each.kind, "unlisted")}">'
+        f'<tr class="{_tone(each)}">'
         f'<th scope="row">{line(each.project, 200)}</th>'
-        f'<td><span class="pill">{line(_CHANGES.get(each.kind, each.kind), 60)}</span></td>'
+        f'<td><span class="pill">{line(kind(each), 60)}</span></td>'
         f"<td>{_side(each.before)}</td><td>{_side(each.after)}</td>"
         f"<td><code>{line(str(each.place), 300) if each.place else ''}</code></td></tr>\n"
         for each in by_weight(tuple(found))
@@ -235,6 +227,10 @@ def changes(found: Sequence[Change] | None) -> str:
         '<th scope="col">Before</th><th scope="col">After</th><th scope="col">Place</th>'
         f"</tr></thead>\n<tbody>\n{rows}</tbody></table>\n</section>\n"
     )
+
+
+def _tone(change: Change) -> str:
+    return _TONES.get(OF_CHANGE.get(change.kind, Tone.PLAIN), "unlisted")
 
 
 def _side(text: str) -> str:

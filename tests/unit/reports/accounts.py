@@ -132,16 +132,13 @@ def changed() -> tuple[Change, ...]:
             place=Place(LOCK, 40),
         ),
         Change(
-            project="rich", kind="added", before="", after="13.9, missing", place=Place(LOCK, 1)
+            project="rich",
+            kind="status-changed",
+            before="13.8 unlisted",
+            after="13.9 missing [layout-missing]",
+            place=Place(LOCK, 1),
         ),
         Change(project="nose", kind="removed", before="1.3.7, unlisted", after=""),
-        Change(
-            project="flask",
-            kind="version-changed",
-            before="3.0.0",
-            after="3.1.0",
-            place=Place(LOCK, 12),
-        ),
     )
 
 

@@ -154,7 +154,7 @@ def test_what_needs_somebody_comes_first() -> None:
 
 def test_changes_in_trust_are_listed_what_matters_most_first() -> None:
     text = page().text
-    assert text.index("no longer verified") < text.index("signer changed") < text.index("added")
+    assert text.index("newly unverified") < text.index("signer changed") < text.index("removed")
     assert "alice and bob alice and mallory locks/pylock.toml:40" in text
     assert "Nothing has changed in trust." in page(replace(accounts.account(), changes=())).text
     assert "Changes in trust" not in page(accounts.clean()).text

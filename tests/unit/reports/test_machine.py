@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from pip_intoto.account import CHANGES
 from pip_intoto.reports import machine
 from pip_intoto.verdict import Status
 from tests.integration.interpreters import ROOT
-from tests.unit.reports.accounts import account, clean, everything, hostile, large
+from tests.unit.reports.accounts import account, changed, clean, everything, hostile, large
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,6 +81,13 @@ def test_every_member_is_required_and_described() -> None:
         assert part["required"] == list(part["properties"])
         for name, member in part["properties"].items():
             assert "description" in member or "$ref" in member, name
+
+
+def test_the_kinds_of_changes_are_those_of_the_schema_and_of_the_page() -> None:
+    assert PUBLISHED["$defs"]["change"]["properties"]["kind"]["enum"] == list(CHANGES)
+    page = (REFERENCE / "report.md").read_text("utf-8")
+    assert ", ".join(f"`{kind}`" for kind in CHANGES) in page
+    assert {change.kind for change in changed()} == set(CHANGES)
 
 
 def test_readers_are_to_pass_over_members_that_they_do_not_know() -> None:
@@ -170,6 +178,19 @@ def test_the_text_is_ascii_whatever_metadata_says() -> None:
     assert not {each for each in said if not each.isprintable()} - {"\n"}
     # Inside of a log, no line begins as a command; inside of HTML it would need escaping anyway.
     assert not [line for line in said.splitlines() if line.lstrip().startswith(("::", "##"))]
+
+
+def test_each_member_and_each_verdict_has_a_line_of_its_own() -> None:
+    of = account()
+    lines = machine.render(of).splitlines()
+    assert [each for each in lines if each.startswith('  "policy": {"path": ')]
+    first = lines.index('  "verdicts": [') + 1
+    for line, checked in zip(lines[first:], of.checked, strict=False):
+        verdict = json.loads(line.rstrip(","))
+        assert verdict["distribution"]["filename"] == checked.verdict.distribution.filename
+    assert lines[first + len(of.checked)] == "  ],"
+    assert machine.dumped({}) == "{\n\n}\n"
+    assert '  "changes": [],' in machine.render(account(changes=())).splitlines()
 
 
 def test_credentials_are_not_passed_on() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from markdown_it import MarkdownIt
 
-from pip_intoto.account import Checked
+from pip_intoto.account import CHANGES, Checked
 from pip_intoto.distribution import Place
 from pip_intoto.reports import markdown
 from pip_intoto.reports.lines import one_line
@@ -123,7 +123,7 @@ def test_changes_in_trust_come_with_the_gravest_first() -> None:
     assert shown(rows[2]) == (
         "| jinja2 | newly unverified | locks/pylock.toml:140 | verified | invalid [rule-violated] |"
     )
-    assert len(rows) == 2 + 7
+    assert len(rows) == 2 + len(CHANGES)
     assert "What changed in trust\n\nNothing.\n" in markdown.render(account(changes=()))
     assert "What changed in trust" not in markdown.render(account(changes=None))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pip_intoto.account import Traffic
+from pip_intoto.account import CHANGES, Traffic
 from pip_intoto.reports import text, wording
 from pip_intoto.reports.lines import Tone, printable
 from pip_intoto.verdict import Status
@@ -206,7 +206,7 @@ def test_changes_in_trust_have_a_line_each_the_gravest_first() -> None:
     assert section[1] == (
         "  newly-unverified  jinja2: verified → invalid [rule-violated]  (locks/pylock.toml:140)"
     )
-    assert [line.split()[0] for line in section[1:]] == list(wording.KINDS)
+    assert [line.split()[0] for line in section[1:]] == list(CHANGES)
     assert "  removed           nose: was 1.3.7, unlisted" in section
 
 
