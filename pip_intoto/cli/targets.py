@@ -12,17 +12,15 @@ from pip_intoto.sources.web import Web
 from pip_intoto.verifier.batch import Batch
 from pip_intoto.verifier.local import policy_of
 from pip_intoto.verifier.naming import kind_of
-from pip_intoto.verifier.wanted import InLock, Pinned
+from pip_intoto.verifier.wanted import Pinned
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from pip_intoto.limits import Limits
-    from pip_intoto.lockfiles.locked import Lock
     from pip_intoto.policy.model import Policy
     from pip_intoto.verdict import Verdict
-    from pip_intoto.verifier.wanted import Wanted
 
 _PINNED = re.compile(r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*(?P<version>[^\s=;*,]+)\s*")
 
@@ -48,26 +46,6 @@ def expand(targets: Sequence[str]) -> Iterator[Path | Pinned]:
                 expected="a wheel or sdist, a directory of them, or NAME==VERSION",
             )
         yield path
-
-
-def expand_locks(targets: Sequence[str], read_lock: Callable[[Path], Lock]) -> Iterator[Wanted]:
-    """Give what the targets stand for, with every entry of the lockfiles among them.
-
-    Raises what :func:`expand` and ``read_lock`` raise.
-    """
-    for target in expand(targets):
-        if isinstance(target, Path) and _is_lock(target):
-            lock = read_lock(target)
-            yield from (InLock(entry=entry, lock=lock) for entry in lock.locked)
-        else:
-            yield target
-
-
-def _is_lock(path: Path) -> bool:
-    # Imported here for start-up time: most targets are wheels.
-    from pip_intoto.lockfiles.reading import is_lockfile
-
-    return is_lockfile(path)
 
 
 def _distributions_in(folder: Path) -> Iterator[Path]:

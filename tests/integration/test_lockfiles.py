@@ -18,7 +18,8 @@ import pytest
 from fixtures.distributions import wheel
 from fixtures.supply_chain import SupplyChain, write_policy
 from pip_intoto.limits import DEFAULT
-from pip_intoto.lockfiles.reading import Disk, read_lock
+from pip_intoto.lockfiles.reading import read_lock
+from pip_intoto.lockfiles.trees import Disk
 from pip_intoto.maintainer import authoring
 from pip_intoto.policy.file import load_policy
 from pip_intoto.sources.web import Web

@@ -11,23 +11,23 @@ from pip_intoto.account import PolicyUsed
 from pip_intoto.cli.progress import progress_for
 from pip_intoto.cli.verify.accounting import account_of
 from pip_intoto.cli.verify.targets import Targets
-from pip_intoto.environments import find_environment
 from pip_intoto.errors import NothingVerified
 from pip_intoto.limits import DEFAULT
 from pip_intoto.sources.web import Web
 from pip_intoto.verifier.batch import Batch
 from pip_intoto.verifier.changes import trust_changes
 from pip_intoto.verifier.finding_links import FoundFiles
-from pip_intoto.verifier.inventory import Inventory, check_installed, wheels_among
 from pip_intoto.verifier.local import policy_of
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
-    from pip_intoto.account import Account
+    from pip_intoto.account import Account, Checked
     from pip_intoto.cli.terminal import Terminal
     from pip_intoto.policy.model import Policy
     from pip_intoto.sources.carrying import Export
+    from pip_intoto.verifier.inventory import Inventory
     from pip_intoto.verifier.remembered import Caches
 
 
@@ -48,7 +48,7 @@ def account(args: argparse.Namespace, terminal: Terminal) -> Account:
         if caches is not None:
             stack.enter_context(closing(caches))
         export = _export(args, stack)
-        inventory = Inventory(find_environment(args.python)) if args.installed else None
+        inventory = _inventory(args)
         total = len(targets.wanted) + len(targets.older)
         total += 0 if inventory is None else len(inventory.projects)
         advance = stack.enter_context(progress_for(terminal).task("Verifying", total))
@@ -67,8 +67,7 @@ def account(args: argparse.Namespace, terminal: Terminal) -> Account:
         )
         checked = list(batch.check(targets.wanted))
         if inventory is not None and not batch.interrupted:
-            wheels = wheels_among(found or FoundFiles(()))
-            checked += check_installed(inventory, policy, batch.check, wheels=wheels)
+            checked += _installed(inventory, policy, batch, found)
             for path in inventory.unclaimed:
                 terminal.warn(f"{path} belongs to no project, and Python can run it")
         # What cannot be judged of an older lock is nobody's trouble any more.
@@ -104,6 +103,25 @@ def _policy(args: argparse.Namespace) -> Policy:
     from pip_intoto.sources.carrying import importing
 
     return importing(policy, Path(args.imported), offline=args.offline)
+
+
+def _inventory(args: argparse.Namespace) -> Inventory | None:
+    if not args.installed:
+        return None
+    # Imported here for start-up time: most runs are about files.
+    from pip_intoto.environments import find_environment
+    from pip_intoto.verifier.inventory import Inventory
+
+    return Inventory(find_environment(args.python))
+
+
+def _installed(
+    inventory: Inventory, policy: Policy, batch: Batch, found: FoundFiles | None
+) -> Iterable[Checked]:
+    from pip_intoto.verifier.inventory import check_installed, wheels_among
+
+    wheels = wheels_among(found or FoundFiles(()))
+    return check_installed(inventory, policy, batch.check, wheels=wheels)
 
 
 def _caches(args: argparse.Namespace, policy: Policy, web: Web | None) -> Caches | None:

@@ -11,23 +11,18 @@ from pip_intoto.account import LockUsed
 from pip_intoto.cli.targets import expand
 from pip_intoto.errors import CommandError, NothingVerified
 from pip_intoto.lockfiles.differing import content, difference
-from pip_intoto.lockfiles.interpreters import interpreter_of
-from pip_intoto.lockfiles.reading import (
-    AbsentThen,
-    Disk,
-    Revision,
-    is_lockfile,
-    read_lock,
-)
+from pip_intoto.lockfiles.reading import is_lockfile, read_lock
+from pip_intoto.lockfiles.trees import AbsentThen, Disk, Revision
 from pip_intoto.verifier.wanted import InLock
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator
+    from typing import TypeGuard
 
     from pip_intoto.cli.terminal import Terminal
     from pip_intoto.lockfiles.locked import Interpreter, Lock, Locked
-    from pip_intoto.verifier.wanted import Wanted
+    from pip_intoto.verifier.wanted import Pinned, Wanted
 
 
 class _Noted(Disk):
@@ -47,7 +42,8 @@ class _Noted(Disk):
 class Targets:
     """What is to be judged, in order, and what is not: ``older`` is the lock to compare with.
 
-    ``interpreter`` is None where locks are read for all of them.
+    ``interpreter`` is None where locks are read for all of them, and where nothing is for any but
+    the one that runs this.
     """
 
     interpreter: Interpreter | None
@@ -66,10 +62,11 @@ class Targets:
     @classmethod
     def of(cls, args: argparse.Namespace, terminal: Terminal) -> Targets:
         """Read whatever the command line names. Raises the errors of this package."""
-        interpreter = None if args.all_files else interpreter_of(args.python)
+        named = list(expand(args.targets))
+        interpreter = _interpreter(args, needed=any(map(_is_lock, named)))
         targets = cls(interpreter)
-        for target in expand(args.targets):
-            if isinstance(target, Path) and is_lockfile(target):
+        for target in named:
+            if _is_lock(target):
                 targets._add_lock(read_lock(target, targets._disk, interpreter), args, terminal)
             else:
                 targets.wanted.append(target)
@@ -115,6 +112,19 @@ class Targets:
             return read_lock(lock.path, Revision(ref), self.interpreter)
         except AbsentThen:
             return None
+
+
+def _is_lock(target: Path | Pinned) -> TypeGuard[Path]:
+    return isinstance(target, Path) and is_lockfile(target)
+
+
+def _interpreter(args: argparse.Namespace, *, needed: bool) -> Interpreter | None:
+    if args.all_files or not (needed or args.python):
+        return None
+    # Imported here for start-up time, and not asked without need: most targets are wheels.
+    from pip_intoto.lockfiles.interpreters import interpreter_of
+
+    return interpreter_of(args.python)
 
 
 def _older_lock(spelled: str, interpreter: Interpreter | None) -> Lock:

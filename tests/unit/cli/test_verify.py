@@ -320,19 +320,25 @@ def test_plain_verification_without_a_file(shell: Shell, plain: Path) -> None:
     assert "link-missing" in shell.out
 
 
-def test_plain_verification_imports_only_what_it_needs(plain: Path) -> None:
+def imported(*words: object) -> set[str]:
+    """Run ``verify`` in a process of its own, and give the modules that it imported."""
     code = (
         "import sys; from pip_intoto.cli import main; status = main(sys.argv[1:]);"
         " print(*sys.modules, file=sys.stderr); sys.exit(status)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, of(plain))],
+        [sys.executable, "-c", code, *map(str, words)],
         check=True,
         capture_output=True,
         text=True,
         env={"PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    assert "pip_intoto.verification.chain" in done.stderr.split()
+    return set(done.stderr.split())
+
+
+def test_plain_verification_imports_only_what_it_needs(plain: Path) -> None:
+    modules = imported(*of(plain))
+    assert "pip_intoto.verification.chain" in modules
     costly = {
         "asyncio",
         "cryptography.hazmat.primitives.serialization",
@@ -350,7 +356,30 @@ def test_plain_verification_imports_only_what_it_needs(plain: Path) -> None:
         "subprocess",
         "tempfile",
     }
-    assert costly.isdisjoint(done.stderr.split())
+    assert costly.isdisjoint(modules)
+
+
+def test_verification_of_a_file_imports_only_what_it_needs(good: Path, policy: Path) -> None:
+    modules = imported("verify", "--policy", policy, "--no-cache", good)
+    assert "pip_intoto.policy.file" in modules
+    costly = {
+        "asyncio",
+        "csv",
+        "email",
+        "importlib.metadata",
+        "packaging.markers",
+        "packaging.specifiers",
+        "pip_intoto.lockfiles.documents",
+        "pip_intoto.lockfiles.interpreters",
+        "pip_intoto.maintainer.git",
+        "pip_intoto.reports.html",
+        "pip_intoto.reports.machine",
+        "pip_intoto.verifier.inventory",
+        "requests",
+        "rich",
+        "securesystemslib",
+    }
+    assert costly.isdisjoint(modules)
 
 
 def test_the_in_toto_tools_spelling_of_the_keys(shell: Shell, plain: Path) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fixtures import locks
-from pip_intoto.lockfiles.reading import Disk, read_lock
+from pip_intoto.lockfiles.reading import read_lock
+from pip_intoto.lockfiles.trees import Disk
 from tests.unit.lockfiles.trees import LINUX
 
 if TYPE_CHECKING:

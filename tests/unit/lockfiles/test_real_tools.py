@@ -10,7 +10,8 @@ import json
 import pytest
 
 from fixtures import locks
-from pip_intoto.lockfiles.reading import Disk, read_lock
+from pip_intoto.lockfiles.reading import read_lock
+from pip_intoto.lockfiles.trees import Disk
 from tests.unit.lockfiles.locks import OLD, left_out, names
 from tests.unit.lockfiles.real import ELSEWHERE, FORKED, SAYS, TOOLS, contents, expected, read
 

@@ -13,7 +13,7 @@ from pip_intoto.distribution import Kind
 from pip_intoto.errors import CommandError, LockfileInvalid
 from pip_intoto.limits import LOCAL
 from pip_intoto.lockfiles import requirements
-from pip_intoto.lockfiles.reading import Disk
+from pip_intoto.lockfiles.trees import Disk
 from tests.unit.lockfiles.trees import FOLDER, LINUX, Memory, sha256
 
 if TYPE_CHECKING:
