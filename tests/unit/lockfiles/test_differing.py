@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,11 +52,21 @@ def test_everything_is_new_where_there_was_no_lock() -> None:
         replace(entry("demo", 3), index="https://other.example/simple/"),
         replace(entry("demo", 3), kind=Kind.VCS, url="https://git.example/demo"),
         replace(entry("demo", 3), files=()),
+        replace(entry("demo", 3), form=Kind.SDIST),
     ],
-    ids=["digest", "version", "index", "checkout", "files"],
+    ids=["digest", "version", "index", "checkout", "files", "form"],
 )
 def test_whatever_is_installed_by_an_entry_makes_it_another(changed: Locked) -> None:
     assert difference(lock(entry("demo", 3)), lock(changed)).changed == (changed,)
+
+
+def test_another_path_to_a_file_makes_an_entry_another() -> None:
+    before = entry("demo", 3)
+    here, there = (
+        replace(before, files=(replace(before.files[0], url="", path=Path(folder, "demo.whl")),))
+        for folder in ("here", "there")
+    )
+    assert difference(lock(here), lock(there)).changed == (there,)
 
 
 def test_an_address_of_the_same_file_makes_an_entry_another() -> None:
@@ -68,3 +79,20 @@ def test_with_other_indexes_no_entry_is_the_same() -> None:
     before = lock(entry("demo", 3))
     after = replace(before, indexes=("https://other.example/simple/",))
     assert difference(before, after).changed == after.locked
+
+
+@pytest.mark.parametrize("places", [{"find_links": ("wheels",)}, {"no_index": True}])
+def test_with_other_folders_no_entry_is_the_same(places: dict[str, Any]) -> None:
+    before = lock(entry("demo", 3))
+    after = replace(before, **places)
+    assert difference(before, after).changed == after.locked
+
+
+def test_a_file_here_that_no_digest_pins_may_have_changed_by_itself() -> None:
+    file = LockedFile(
+        filename="demo-1.0.tar.gz", place=Place(LOCK, 1), path=Path("/demo-1.0.tar.gz")
+    )
+    loose = replace(entry("demo", 3), files=(file,))
+    assert difference(lock(loose), lock(loose)).changed == (loose,)
+    pinned = replace(loose, files=(replace(file, sha256="a" * 64),))
+    assert difference(lock(pinned), lock(pinned)).changed == ()

@@ -65,9 +65,18 @@ def test_trees_and_checkouts_have_no_files(more: str, kind: Kind, url: str) -> N
     assert (demo.kind, demo.url, demo.files) == (kind, url, ())
 
 
-def test_the_project_itself_is_left_out() -> None:
-    read = LOCKS.read(head() + package("demo", more='path = "."\neditable = true\n'))
+@pytest.mark.parametrize("path", [".", "./"])
+def test_the_project_itself_is_left_out(path: str) -> None:
+    read = LOCKS.read(head() + package("demo", more=f'path = "{path}"\neditable = true\n'))
     assert (read.locked, left_out(read)) == ((), {"demo 1.0": "the project itself"})
+
+
+def test_a_lock_for_several_pythons_is_for_each_of_them() -> None:
+    other = '[[metadata.targets]]\nrequires_python = ">=3.13"\n\n'
+    for text in (head() + other, head(python="") + other + head().partition("\n\n")[2]):
+        assert len(LOCKS.read(text + package("demo", files=f'{{file = "{WHEEL}"}}')).locked) == 1
+    neither = head(python=">=3.14") + other + package("demo")
+    assert left_out(LOCKS.read(neither)) == {"demo 1.0": "the lock is for Python >=3.14 || >=3.13"}
 
 
 def test_a_direct_address_and_a_path_are_the_file() -> None:

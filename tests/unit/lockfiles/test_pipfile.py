@@ -79,8 +79,9 @@ def test_a_direct_address_has_the_only_digest() -> None:
         assert several.notes == (f"the lock has no single sha256 of {WHEEL}",)
 
 
-def test_the_project_itself_is_left_out() -> None:
-    read = LOCKS.read(lock(e1839a8={"path": ".", "editable": True}))
+@pytest.mark.parametrize("path", [".", "./"])
+def test_the_project_itself_is_left_out(path: str) -> None:
+    read = LOCKS.read(lock(e1839a8={"path": path, "editable": True}))
     assert (read.locked, left_out(read)) == ((), {"e1839a8": "the project itself"})
 
 

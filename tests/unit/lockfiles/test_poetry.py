@@ -64,6 +64,9 @@ def test_a_direct_address_and_a_path_have_the_digest_of_the_lock() -> None:
     assert (local.files[0].path, local.files[0].sha256) == (here("dist", name), A[7:])
     bare = LOCKS.one(lock(package("demo", more=source("url", f"https://e.org/{name}"), files="")))
     assert bare.notes == (f"the lock has no digest of {name}",)
+    # The one file is it, whatever the address calls it.
+    query = LOCKS.one(lock(package("demo", more=source("url", f"https://e.org/{name}?x=1"))))
+    assert query.files[0].sha256 == A[7:]
 
 
 def test_markers_say_what_is_installed() -> None:

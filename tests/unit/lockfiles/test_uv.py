@@ -244,6 +244,13 @@ def test_without_a_beginning_nothing_is_left_out() -> None:
     assert names(LOCKS.read(HEAD + package("demo") + package("other"))) == ["demo 1.0", "other 1.0"]
 
 
+def test_one_marker_of_several_that_holds_is_enough() -> None:
+    markers = "[\"sys_platform == 'win32'\", \"sys_platform == 'linux'\"]"
+    manifest = '[manifest]\nrequirements = [{ name = "demo" }]\n\n'
+    text = HEAD + manifest + package("demo", more=f"resolution-markers = {markers}\n")
+    assert names(LOCKS.read(text)) == ["demo 1.0"]
+
+
 def test_cycles_come_to_an_end() -> None:
     text = HEAD + project('name = "a"')
     text += package("a", more='dependencies = [{ name = "b" }]\n')
@@ -275,6 +282,12 @@ def test_a_lock_for_another_python_installs_nothing() -> None:
         (HEAD + package("demo").replace('version = "1.0"\n', ""), 5, "demo lacks a version"),
         (HEAD + package("-"), 6, "this is not a project's name"),
         (HEAD + package("demo") + package("demo"), 10, "demo 1.0 is locked twice"),
+        (HEAD.replace("revision = 3", 'revision = "3"'), 2, "`revision` must be an integer"),
+        (
+            HEAD + project('name = "demo", version = "2.0"') + package("demo"),
+            10,
+            "which of the locked packages demo 2.0 is, cannot be told",
+        ),
         (HEAD + project('name = "demo"'), 10, "demo is required here, and is not locked"),
         (
             HEAD + project('name = "demo"') + package("demo") + package("demo", "2.0"),
