@@ -100,6 +100,10 @@ def drive(
         coroutine.close()
 
 
+#: What stands in for an answer where nobody is asked.
+OFFLINE = "not asked: --offline"
+
+
 def offline(fetches: tuple[Fetch, ...]) -> tuple[Response, ...]:
     """Carry out no request at all."""
-    return tuple(Response(None, error="not asked: --offline") for _ in fetches)
+    return tuple(Response(None, error=OFFLINE) for _ in fetches)

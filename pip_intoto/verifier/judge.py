@@ -36,6 +36,7 @@ from pip_intoto.errors import (
 )
 from pip_intoto.limits import DEFAULT
 from pip_intoto.sources.addresses import redacted, within
+from pip_intoto.sources.fetching import OFFLINE
 from pip_intoto.verdict import Action, ExceptionUsed, Outcome, Status, TraceEntry, Verdict
 from pip_intoto.verifier.attempt import Attempt, verify
 from pip_intoto.verifier.inspecting import inspector_for
@@ -57,6 +58,11 @@ if TYPE_CHECKING:
     from pip_intoto.verification.trust import Trust
     from pip_intoto.verifier.inspecting import Obtain
 
+#: What to do where evidence is needed, and nobody may be asked.
+_CURE_OF_OFFLINE = (
+    "Leave --offline out, or bring the evidence here: verify --export writes it where there is a"
+    " network, and --import reads it."
+)
 #: What stands where a file is expected.
 _WITHOUT_FILE = {Kind.DIRECTORY: "directory", Kind.VCS: "checkout"}
 
@@ -224,10 +230,7 @@ class _Case:
             status = Status.UNREACHABLE
         else:
             status = Status.INVALID
-        advice = error.advice
-        expired = self._policy.expired_exception_for(self._distribution, self._now.date())
-        if expired is not None:
-            advice = f"The exception for it expired on {expired.expires}. {advice}"
+        advice = self._or_a_newer_exception(error.advice)
         self._trace.append(TraceEntry("verdict", Outcome.FAIL, f"{error.code}: {error}"))
         # Warn mode does not excuse a policy that cannot be used.
         action = Action.BLOCK if isinstance(error, PolicyError) else self._refusal()
@@ -298,11 +301,20 @@ class _Case:
             verdict = replace(
                 verdict,
                 expected=f"a [[project]] for {self._distribution.name} in {self._policy.path}",
-                advice=f"List it with `pip-intoto trust add {self._distribution.name} --key …`.",
+                advice=self._or_a_newer_exception(
+                    f"List it with `pip-intoto trust add {self._distribution.name} --key …`."
+                ),
             )
         return self._as_build_requirement(verdict)
 
     # --- 4. exceptions ----------------------------------------------------------------------
+
+    def _or_a_newer_exception(self, advice: str) -> str:
+        """Begin the advice with an exception that would cover the file, had it not expired."""
+        expired = self._policy.expired_exception_for(self._distribution, self._now.date())
+        if expired is None:
+            return advice
+        return f"The exception for it expired on {expired.expires}. {advice}"
 
     def _exempt(self, exception: PolicyException, what: str) -> Verdict:
         self._used = exception
@@ -411,6 +423,9 @@ class _Case:
                 "the evidence could not be fetched",
                 expected="an answer from every place that may have it",
                 found="; ".join(unreachable),
+                advice=_CURE_OF_OFFLINE
+                if all(each.endswith(OFFLINE) for each in unreachable)
+                else "",
             )
         if error is not None:
             return LinkMissing(error.message, expected=error.expected, found=asked)

@@ -17,7 +17,7 @@ from pip_intoto.maintainer import authoring
 from pip_intoto.metadata.names import ROOT_LAYOUT
 from pip_intoto.policy.file import load_policy
 from pip_intoto.reports.lines import verdict_lines
-from pip_intoto.sources.fetching import Response
+from pip_intoto.sources.fetching import OFFLINE, Response
 from pip_intoto.verdict import Action
 from pip_intoto.verifier.judge import judge
 from pip_intoto_gate.blocked import Blocked
@@ -260,6 +260,12 @@ def _(folder: Path) -> str:
     )
 
 
+@situation("unlisted.exception-expired")
+def _(folder: Path) -> str:
+    expired = exception(project='"other"', expires="2026-10-31")
+    return told(folder, judged(folder, subject=distribution(wheel("other")), tail=expired))
+
+
 @situation("unverifiable")
 def _(folder: Path) -> str:
     subject = Distribution(
@@ -300,6 +306,13 @@ def _(folder: Path) -> str:
 def _(folder: Path) -> str:
     down = Response(None, error="no complete answer in time")
     return told(folder, judged(folder, answers={bundle_of(): down}))
+
+
+@situation("source-unreachable.offline")
+def _(folder: Path) -> str:
+    nobody = Response(None, error=OFFLINE)
+    places = (bundle_of(), bundle_of().removesuffix(".jsonl") + "/root.layout")
+    return told(folder, judged(folder, answers=dict.fromkeys(places, nobody)))
 
 
 @situation("source-unreachable.refused")
