@@ -21,12 +21,15 @@ def difference(older: Lock | None, newer: Lock) -> Difference:
     """Find the entries of ``newer`` that ``older`` does not have; all, when there is no older one.
 
     An entry is the same when everything that is installed by it is: project, version, files,
-    digests and addresses. Where the lock names other indexes than before, nothing is.
+    digests and addresses. Where the lock names other indexes or folders than before, nothing is;
+    nor is a file that no digest pins, and that lies on this machine: it may have changed by itself.
     """
-    if older is None or older.indexes != newer.indexes:
+    if older is None or _places(older) != _places(newer):
         return Difference(changed=newer.locked, unchanged=0)
     known = {content(locked) for locked in older.locked}
-    changed = tuple(locked for locked in newer.locked if content(locked) not in known)
+    changed = tuple(
+        locked for locked in newer.locked if _is_loose(locked) or content(locked) not in known
+    )
     return Difference(changed=changed, unchanged=len(newer.locked) - len(changed))
 
 
@@ -35,4 +38,20 @@ def content(locked: Locked) -> tuple[object, ...]:
     files = frozenset(
         (file.filename, file.url, file.path, file.sha256, file.size) for file in locked.files
     )
-    return (locked.name, locked.version, locked.kind, locked.url, locked.index, files)
+    return (
+        locked.name,
+        locked.version,
+        locked.kind,
+        locked.form,
+        locked.url,
+        locked.index,
+        files,
+    )
+
+
+def _places(lock: Lock) -> tuple[object, ...]:
+    return (lock.indexes, lock.find_links, lock.no_index)
+
+
+def _is_loose(locked: Locked) -> bool:
+    return any(file.path is not None and not file.sha256 for file in locked.files)

@@ -46,6 +46,7 @@ class Locked:
 
     ``name`` is the PEP 503 name. ``kind`` is None for a release with ``files``, any of which
     may be installed; DIRECTORY or VCS where there is no file that evidence could be about.
+    ``form`` is WHEEL or SDIST where the lock says that only such files are taken.
     ``version`` may be empty for these, and for a direct URL whose filename does not say. ``index``
     is the simple index that the lock names for it, with its credentials if any; empty where it
     names none. ``notes`` say what the format could not say.
@@ -56,6 +57,7 @@ class Locked:
     place: Place
     files: tuple[LockedFile, ...] = ()
     kind: Kind | None = None
+    form: Kind | None = None
     url: str = ""
     index: str = ""
     notes: tuple[str, ...] = ()

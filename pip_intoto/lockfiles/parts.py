@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 #: What pip takes for an archive of sources.
 _SDIST = re.compile(
-    r"(?P<stem>.+)\.(?:tar\.gz|tgz|tar|zip|tar\.bz2|tbz|tar\.xz|txz|tlz|tar\.lz|tar\.lzma)"
+    r"(?P<stem>.+)\.(?:tar\.gz|tgz|tar|zip|tar\.bz2|tbz|tar\.xz|txz|tlz|tar\.lz|tar\.lzma)",
+    # pip does not look at the case either.
+    re.IGNORECASE,
 )
 #: What evaluating a marker raises that has no meaning where it stands: a comparison that is none, a
 #: variable that is not there, more brackets than anybody needs.
@@ -73,7 +75,7 @@ def named_in(filename: str) -> tuple[str, str] | None:
 
 def is_archive(filename: str) -> bool:
     """Whether a filename is one of a wheel or an archive of sources."""
-    return filename.endswith(".whl") or _SDIST.fullmatch(filename) is not None
+    return filename.lower().endswith(".whl") or _SDIST.fullmatch(filename) is not None
 
 
 def as_sha256(text: str) -> str:

@@ -104,6 +104,13 @@ class _Reader:
             else:
                 at = Place(self._document.path, search.line_of(hash_.text()))
                 files.append(LockedFile(filename="", place=at, sha256=pinned.sha256))
+        if files and notes:
+            # pip takes any file that has one of them: what the sha256 say would be verified.
+            raise package.error(
+                f"{name} has digests of several kinds, and only sha256 can be verified",
+                expected="sha256 alone",
+                advice="Leave the other digests out, or have the lock written again.",
+            )
         if not files:
             notes["the lock has no sha256 of it"] = None
         return Locked(
@@ -120,7 +127,8 @@ class _Reader:
         files = Files()
         hashes = [digest(each) for each in package.list("hashes")]
         sha256 = [each for each in hashes if each.sha256]
-        pinned = sha256[0] if len(sha256) == 1 else Digest(note="the lock has no single sha256")
+        alone = len(hashes) == len(sha256) == 1
+        pinned = sha256[0] if alone else Digest(note="the lock has no single sha256")
         files.located(package, package.section.line, pinned, direct)
         return Locked(
             name=name,

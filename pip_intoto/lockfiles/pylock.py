@@ -281,6 +281,15 @@ class _Reader:
         if item.size is not None and item.size < 0:
             raise self._at((*at, "size")).error("`size` is negative", found=str(item.size))
         hashes = {algorithm.lower(): digest for algorithm, digest in item.hashes.items()}
+        if "sha256" in hashes and len(item.hashes) > 1:
+            # pip takes a file that has any of them: another one than the sha256 says.
+            raise self._at((*at, "hashes")).error(
+                f"{filename} has several digests: installers take any file that has one of them,"
+                " and only sha256 can be verified",
+                expected="sha256 alone",
+                found=", ".join(printable(name, 40) for name in item.hashes),
+                advice="Leave the other digests out, or have the lock written again.",
+            )
         sha256 = as_sha256(hashes.get("sha256", ""))
         if "sha256" in hashes and not sha256:
             raise self._at((*at, "hashes")).error(

@@ -53,8 +53,8 @@ class Options:
     index_url: str = ""
     extra_index_urls: tuple[str, ...] = ()
     find_links: tuple[str, ...] = ()
-    no_binary: tuple[str, ...] = ()
-    only_binary: tuple[str, ...] = ()
+    #: ``--no-binary`` and ``--only-binary`` with their values, in the order in which they stand.
+    forms: tuple[tuple[str, str], ...] = ()
     no_index: bool = False
 
 
@@ -241,15 +241,16 @@ def _options(text: str) -> Options:
     except ValueError as error:
         raise _BadOption(str(error).lower()) from None
     # What stands between the options is passed over, as pip does.
-    values, _ = _parser().parse_args(words, optparse.Values(dict.fromkeys(_LISTS)))
+    lists = (*_LISTS, "forms")
+    values, _ = _parser().parse_args(words, optparse.Values(dict.fromkeys(lists)))
 
     def several(name: str) -> tuple[str, ...]:
         given: list[str] | None = getattr(values, name)
         return tuple(given or ())
 
-    for name in (*several("no_binary"), *several("only_binary")):
-        if name.startswith("-"):
-            raise _BadOption("--no-binary / --only-binary option requires 1 argument")
+    forms: list[tuple[str, str]] = values.forms or []
+    if any(names.startswith("-") for _, names in forms):
+        raise _BadOption("--no-binary / --only-binary option requires 1 argument")
     for digest in several("hashes"):
         algorithm, colon, _ = digest.partition(":")
         if not colon or algorithm not in _ALGORITHMS:
@@ -263,8 +264,7 @@ def _options(text: str) -> Options:
         index_url=next(reversed(several("index_urls")), ""),
         extra_index_urls=several("extra_index_urls"),
         find_links=several("find_links"),
-        no_binary=several("no_binary"),
-        only_binary=several("only_binary"),
+        forms=tuple(forms),
         no_index=bool(several("no_index")),
     )
 
@@ -278,8 +278,6 @@ _LISTS = {
     "index_urls": ("-i", "--index-url", "--pypi-url"),
     "extra_index_urls": ("--extra-index-url",),
     "find_links": ("-f", "--find-links"),
-    "no_binary": ("--no-binary",),
-    "only_binary": ("--only-binary",),
     "no_index": ("--no-index",),
     "texts": (
         *("--trusted-host", "--use-feature", "--all-releases", "--only-final"),
@@ -288,6 +286,8 @@ _LISTS = {
     "flags": ("--prefer-binary", "--require-hashes", "--no-require-hashes", "--pre"),
 }
 _FLAGS = {"no_index", "flags"}
+#: What counts is which of these stands last.
+_FORMS = ("--no-binary", "--only-binary")
 
 
 @lru_cache(maxsize=1)
@@ -298,4 +298,14 @@ def _parser() -> optparse.OptionParser:
             parser.add_option(*spellings, dest=name, action="append_const", const="yes")
         else:
             parser.add_option(*spellings, dest=name, action="append")
+    for spelling in _FORMS:
+        parser.add_option(spelling, action="callback", type="string", callback=_add_form)
     return parser
+
+
+def _add_form(
+    option: optparse.Option, _spelled: str, names: str, parser: optparse.OptionParser
+) -> None:
+    values = parser.values
+    assert values is not None  # noqa: S101 - it is parsing
+    values.forms = [*(values.forms or []), (option.get_opt_string(), names)]

@@ -59,6 +59,7 @@ _BARE_VCS = re.compile(r"(git|hg|svn|bzr):", re.IGNORECASE)
 _URL = re.compile(r"(https?|file|ftp|(git|hg|svn|bzr)\+[a-z-]+):", re.IGNORECASE)
 _EGG = re.compile(r"[#&]egg=([^&\[]*)")
 _FRAGMENT_HASH = re.compile(r"[#&](sha512|sha384|sha256|sha224|sha1|md5)=([^&]*)")
+_SHA256 = {"sha256"}
 _SHOWN = 160
 _UNPINNED = "not pinned: no `==` and no address says which release this is"
 _UNNAMED = "the address does not say which project it is: write `NAME @ URL`"
@@ -104,8 +105,7 @@ class _Collector:
         self.extra_index_urls: list[str] = []
         self.no_index = False
         self.find_links: list[str] = []
-        #: Projects that only one form is taken of, and the option that says so; also ":all:".
-        self.forms: dict[str, str] = {}
+        self.forms = _Forms()
         self._variables = variables
         self._above: list[str] = []
         self._included = 0
@@ -117,6 +117,9 @@ class _Collector:
         self.files[path] = None
         self._above.append(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
         for each in lines_of(content, path, self._variables):
+            # pip heeds these on every line, be it a requirement or one that includes a file.
+            for option, projects in each.options.forms:
+                self.forms.heed(option, projects)
             if each.requirement or each.editable:
                 self._keep(each, constrain=constrain)
             elif each.options.requirements or each.options.constraints:
@@ -175,15 +178,6 @@ class _Collector:
             place = options.find_links[0]
             beside = line.path.absolute().parent / place
             self.find_links.append(str(beside) if os.path.exists(beside) else place)  # noqa: PTH110
-        for option, names in (
-            ("--no-binary", options.no_binary),
-            ("--only-binary", options.only_binary),
-        ):
-            for name in ",".join(names).split(","):
-                if name == ":none:":
-                    self.forms = {key: by for key, by in self.forms.items() if by != option}
-                elif name:
-                    self.forms[name if name == ":all:" else _normalized(name)] = option
 
     @property
     def indexes(self) -> tuple[str, ...]:
@@ -191,6 +185,41 @@ class _Collector:
         if self.no_index or not (self.index_url or self.extra_index_urls):
             return ()
         return (self.index_url or _DEFAULT_INDEX, *self.extra_index_urls)
+
+
+class _Forms:
+    """Which files pip takes of a project, as ``--no-binary`` and ``--only-binary`` say in turn."""
+
+    def __init__(self) -> None:
+        self._named: dict[str, set[str]] = {"--only-binary": set(), "--no-binary": set()}
+
+    def heed(self, option: str, value: str) -> None:
+        """Take note of one option; what it names, the other one does not name any more."""
+        target = self._named[option]
+        (other,) = (names for by, names in self._named.items() if by != option)
+        names = value.split(",")
+        while ":all:" in names:
+            other.clear()
+            target.clear()
+            target.add(":all:")
+            del names[: names.index(":all:") + 1]
+            # Otherwise "all" covers what follows.
+            if ":none:" not in names:
+                return
+        for name in names:
+            if name == ":none:":
+                target.clear()
+                continue
+            other.discard(_normalized(name))
+            target.add(_normalized(name))
+
+    def option_for(self, project: str) -> str:
+        """Say which of the two holds for a project; empty where neither does."""
+        for name in (project, ":all:"):
+            for option, names in self._named.items():
+                if name in names:
+                    return option
+        return ""
 
 
 def _included(name: str, line: Line) -> Path:
@@ -530,10 +559,11 @@ class _Resolver:
         problem = "" if direct is None else direct.problem
         version = "" if problem else _version_of(every, direct)
         notes = list(dict.fromkeys(wish.note for wish in every if wish.note))
-        form = self._found.forms.get(first.name) or self._found.forms.get(":all:")
-        if form is not None and direct is None:
-            taken = "its source archive" if form == "--no-binary" else "a wheel of it"
-            notes.append(f"the file says {form}: pip takes only {taken}")
+        form, option = None, self._found.forms.option_for(first.name)
+        if option and direct is None:
+            form = Kind.SDIST if option == "--no-binary" else Kind.WHEEL
+            taken = "its source archive" if form is Kind.SDIST else "a wheel of it"
+            notes.append(f"the file says {option}: pip takes only {taken}")
         files: tuple[LockedFile, ...] = ()
         url, kind = "", None
         if problem:
@@ -547,19 +577,25 @@ class _Resolver:
         else:
             notes.append(_UNPINNED)
         others = sorted({algorithm for algorithm, _ in hashes} - {"sha256"})
-        if others and (files or version):
-            known = any(file.sha256 for file in files)
-            notes.append(
-                f"the lock has digests of {', '.join(others)} too, which nothing is verified by"
-                if known
-                else without_sha256("it", others)
+        if others and any(file.sha256 for file in files):
+            # What the sha256 say would be verified, and another file installed.
+            by = next(wish for wish in every if not {name for name, _ in wish.hashes} <= _SHA256)
+            raise by.line.error(
+                f"{first.name} has digests of several kinds: pip takes any file that has one of"
+                " them, and only sha256 can be verified",
+                expected="sha256 alone",
+                found=", ".join(("sha256", *others)),
+                advice="Leave the other digests out, or have the file written again.",
             )
+        if others and (files or version):
+            notes.append(without_sha256("it", others))
         return Locked(
             name=first.name,
             version=version,
             place=first.line.place,
             files=files,
             kind=kind,
+            form=form,
             url=url,
             notes=tuple(notes),
         )

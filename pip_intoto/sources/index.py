@@ -17,6 +17,8 @@ from pip_intoto.sources.addresses import is_web, redacted, split
 from pip_intoto.sources.fetching import Fetch, Fetches
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pip_intoto.limits import Limits
 
 _OK = 200
@@ -41,6 +43,7 @@ class Listed:
     sha256: str = ""
     yanked: bool = False
     size: int | None = None
+    requires_python: str = ""
 
 
 async def files_of(project: str, index_url: str, limits: Limits) -> tuple[Listed, ...]:
@@ -81,6 +84,7 @@ def _read_json(body: bytes, base: str, page: str, limits: Limits) -> list[Listed
         sha256 = None if digests is None else digests.optional("sha256")
         yanked = file.optional("yanked")
         size = file.optional("size")
+        python = file.optional("requires-python")
         found.append(
             Listed(
                 filename=file.member("filename").string(),
@@ -90,6 +94,9 @@ def _read_json(body: bytes, base: str, page: str, limits: Limits) -> list[Listed
                 # PEP 592: true, or the reason as a string.
                 yanked=yanked is not None and bool(yanked.value),
                 size=size.value if size is not None and isinstance(size.value, int) else None,
+                requires_python=python.value
+                if python is not None and isinstance(python.value, str)
+                else "",
             )
         )
     return found
@@ -121,13 +128,13 @@ def _read_html(body: bytes, base: str, page: str, _limits: Limits) -> list[Liste
             if tag == "base" and not self.base:
                 self.base = _joined(base, href)
             elif tag == "a":
-                found.append(_anchor(_joined(self.base or base, href), "data-yanked" in attributes))
+                found.append(_anchor(_joined(self.base or base, href), attributes))
 
         @staticmethod
         def error(message: str) -> None:
             raise MetadataMalformed(message, place=redacted(page))
 
-    def _anchor(url: str, yanked: bool) -> Listed:  # noqa: FBT001
+    def _anchor(url: str, attributes: Mapping[str, str | None]) -> Listed:
         address, _, fragment = url.partition("#")
         algorithm, _, digest = fragment.partition("=")
         return Listed(
@@ -135,7 +142,8 @@ def _read_html(body: bytes, base: str, page: str, _limits: Limits) -> list[Liste
             url=address,
             page=page,
             sha256=digest.lower() if algorithm == "sha256" and _SHA256.fullmatch(digest) else "",
-            yanked=yanked,
+            yanked="data-yanked" in attributes,
+            requires_python=attributes.get("data-requires-python") or "",
         )
 
     parser = Anchors()

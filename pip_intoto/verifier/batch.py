@@ -100,7 +100,7 @@ class Batch:
         self._fetch: FetchMany = fetch or (offline if web is None else web.fetch_many)
         self._asks = web is not None or fetch is not None
         self._index_url = index_url
-        self._choice = Choice(interpreter.tags) if interpreter is not None else Choice.here()
+        self._choice = Choice.here() if interpreter is None else Choice.of_interpreter(interpreter)
         self._selector = Selector(
             policy,
             choice=None if all_files else self._choice,

@@ -46,7 +46,8 @@ def find(
     project = normalized(name)
     listed = drive(files_of(project, index_url, limits), fetch_many)
     candidates = of_version(listed, project, version, limits)
-    chosen = (choice or Choice.here()).of(candidates)
+    preferred = best_of(candidates, project, choice or Choice.here())
+    chosen = next(iter(preferred), None)
     if chosen is None:
         wanted = project if version is None else f"{project} {version}"
         raise CommandError(
@@ -82,8 +83,8 @@ def of_version(
 ) -> list[Listed]:
     """Keep the files of one release; of the newest one when ``version`` is None.
 
-    The newest is a prerelease or a yanked one only where nothing else is. Raises CommandError for
-    what is no version.
+    As in a requirement, ``1.0`` is ``1.0+local`` too. The newest is a prerelease or a yanked one
+    only where nothing else is. Raises CommandError for what is no version.
     """
     # Imported here for start-up time, as all of packaging below.
     from packaging.version import InvalidVersion, Version
@@ -101,12 +102,39 @@ def of_version(
             continue
     if version is not None:
         try:
-            return by_version.get(Version(version), [])
+            wanted = Version(version)
         except InvalidVersion as error:
             raise CommandError(
                 f"{printable(version)!r} is not a version", expected="NAME==1.0"
             ) from error
+        # "If the specified version identifier is a public version identifier (no local version
+        # label), then the local version label of any candidate versions MUST be ignored".
+        return [
+            file
+            for number, files in by_version.items()
+            if number == wanted or (wanted.local is None and number.public == wanted.public)
+            for file in files
+        ]
     return by_version[_newest(by_version)] if by_version else []
+
+
+def best_of(files: Iterable[Listed], project: str, choice: Choice) -> list[Listed]:
+    """Choose as pip does: what fits, is not yanked, has the highest version, and the best tags."""
+    fitting = [file for file in files if choice.fits(file.filename, file.requires_python)]
+    standing = [file for file in fitting if not file.yanked] or fitting
+    highest = max((_version(file, project) for file in standing), default=None)
+    return choice.all_of(file for file in standing if _version(file, project) == highest)
+
+
+def _version(file: Listed, project: str) -> Version:
+    from packaging.version import InvalidVersion, Version
+
+    kind = kind_of(file.filename)
+    parts = None if kind is None else parse_filename(file.filename, kind, project)
+    try:
+        return Version(parts[1] if parts else "0")
+    except InvalidVersion:
+        return Version("0")
 
 
 def _newest(by_version: dict[Version, list[Listed]]) -> Version:

@@ -8,6 +8,7 @@ lock wherever it has any.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pip_intoto.distribution import Distribution, Kind
@@ -20,14 +21,15 @@ from pip_intoto.errors import (
     SourceUnreachable,
     Unpinned,
 )
+from pip_intoto.lockfiles.parts import path_of
 from pip_intoto.sources.addresses import redacted
 from pip_intoto.sources.index import files_of
-from pip_intoto.verifier.naming import kind_of, parse_filename
-from pip_intoto.verifier.releases import index_for, of_version
+from pip_intoto.verifier.finding_links import FoundFile, FoundFiles
+from pip_intoto.verifier.naming import kind_of, parse_filename, same_version
+from pip_intoto.verifier.releases import best_of, index_for, of_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from pip_intoto.distribution import Place
     from pip_intoto.limits import Limits
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from pip_intoto.policy.model import Policy
     from pip_intoto.sources.index import Listed
     from pip_intoto.verifier.choosing import Choice
-    from pip_intoto.verifier.finding_links import FoundFiles
     from pip_intoto.verifier.wanted import InLock
 
 _INDEX_DIGEST = "the lock has no digest for it; the one that the index lists was used"
@@ -84,6 +85,8 @@ class Selector:
         self._index_url = index_url
         self._found = found
         self._limits = limits
+        #: Files in the folders that locks name.
+        self._folders: dict[tuple[str, ...], FoundFiles] = {}
         #: What indexes list of a release: (index, project, version) -> files.
         self._listings: dict[tuple[str, str, str], tuple[Listed, ...]] = {}
 
@@ -107,9 +110,11 @@ class Selector:
     async def _files(self, entry: Locked, lock: Lock) -> tuple[Selected, ...]:
         named = [file for file in entry.files if file.filename]
         if named:
-            known = [file for file in named if kind_of(file.filename) is not None]
+            known = [file for file in named if _is_taken(file.filename, entry)]
             wanted = self._chosen(known)
-            if not wanted:
+            _check_digests(wanted)
+            # Without a choice all are judged, and one of which nobody knows what it is cannot be.
+            if not wanted or (self._choice is None and len(known) < len(named)):
                 raise ReleaseMissing(
                     "the lock has no file of it that fits this interpreter",
                     expected="a wheel that fits, or an sdist",
@@ -135,8 +140,7 @@ class Selector:
     def _chosen(self, files: Sequence[LockedFile]) -> Sequence[LockedFile]:
         if self._choice is None:
             return files
-        chosen = self._choice.of(files)
-        return () if chosen is None else (chosen,)
+        return self._choice.all_of(files)
 
     def needs_file(self, project: str) -> bool:
         """Tell whether the verdict on a project depends on which file it is."""
@@ -207,40 +211,24 @@ class Selector:
 
     async def _unnamed(self, entry: Locked, lock: Lock) -> tuple[Selected, ...]:
         digests = frozenset(file.sha256 for file in entry.files if file.sha256)
-        at_hand = self._found.of(entry, digests) if self._found is not None else ()
+        found = self._found.of(entry, digests) if self._found is not None else ()
+        at_hand = [each for each in found if _is_taken(each.filename, entry)]
         listed: tuple[Listed, ...] = ()
+        beside: list[FoundFile] = []
         if not at_hand:
-            listed = await self._ask(entry, lock)
+            beside = self._beside(entry, lock, digests)
+            listed = () if lock.no_index else await self._ask_or(entry, lock, beside)
         allowed = [each for each in listed if not digests or each.sha256 in digests]
         # An index that lists no digests leaves it to the files to tell.
         possible = allowed or [each for each in listed if not each.sha256]
         if at_hand:
-            chosen_here = at_hand if self._choice is None else [self._choice.of(at_hand)]
-            index = _index_of(entry, lock)
-            selected = [
-                Selected(
-                    distribution=replace(
-                        _distribution(
-                            entry,
-                            each.filename,
-                            sha256=each.sha256,
-                            index=_page(index, entry.name) if index else None,
-                        ),
-                        path=each.path,
-                    ),
-                    place=_place(entry, each.sha256),
-                    at_hand=True,
-                )
-                for each in chosen_here
-                if each is not None
-            ]
-            if selected:
-                return tuple(selected)
-        if self._choice is None:
-            chosen = list(possible)
-        else:
-            one = self._choice.of(possible)
-            chosen = [] if one is None else [one]
+            chosen_here = at_hand if self._choice is None else self._choice.all_of(at_hand)
+            if chosen_here:
+                return tuple(self._on_disk(entry, lock, each) for each in chosen_here)
+        chosen: list[Listed | FoundFile] = [*_taken(possible, entry), *beside]
+        if self._choice is not None:
+            best = best_of(_taken(possible, entry), entry.name, self._choice)
+            chosen = self._choice.all_of([*best, *beside])
         if not chosen:
             raise ReleaseMissing(
                 "no index has a file of it that the lock allows"
@@ -249,12 +237,54 @@ class Selector:
                 expected="a file with a digest of the lock" if digests else "a wheel, or an sdist",
                 found=_what_is_listed(listed),
             )
-        return tuple(self._from_index(entry, each, digests) for each in chosen)
+        return tuple(
+            self._on_disk(entry, lock, each)
+            if isinstance(each, FoundFile)
+            else self._from_index(entry, each, digests)
+            for each in _once(chosen)
+        )
+
+    def _on_disk(self, entry: Locked, lock: Lock, found: FoundFile) -> Selected:
+        index = _index_of(entry, lock)
+        distribution = _distribution(
+            entry,
+            found.filename,
+            sha256=found.sha256,
+            index=_page(index, entry.name) if index else None,
+            path=found.path,
+        )
+        place = _place(entry, found.sha256)
+        return Selected(distribution=distribution, place=place, at_hand=True)
+
+    def _beside(self, entry: Locked, lock: Lock, digests: frozenset[str]) -> list[FoundFile]:
+        """Find the files in folders that the lock itself names.
+
+        Raises ReleaseMissing where only a digest could tell which file is taken.
+        """
+        if not lock.find_links:
+            return []
+        if not digests:
+            raise ReleaseMissing(
+                "the lock has no digest for it, and says --find-links: nobody can say which file"
+                " is taken",
+                expected="a digest for it in the lock",
+                advice="Write digests into the lock (`--hash`), or do without --find-links.",
+            )
+        if lock.find_links not in self._folders:
+            folders = (path_of(place) or Path(place) for place in lock.find_links)
+            self._folders[lock.find_links] = FoundFiles(each for each in folders if each.is_dir())
+        found = self._folders[lock.find_links].of(entry, digests)
+        return [each for each in found if _is_taken(each.filename, entry)]
 
     def _from_index(self, entry: Locked, listed: Listed, digests: frozenset[str]) -> Selected:
+        distribution = _distribution(entry, listed.filename)
+        named = _distribution(replace(entry, version=""), listed.filename)
+        if not same_version(named.version, entry.version):
+            # The index was asked for 1.0, and has 1.0+local.
+            distribution = named
         selected = _at(
             Selected(
-                distribution=_distribution(entry, listed.filename),
+                distribution=distribution,
                 place=_place(entry, listed.sha256),
                 digests=digests,
             ),
@@ -268,6 +298,17 @@ class Selector:
         return _noted(selected, "the index has no digest for it; the file was fetched to know it")
 
     # --- indexes ----------------------------------------------------------------------------
+
+    async def _ask_or(
+        self, entry: Locked, lock: Lock, beside: list[FoundFile]
+    ) -> tuple[Listed, ...]:
+        """List what the indexes have; nothing where they lack what lies in a folder."""
+        try:
+            return await self._ask(entry, lock)
+        except ReleaseMissing:
+            if beside:
+                return ()
+            raise
 
     async def _ask(self, entry: Locked, lock: Lock) -> tuple[Listed, ...]:
         """List the files of a release, of every index that may have it.
@@ -348,6 +389,37 @@ def _distribution(
         path=path,
         requested=True,
     )
+
+
+def _is_taken(filename: str, entry: Locked) -> bool:
+    """Whether a file is a wheel or sdist, and of the form that the lock says is taken."""
+    kind = kind_of(filename)
+    return kind is not None and entry.form in {None, kind}
+
+
+def _check_digests(files: Iterable[LockedFile]) -> None:
+    """Refuse a name of which only one file has a digest that binds: the other may be taken."""
+    pinned: dict[str, bool] = {}
+    for file in files:
+        if pinned.setdefault(file.filename, bool(file.sha256)) != bool(file.sha256):
+            raise ReleaseMissing(
+                "the lock allows two files of one name, and has a sha256 of one only",
+                expected="a sha256 of each",
+                found=file.filename,
+            )
+
+
+def _taken(listed: Iterable[Listed], entry: Locked) -> list[Listed]:
+    return [each for each in listed if _is_taken(each.filename, entry)]
+
+
+def _once(files: Iterable[Listed | FoundFile]) -> list[Listed | FoundFile]:
+    """Leave out what another index, or a folder, has as well; by name and digest."""
+    found: dict[tuple[str, str], Listed | FoundFile] = {}
+    for each in files:
+        address = "" if each.sha256 or isinstance(each, FoundFile) else each.url
+        found.setdefault((each.filename, each.sha256 or address), each)
+    return list(found.values())
 
 
 def _as_missing(entry: Locked, error: PipIntotoError) -> EvidenceError:

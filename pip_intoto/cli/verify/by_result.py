@@ -85,10 +85,14 @@ def _distributions(
 
 
 def _chosen(entry: Locked, interpreter: Interpreter | None) -> tuple[LockedFile, ...]:
-    """Choose the file that would be installed, or all of them."""
-    named = [file for file in entry.files if kind_of(file.filename) is not None]
-    chosen = None if interpreter is None else Choice(interpreter.tags).of(named)
-    return entry.files if chosen is None else (chosen,)
+    """Choose the file that would be installed, where that can be told, or all of them."""
+    named = [
+        file
+        for file in entry.files
+        if (kind := kind_of(file.filename)) is not None and entry.form in {None, kind}
+    ]
+    chosen = [] if interpreter is None else Choice.of_interpreter(interpreter).all_of(named)
+    return tuple(chosen) or entry.files
 
 
 def _distribution(entry: Locked, file: LockedFile | None) -> Distribution:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pip_intoto.distribution import Kind
+from pip_intoto.errors import LockfileInvalid
 from pip_intoto.lockfiles import pipfile
 from tests.unit.lockfiles.locks import WINDOWS, A, B, Locks, here, left_out, names
 
@@ -91,6 +92,15 @@ def test_other_digests_are_noted() -> None:
         "the lock has no sha256, only md5, of a file",
         "the lock has no sha256 of it",
     )
+
+
+def test_a_file_that_only_another_digest_allows_does_not_hide_behind_sha256() -> None:
+    # pip, which pipenv gives them to, takes a file that has any of them.
+    hashes: list[JsonValue] = [f"sha256:{'1' * 64}", "sha512:00"]
+    with pytest.raises(LockfileInvalid, match="digests of several kinds"):
+        LOCKS.read(lock(demo=release(hashes=hashes)))
+    direct = LOCKS.one(lock(demo={"file": f"https://h/{WHEEL}", "hashes": hashes}))
+    assert direct.files[0].sha256 == ""
 
 
 SHORT = '{"_meta": {"pipfile-spec": 6},\n "default": {\n%s}}'

@@ -34,7 +34,7 @@ hashes = {{sha256 = "{sha256("1")}"}}
 [[packages.wheels]]
 name = "demo-1.0-cp312-cp312-win_amd64.whl"
 url = "https://files.example/behind/a/redirect"
-hashes = {{sha256 = "{sha256("2").upper()}", md5 = "beef"}}
+hashes = {{sha256 = "{sha256("2").upper()}"}}
 
 [packages.sdist]
 path = "../dist/demo-1.0.tar.gz"
@@ -205,6 +205,19 @@ def test_files_of_several_versions_are_an_error() -> None:
     )
     text = package(f"wheels = [{wheels}]").replace('\nversion = "1.0"\n', "\n")
     assert refused(text).found == "1.0, 2.0"
+
+
+@pytest.mark.parametrize("other", ["sha512", "md5", "SHA256"])
+def test_a_file_that_only_another_digest_allows_does_not_hide_behind_sha256(other: str) -> None:
+    # Installers take a file that has any of them.
+    wheels = (
+        'wheels = [{url = "https://h/demo-1.0-py3-none-any.whl",'
+        f' hashes = {{{other} = "{sha256("5")}", sha256 = "{sha256("6")}"}}}}]'
+    )
+    text = f'{TOP}[[packages]]\nname = "demo"\nversion = "1.0"\n{wheels}\n'
+    error = refused(text)
+    assert "several digests" in error.message
+    assert error.place == f"{PATH}:6"
 
 
 def test_a_later_minor_version_is_read_and_noted() -> None:

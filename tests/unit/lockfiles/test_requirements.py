@@ -228,9 +228,25 @@ def test_what_is_not_pinned_is_an_entry_that_says_so(text: str) -> None:
 
 def test_other_digests_than_sha256_are_noted() -> None:
     assert entry("demo==1 --hash=sha512:00").notes == ("the lock has no sha256 of it, only sha512",)
-    both = entry(f"demo==1 --hash=sha512:00 --hash=sha256:{ONE}")
-    assert digests(both) == [(ONE, 1)]
-    assert "sha512" in both.notes[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"demo==1 --hash=sha512:00 --hash=sha256:{ONE}",
+        f"demo @ https://h/demo-1-py3-none-any.whl#sha512=00 --hash=sha256:{ONE}",
+        f"demo==1 --hash=sha512:00 --hash=sha256:{ONE}\n-c c.txt",
+    ],
+)
+def test_a_file_that_only_another_digest_allows_does_not_hide_behind_sha256(text: str) -> None:
+    # pip installs any file that has one of the digests, whatever the others say.
+    with pytest.raises(LockfileInvalid, match="digests of several kinds"):
+        entry(text, c__txt="demo==1")
+
+
+def test_only_digests_that_all_lines_allow_count() -> None:
+    both = f"demo==1 --hash=sha256:{ONE}\ndemo==1 --hash=sha256:{ONE} --hash=sha384:00"
+    assert digests(entry(both)) == [(ONE, 1)]
 
 
 @pytest.mark.parametrize("option", ["--no-binary", "--only-binary"])
@@ -238,6 +254,28 @@ def test_other_digests_than_sha256_are_noted() -> None:
 def test_what_pip_is_told_of_forms_is_noted(option: str, names: str) -> None:
     assert option in entry(f"{option} {names}\nde_mo==1").notes[0]
     assert entry(f"{option} {names}\n{option}=:none:\nde_mo==1").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("--no-binary demo\ndemo==1", Kind.SDIST),
+        ("--only-binary demo\ndemo==1", Kind.WHEEL),
+        ("demo==1 --no-binary demo", Kind.SDIST),
+        ("other==1 --no-binary demo\ndemo==1", Kind.SDIST),
+        ("demo==1\n--only-binary demo --no-binary demo", Kind.SDIST),
+        ("demo==1\n--no-binary demo --only-binary demo", Kind.WHEEL),
+        ("--only-binary demo\n--no-binary :all:\ndemo==1", Kind.SDIST),
+        ("--no-binary :all:\n--only-binary demo\ndemo==1", Kind.WHEEL),
+        ("--no-binary demo,:all:,:none:,other\ndemo==1", None),
+        ("--no-binary :all:\n--no-binary :none:\ndemo==1", None),
+    ],
+)
+def test_the_form_that_pip_takes_is_that_of_the_last_word_anywhere(
+    text: str, form: Kind | None
+) -> None:
+    (found,) = (each for each in read(text).locked if each.name == "demo")
+    assert found.form is form
 
 
 # --- addresses, paths, checkouts ------------------------------------------------------------

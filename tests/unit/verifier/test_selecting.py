@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -317,3 +318,136 @@ def test_another_file_of_that_name_is_not_used_and_it_is_said(
     (selected,) = select(policy, entry(file_of(PURE)), found=FoundFiles([tmp_path]))
     assert selected.distribution.path is None
     assert "another file than the lock pins" in selected.notes[0]
+
+
+# --- what pip would take --------------------------------------------------------------------
+
+
+def described(file: Built, **more: object) -> dict[str, object]:
+    return {
+        "filename": file.filename,
+        "url": FILES + file.filename,
+        "hashes": {"sha256": file.sha256},
+        **more,
+    }
+
+
+def of_page(*files: dict[str, object]) -> Repository:
+    return Repository({INDEX + "demo/": json.dumps({"files": files}).encode()})
+
+
+def names(selected: tuple[Selected, ...]) -> list[str]:
+    return [each.distribution.filename for each in selected]
+
+
+def test_of_builds_the_last_one_is_chosen_with_their_letters(policy: Policy) -> None:
+    builds = [wheel("demo", build=build) for build in ("1a", "1b", "1")]
+    assert chosen(policy, *builds) == builds[1].filename
+    assert names(select(policy, entry(), listing(*builds))) == [builds[1].filename]
+
+
+def test_two_files_that_are_equally_good_are_both_chosen(policy: Policy) -> None:
+    files = (file_of(PURE), file_of(PURE.tampered()))
+    for wanted in (entry(*files), entry(*reversed(files))):
+        selected = select(policy, wanted)
+        digests = {each.distribution.sha256 for each in selected}
+        assert digests == {PURE.sha256, PURE.tampered().sha256}
+    other = wheel("demo", modules={"demo.py": b"OTHER\n"})
+    spelled = replace(other, filename=other.filename.replace("demo", "Demo"))
+    assert len(select(policy, entry(), listing(PURE, spelled))) == 2
+
+
+def test_the_same_file_of_two_indexes_is_chosen_once(policy: Policy) -> None:
+    other = "https://other.example/simple/"
+    repository = Repository({INDEX + "demo/": page(PURE), other + "demo/": page(PURE)})
+    selected = select(policy, entry(indexes=(INDEX, other)), repository)
+    assert names(selected) == [PURE.filename]
+
+
+def test_one_name_with_a_digest_and_without_is_refused(policy: Policy) -> None:
+    (selected,) = select(policy, entry(file_of(PURE), file_of(PURE, digest=False)))
+    assert isinstance(selected.problem, ReleaseMissing)
+    assert "two files of one name" in selected.problem.message
+
+
+def test_only_files_of_the_form_that_the_lock_takes_are_chosen(policy: Policy) -> None:
+    for wanted in (entry(digest_of(PURE), digest_of(SOURCE)), entry()):
+        for form, name in ((Kind.SDIST, SOURCE.filename), (Kind.WHEEL, PURE.filename)):
+            locked = replace(wanted, entry=replace(wanted.entry, form=form))
+            assert names(select(policy, locked, listing(PURE, SOURCE))) == [name]
+            assert names(select(policy, locked, listing(PURE, SOURCE), all_files=True)) == [name]
+
+
+def test_a_local_version_is_newer_than_the_public_one(policy: Policy) -> None:
+    patched = wheel("demo", "1.0+patched")
+    (selected,) = select(policy, entry(), listing(PURE, patched, NEXT))
+    assert selected.distribution.filename == patched.filename
+    assert selected.distribution.version == "1.0+patched"
+    (pinned,) = select(policy, entry(digest_of(PURE)), listing(PURE, patched))
+    assert pinned.distribution.filename == PURE.filename
+
+
+def test_a_local_version_that_is_pinned_is_that_one(policy: Policy) -> None:
+    patched = wheel("demo", "1.0+patched")
+    (selected,) = select(policy, entry(version="1.0+patched"), listing(PURE, patched))
+    assert selected.distribution.filename == patched.filename
+
+
+def test_what_is_yanked_is_the_last_choice(policy: Policy) -> None:
+    repository = of_page(described(PURE, yanked="broken"), described(SOURCE))
+    assert names(select(policy, entry(), repository)) == [SOURCE.filename]
+    only = of_page(described(PURE, yanked=True))
+    assert names(select(policy, entry(), only)) == [PURE.filename]
+
+
+@pytest.mark.parametrize(
+    ("versions", "file"), [(">=3.10", SOURCE), (">=3.9", PURE), ("", PURE), ("odd", PURE)]
+)
+def test_what_is_for_another_python_is_not_chosen(
+    policy: Policy, versions: str, file: Built
+) -> None:
+    selector = Selector(
+        policy,
+        choice=Choice(LINUX.tags, "3.9.1"),
+        index_url=INDEX,
+        found=None,
+        limits=DEFAULT,
+    )
+    repository = of_page(described(PURE, **{"requires-python": versions}), described(SOURCE))
+    assert names(repository.run(selector.select(entry()))) == [file.filename]
+    anchors = "".join(
+        f'<a href="{FILES}{each.filename}#sha256={each.sha256}"'
+        f' data-requires-python="{python}">x</a>'
+        for each, python in ((PURE, versions.replace(">", "&gt;")), (SOURCE, ""))
+    )
+    other = Selector(
+        policy, choice=Choice(LINUX.tags, "3.9.1"), index_url=INDEX, found=None, limits=DEFAULT
+    )
+    html = Repository({INDEX + "demo/": anchors.encode()})
+    assert names(html.run(other.select(entry()))) == [file.filename]
+
+
+def test_folders_that_a_lock_names_are_looked_at(policy: Policy, tmp_path: Path) -> None:
+    rebuilt = wheel("demo", build="2")
+    rebuilt.write(tmp_path)
+    digests = entry(digest_of(PURE), digest_of(rebuilt))
+    beside = replace(digests, lock=replace(digests.lock, find_links=(str(tmp_path),)))
+    (selected,) = select(policy, beside, listing(PURE))
+    assert selected.distribution.path == tmp_path / rebuilt.filename
+    (alone,) = select(policy, beside, Repository())
+    assert alone.distribution.path == tmp_path / rebuilt.filename
+    closed = replace(beside, lock=replace(beside.lock, no_index=True))
+    repository = listing(PURE)
+    assert names(select(policy, closed, repository)) == [rebuilt.filename]
+    assert repository.asked == []
+
+
+def test_without_a_digest_nobody_knows_what_is_taken_from_folders(
+    policy: Policy, tmp_path: Path
+) -> None:
+    loose = entry()
+    for place in (str(tmp_path), "https://files.example/all/"):
+        beside = replace(loose, lock=replace(loose.lock, find_links=(place,)))
+        (selected,) = select(policy, beside, listing(PURE))
+        assert isinstance(selected.problem, ReleaseMissing)
+        assert "--find-links" in selected.problem.message
