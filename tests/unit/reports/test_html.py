@@ -18,6 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pip_intoto.account import Checked
+from pip_intoto.drawing.arrangement import rows
+from pip_intoto.drawing.lettering import columns
 from pip_intoto.reports import FORMATS, html, renderer
 from pip_intoto.reports.page.chains import Drawings
 from pip_intoto.verdict import Outcome, Station, Status
@@ -120,7 +122,7 @@ def test_totals_have_all_seven_counts_coverage_and_the_terms_of_the_run() -> Non
         "2026-11-21 12:00:00 UTC took 3.2 s",
         "1: something blocks",
         "410 requests, 1.2 MB received 200.0 kB of them files, 180.4 MB not downloaded",
-        "3 not for this interpreter 2 unchanged",
+        "3 not installed here 2 unchanged",
         "pip-intoto 0.1.0",
         "locks/pylock.toml wheelhouse",
     ):
@@ -260,6 +262,59 @@ def test_an_enormous_chain_is_still_a_drawing() -> None:
     assert "step-1500" in shown
     assert "1,960 stations more, not drawn" in shown
     assert len(shown) < 40_000
+
+
+def test_of_many_arrows_into_one_box_five_are_drawn_and_the_others_told() -> None:
+    names = [f"s{at}" for at in range(8)]
+    stations = [Station(name=name) for name in names]
+    shown = drawn(*stations, Station(name="last", feeds=tuple(names)))
+    # Those of the row above are nearest.
+    assert "takes from s2, s3, s4 jinja2" in shown
+
+
+def test_arrows_past_hundreds_of_rows_are_told_instead_of_drawn() -> None:
+    names = [f"s{at}" for at in range(39)]
+    chain = [Station(name=name, feeds=tuple(names[:at][-1:])) for at, name in enumerate(names)]
+    far = [replace(each, feeds=(*each.feeds, *names[:3])) for each in chain[20:]]
+    verdict = accounts.invalid()
+    assert verdict.chain is not None
+    drawing = Drawings()
+    drawing.draw(verdict, replace(verdict.chain, stations=(*chain[:20], *far)))
+    # 38 short ones, and so many long ones that all pass 200 rows at the most.
+    edges = Page(drawing.shapes()).all("path")
+    assert 38 < len([each for each in edges if str(each.get("class")).startswith("edge")]) < 60
+
+
+def test_a_long_text_in_a_box_has_four_lines() -> None:
+    detail = " ".join(["word"] * 200)
+    verdict = accounts.invalid()
+    assert verdict.chain is not None
+    station = Station(name="build", outcome=Outcome.FAIL, detail=detail)
+    chain = replace(verdict.chain, stations=(station,))
+    shown = Page(Drawings().draw(verdict, chain))
+    assert len([each for each in shown.all("tspan") if each.get("class") == "w"]) == 4
+    assert "…" in shown.text
+
+
+def test_boxes_stand_five_in_a_row() -> None:
+    assert rows(12, ()) == [*[0] * 5, *[1] * 5, *[2] * 2]
+    assert columns("漢字") == 2 * columns("ab") == 4
+
+
+def test_an_exception_holds_through_its_last_day() -> None:
+    verdict = accounts.exempt()
+    assert verdict.exception is not None
+    for days, word in ((0, "expires"), (-1, "expired")):
+        end = accounts.BEGAN.date() + timedelta(days=days)
+        used = replace(verdict.exception, expires=end)
+        assert f", {word} {end}" in page(one(replace(verdict, exception=used))).text
+
+
+def test_of_a_text_of_many_lines_the_first_are_shown() -> None:
+    verdict = replace(accounts.invalid(), found="\n".join(f"found-{at}." for at in range(1_000)))
+    text = page(one(verdict)).text
+    assert "found-199." in text
+    assert "found-200." not in text
 
 
 def test_chains_of_one_shape_share_it() -> None:

@@ -123,6 +123,7 @@ def test_only_what_is_verified_passes() -> None:
         (invalid(), "failure"),
         (missing(), "failure"),
         (replace(unlisted(), action=Action.BLOCK), "failure"),
+        (replace(verified(), action=Action.BLOCK), "failure"),
         (replace(unverifiable(), action=Action.BLOCK), "failure"),
         (unreachable(), "error"),
         (exempt(), "skipped"),

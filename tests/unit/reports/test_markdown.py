@@ -288,6 +288,21 @@ def test_the_page_of_5000_distributions_is_small_enough_and_quick(blocked_every:
     assert page.splitlines()[-1].startswith("<sub>5,000 distributions")
 
 
+def test_a_table_has_a_thousand_rows_and_then_a_count() -> None:
+    page = markdown.render(large(1_003, blocked_every=1))
+    rows = re.findall(r"^\| <code>project", page, re.MULTILINE)
+    assert len(rows) == markdown.ROWS == 1_000
+    assert "and 3 more, for which there is no room here" in page
+
+
+def test_of_many_notes_those_are_told_that_most_have() -> None:
+    checked = [Checked(verdict=verified(), notes=(f"note {at}", "all")) for at in range(100)]
+    page = markdown.render(account(checked=tuple(checked)))
+    notes = re.findall(r"^- (note \d+|all) \(", page, re.MULTILINE)
+    assert notes[0] == "all"
+    assert len(notes) == 20
+
+
 def test_what_there_is_no_room_for_is_counted() -> None:
     wordy = replace(invalid(), summary="<>" * 200, expected="|" * 5000, found="@" * 5000)
     noted = Checked(verdict=wordy, notes=("`" * 5000,), place=Place(Path("x" * 250), 1))

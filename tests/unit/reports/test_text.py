@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pip_intoto.account import CHANGES, Traffic
+from pip_intoto.account import CHANGES, Checked, Traffic
 from pip_intoto.reports import text, wording
 from pip_intoto.reports.lines import Tone, printable
 from pip_intoto.verdict import Status
@@ -19,6 +19,7 @@ from tests.unit.reports.accounts import (
     clean,
     everything,
     hostile,
+    invalid,
     large,
 )
 
@@ -68,6 +69,11 @@ def test_of_many_what_is_verified_is_counted_only() -> None:
     assert ": verified" not in said
     assert "400 distributions in 3.2 s: 392 verified, 8 invalid\n" in said
     assert said.count("\n") < 80
+
+
+def test_twenty_are_few_and_one_more_is_many() -> None:
+    assert text.render(clean(20)).count(": verified\n") == 20
+    assert ": verified\n" not in text.render(clean(21))
 
 
 def test_of_many_what_passes_otherwise_has_a_line_each() -> None:
@@ -164,7 +170,7 @@ the files themselves would have been 180.0 MB""",
         (
             Traffic(requests=1410, received=1_234_567, files=200_000, spared=3_999_800_000),
             """fetched 1.0 MB of evidence in 1,410 requests, \
-and 200.0 kB of files that inspections look into; the files themselves would have been 4.0 GB""",
+and 200.0 kB of files that had to be looked into; the files themselves would have been 4.0 GB""",
         ),
     ],
 )
@@ -175,7 +181,7 @@ def test_traffic_is_put_in_words(traffic: Traffic, said: str) -> None:
 
 def test_what_was_passed_over_is_counted() -> None:
     said = text.render(account())
-    assert "3 projects of the lock not for this interpreter\n" in said
+    assert "3 projects of the lock left out: not installed here\n" in said
     assert "2 projects passed over, unchanged\n" in said
 
 
@@ -271,6 +277,13 @@ def test_all_verified_is_short() -> None:
     assert text.render(replace(clean(400), traffic=Traffic())) == (
         "400 distributions in 3.2 s: 400 verified\ncoverage: 100.0 % (400 of 400 verified)\n"
     )
+
+
+def test_long_texts_are_cut() -> None:
+    wordy = replace(invalid(), summary="x" * 100_000)
+    said = text.render(account(checked=(Checked(verdict=wordy),)))
+    assert "x" * 3_000 in said
+    assert "x" * 5_000 not in said
 
 
 def test_every_status_is_shown_by_its_name() -> None:
