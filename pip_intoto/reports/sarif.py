@@ -219,7 +219,7 @@ def _notifications(account: Account) -> list[tuple[str, str, str]]:
     told = [(failure.code, "error", _failure(failure)) for failure in account.failures]
     if wording.falls_short(account):
         told.append(("fail-under", "error", f"The coverage is {wording.coverage(account)}."))
-    if not account.counts[Status.VERIFIED]:
+    if account.exit_status and not account.counts[Status.VERIFIED]:
         told.append(("nothing-verified", "error", "Nothing was verified."))
     if account.interrupted:
         told.append(

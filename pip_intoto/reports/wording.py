@@ -62,14 +62,15 @@ def coverage(account: Account) -> str:
     said = f"{percent(account.coverage)} ({verified:,} of {all_of_them:,} verified)"
     if falls_short(account):
         said += f", below the {account.fail_under:g} % that are asked for"
-    elif account.fail_under is not None:
+    elif account.fail_under is not None and account.checked:
         said += f"; {account.fail_under:g} % are asked for"
     return said
 
 
 def falls_short(account: Account) -> bool:
-    """Whether fewer are verified than ``--fail-under`` asks for."""
-    return account.fail_under is not None and account.coverage < account.fail_under
+    """Whether fewer are verified than ``--fail-under`` asks for; of nothing, no share is."""
+    wanted = account.fail_under
+    return wanted is not None and bool(account.checked) and account.coverage < wanted
 
 
 def outcome(account: Account) -> str:
@@ -77,7 +78,7 @@ def outcome(account: Account) -> str:
     if account.interrupted:
         return "interrupted"
     if account.exit_status == 0:
-        return "passed"
+        return "passed" if account.checked else "nothing has changed"
     if account.exit_status == 1:
         return "blocked"
     if not account.counts[Status.VERIFIED]:
