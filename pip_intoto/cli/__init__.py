@@ -172,7 +172,7 @@ def add_policy_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_password_options(
-    parser: argparse.ArgumentParser,
+    parser: argparse.ArgumentParser | argparse._ArgumentGroup,
     text: str = "password of an encrypted key, or PIN of a hardware module; without PASSWORD, or on"
     " a terminal without -P, it is asked for",
 ) -> None:

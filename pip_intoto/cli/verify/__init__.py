@@ -6,6 +6,7 @@ comes to its verdicts stands in a module of its own.
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
 from pip_intoto.cli import add_password_options, add_policy_options
@@ -64,7 +65,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _add_lock_options(parser.add_argument_group("lockfiles"))
     _add_evidence_options(parser.add_argument_group("evidence"))
     add_report_options(parser.add_argument_group("reports"))
-    parser.add_argument_group("attestations").add_argument(
+    signing = parser.add_argument_group("attestations")
+    signing.add_argument(
         "--signing-key",
         dest="signing_keys",
         metavar="KEY",
@@ -73,7 +75,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="who signs an attestation of the result: a private key in PEM, or the URI of one that"
         " lies elsewhere",
     )
-    add_password_options(parser)
+    add_password_options(signing)
     _add_result_options(parser.add_argument_group("by an earlier result, instead of a policy"))
     _add_layout_options(parser.add_argument_group("by a layout, instead of a policy"))
 
@@ -283,14 +285,16 @@ def _mixed(option: str, why: str) -> CommandError:
 
 
 def _percentage(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
     if not 0 <= value <= 100:  # noqa: PLR2004 - percent
-        raise ValueError(text)
+        raise ArgumentTypeError(f"{text!r} is no percentage: 0 to 100")
     return value
 
 
 def _days(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise ValueError(text)
-    return value
+    if not (text.isascii() and text.isdecimal()):
+        raise ArgumentTypeError(f"{text!r} is no number of days: 0, 1, 2 …")
+    return int(text)
