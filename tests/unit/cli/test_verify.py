@@ -133,6 +133,12 @@ def test_a_report_names_files_whose_names_are_no_text(
         assert text.isascii()
 
 
+def test_a_file_that_is_called_as_a_release_is_a_file(shell: Shell, policy: Path) -> None:
+    policy.parents[1].joinpath("demo==1.0").write_bytes(b"")
+    assert shell.run("verify", "--policy", policy, "demo==1.0") == 2
+    assert "demo==1.0 is not named as a wheel or an sdist" in shell.err
+
+
 def test_quiet_says_only_what_went_wrong(shell: Shell, good: Path, policy: Path) -> None:
     assert shell.run("verify", "-q", "--policy", policy, good) == 0
     assert shell.out == shell.err == ""
