@@ -19,7 +19,7 @@ from pip_intoto.errors import LockfileInvalid, MetadataMalformed, MetadataTooLar
 from pip_intoto.limits import LOCAL
 from pip_intoto.metadata import strict_json
 from pip_intoto.policy.places import find_places
-from pip_intoto.policy.tables import as_written
+from pip_intoto.policy.tables import as_written, syntax_error
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -242,15 +242,8 @@ def read_toml(path: Path, tree: Tree) -> Document:
     try:
         values: dict[str, object] = tomllib.loads(text)
     except ValueError as error:  # TOMLDecodeError is one, and so is a number of 5,000 digits
-        message = str(error)
-        where = re.search(r" \(at line (\d+), column (\d+)\)", message)
-        line = int(where[1]) if where else text.rstrip().count("\n") + 1
-        if where:
-            message = message.replace(where[0], f" (column {where[2]})")
-        message = message.replace(" (at end of document)", ", at the end")
-        raise LockfileInvalid(
-            f"this is not TOML: {message[:1].lower()}{message[1:]}", place=f"{path}:{line}"
-        ) from None
+        message, line = syntax_error(str(error), text)
+        raise LockfileInvalid(message, place=f"{path}:{line}") from None
     except RecursionError:
         raise LockfileInvalid("this is nested too deeply", place=f"{path}:1") from None
     return Document(path, text, values, TOML)

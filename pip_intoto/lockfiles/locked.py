@@ -108,10 +108,6 @@ class Reader(Protocol):
 
     FORMAT: str
 
-    def recognises(self, filename: str) -> bool:
-        """Tell whether a file of this name is of this format."""
-        ...
-
     def read(self, path: Path, tree: Tree, interpreter: Interpreter | None) -> Lock:
         """Read a lock; for every interpreter when ``interpreter`` is None.
 

@@ -6,7 +6,6 @@ without, PDM finds that out at installation, out of what pyproject.toml wants.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from pip_intoto.distribution import Kind
@@ -16,6 +15,7 @@ from pip_intoto.lockfiles.locked import Locked
 from pip_intoto.lockfiles.parts import is_archive
 from pip_intoto.lockfiles.pins import (
     ITSELF,
+    NO_FILES,
     Files,
     Reading,
     below,
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from pip_intoto.lockfiles.locked import Interpreter, Lock, Tree
 
 FORMAT = "pdm.lock"
-_NAME = re.compile(r"pdm(\.[^.]+)?\.lock")
 _VERSIONS = (
     *("4.0", "4.1", "4.2", "4.3", "4.4", "4.5"),
     *("4.4.1", "4.4.2", "4.5.0", "4.5.1"),
@@ -40,11 +39,6 @@ _VERSIONS = (
 _VCS = ("git", "hg", "svn", "bzr")
 _WHERE = ("path", "url", *_VCS)
 _INHERIT = "inherit_metadata"
-
-
-def recognises(filename: str) -> bool:
-    """Tell whether a file of this name is one: of the default name, or ``pdm.*.lock``."""
-    return _NAME.fullmatch(filename) is not None
 
 
 def read(path: Path, tree: Tree, interpreter: Interpreter | None) -> Lock:
@@ -156,7 +150,7 @@ class _Reader:
         if direct and not files.files:
             files.located(package, package.section.line, digest(None), direct)
         elif not files.files:
-            files.notes["the lock names no files of it"] = None
+            files.notes[NO_FILES] = None
         return files
 
 

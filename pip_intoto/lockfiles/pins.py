@@ -1,4 +1,7 @@
-"""What the formats have in common: names, digests, filenames, and files at addresses and paths."""
+"""From entries of a document to what is locked: what uv.lock and its like have in common.
+
+What an address or a filename says by itself stands in :mod:`pip_intoto.lockfiles.parts`.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,8 @@ _DIGEST = re.compile(r"([a-z0-9_]+)[:=]([0-9a-fA-F]+)")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 #: Why the project is left out whose lock it is.
 ITSELF = "the project itself"
+#: The note on a release of an index of which a lock has no file.
+NO_FILES = "the lock names no files of it"
 
 
 def project_name(entry: Entry, text: str = "") -> str:

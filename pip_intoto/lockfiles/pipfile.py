@@ -33,11 +33,6 @@ _SPEC = 6
 _VCS = ("git", "hg", "svn", "bzr")
 
 
-def recognises(filename: str) -> bool:
-    """Tell whether a file of this name is one."""
-    return filename == "Pipfile.lock"
-
-
 def read(path: Path, tree: Tree, interpreter: Interpreter | None) -> Lock:
     """Read a lock; for every interpreter when ``interpreter`` is None.
 

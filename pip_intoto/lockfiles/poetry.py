@@ -14,6 +14,7 @@ from pip_intoto.lockfiles.documents import read_toml
 from pip_intoto.lockfiles.locked import Locked
 from pip_intoto.lockfiles.parts import named_in
 from pip_intoto.lockfiles.pins import (
+    NO_FILES,
     Digest,
     Files,
     Reading,
@@ -35,11 +36,6 @@ FORMAT = "poetry.lock"
 _BARE = ("1.0", "1.1", "2.0")
 _VERSIONS = (*_BARE, "2.1")
 _VCS = ("git", "hg", "svn")
-
-
-def recognises(filename: str) -> bool:
-    """Tell whether a file of this name is one."""
-    return filename == "poetry.lock"
 
 
 def read(path: Path, tree: Tree, interpreter: Interpreter | None) -> Lock:
@@ -133,7 +129,7 @@ class _Reader:
                 found=kind,
             )
         if not files.files:
-            files.notes["the lock names no files of it"] = None
+            files.notes[NO_FILES] = None
         if several and self._version in _BARE and self._conditions.python:
             files.notes[
                 f"of several versions, lock-version {self._version} does not say which is for"

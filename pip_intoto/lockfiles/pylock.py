@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 
 FORMAT = "pylock"
 
-_NAME = re.compile(r"pylock(\.[^.]+)?\.toml")
 _KIND = tables.Kind(
     noun="lockfile",
     example='lock-version = "1.0"',
@@ -65,11 +64,6 @@ _INDEX = re.compile(r"packages\[(\d+)\]")
 _ELSEWHERE = "Name the interpreter it is for with --python, or verify --all-files."
 #: Characters of other people's messages that are passed on.
 _SHOWN = 400
-
-
-def recognises(filename: str) -> bool:
-    """Tell whether a file of this name is of this format."""
-    return _NAME.fullmatch(filename) is not None
 
 
 def read(

@@ -30,7 +30,7 @@ _NAMES = (
 
 def is_lockfile(path: Path) -> bool:
     """Tell by its name whether a file is a lockfile; the disk is not looked at."""
-    return _module_for(path.name) is not None
+    return reader_for(path.name) is not None
 
 
 def read_lock(path: Path, tree: Tree, interpreter: Interpreter | None) -> Lock:
@@ -38,7 +38,7 @@ def read_lock(path: Path, tree: Tree, interpreter: Interpreter | None) -> Lock:
 
     Raises LockfileInvalid for what it says, and CommandError for a file that cannot be read.
     """
-    module = _module_for(path.name)
+    module = reader_for(path.name)
     if module is None:
         raise CommandError(
             f"{path} is not called as a lockfile is", expected=_NAMES, found=path.name
@@ -48,5 +48,6 @@ def read_lock(path: Path, tree: Tree, interpreter: Interpreter | None) -> Lock:
     return reader.read(path, tree, interpreter)
 
 
-def _module_for(filename: str) -> str | None:
+def reader_for(filename: str) -> str | None:
+    """Name the module of this package that reads a file of this name; None for no lock."""
     return next((module for names, module in READERS if names.fullmatch(filename)), None)

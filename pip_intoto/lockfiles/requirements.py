@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 
 FORMAT = "requirements"
 
-_NAMES = re.compile(r".*\.txt|.*requirements.*\.in", re.DOTALL)
 #: What pip asks beside an --extra-index-url, unless --index-url says otherwise.
 _DEFAULT_INDEX = "https://pypi.org/simple/"
 #: These are fetched when they include or are included; nothing else is.
@@ -64,11 +63,6 @@ _SHOWN = 160
 _UNPINNED = "not pinned: no `==` and no address says which release this is"
 _UNNAMED = "the address does not say which project it is: write `NAME @ URL`"
 _FOLDER = "the project is called after its folder here: nothing says what its name is"
-
-
-def recognises(filename: str) -> bool:
-    """Tell whether a file of this name is of this format."""
-    return _NAMES.fullmatch(filename) is not None
 
 
 def read(

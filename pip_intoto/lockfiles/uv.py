@@ -15,6 +15,7 @@ from pip_intoto.lockfiles.documents import read_toml
 from pip_intoto.lockfiles.locked import Locked
 from pip_intoto.lockfiles.pins import (
     ITSELF,
+    NO_FILES,
     Files,
     Reading,
     below,
@@ -42,11 +43,6 @@ _TREES = ("directory", "editable", "virtual")
 _Source: TypeAlias = "tuple[tuple[str, str], ...]"
 #: A package by its place in the lock; and one of its extras, or empty for itself.
 _Wanted: TypeAlias = "tuple[int, str]"
-
-
-def recognises(filename: str) -> bool:
-    """Tell whether a file of this name is one: of a project, or of a script."""
-    return filename == "uv.lock" or filename.endswith(".py.lock")
 
 
 def read(path: Path, tree: Tree, interpreter: Interpreter | None) -> Lock:
@@ -269,7 +265,7 @@ def _release(package: _Package, place: Place) -> Locked:
     for file in [*([] if sdist is None else [sdist]), *entry.list("wheels")]:
         _read_file(file, package, files, search)
     if not files.files and package.kind == "registry":
-        files.notes["the lock names no files of it"] = None
+        files.notes[NO_FILES] = None
     elif not files.files:
         files.located(entry, place.line, digest(None), package.where)
     return Locked(

@@ -79,9 +79,9 @@ def parse(content: bytes, path: Path, kind: Kind) -> Table:
         values: dict[str, object] = tomllib.loads(text)
         places = find_places(text)
     except ValueError as error:  # TOMLDecodeError is one, and so is a number of 5,000 digits
-        message, line = _syntax_error(str(error), text)
+        message, line = syntax_error(str(error), text)
         raise kind.syntax(
-            f"this is not TOML: {message[:1].lower()}{message[1:]}",
+            message,
             # By far the most frequent mistake.
             advice=f"Text stands in quotes, as in `{kind.example}`."
             if "Invalid value" in message and not message.endswith("at the end")
@@ -93,14 +93,14 @@ def parse(content: bytes, path: Path, kind: Kind) -> Table:
     return Table(values, (), File(kind=kind, path=path, places=places), the_file)
 
 
-def _syntax_error(message: str, text: str) -> tuple[str, int]:
-    """Take the line out of the parser's message."""
+def syntax_error(message: str, text: str) -> tuple[str, int]:
+    """Put what the parser says of a text in words of our own; the line apart."""
+    line = text.rstrip().count("\n") + 1
     where = re.search(r" \(at line (\d+), column (\d+)\)", message)
     if where is not None:
-        return message.replace(where[0], f" (column {where[2]})"), int(where[1])
-    return message.replace(" (at end of document)", ", at the end"), max(
-        1, len(text.rstrip().splitlines())
-    )
+        message, line = message.replace(where[0], f" (column {where[2]})"), int(where[1])
+    message = message.replace(" (at end of document)", ", at the end")
+    return f"this is not TOML: {message[:1].lower()}{message[1:]}", line
 
 
 def _kind(value: object) -> str:

@@ -11,6 +11,7 @@ from pip_intoto.distribution import Kind
 from pip_intoto.errors import CommandError, LockfileInvalid
 from pip_intoto.limits import LOCAL
 from pip_intoto.lockfiles import pylock
+from pip_intoto.lockfiles.reading import reader_for
 from tests.unit.lockfiles.trees import FOLDER, LINUX, Memory, sha256
 
 if TYPE_CHECKING:
@@ -67,13 +68,13 @@ def package(body: str) -> str:
 
 @pytest.mark.parametrize("name", ["pylock.toml", "pylock.dev.toml", "pylock.a-b.toml"])
 def test_its_names_are_those_of_the_specification(name: str) -> None:
-    assert pylock.recognises(name)
-    assert not pylock.recognises(name.upper())
+    assert reader_for(name) == "pylock"
+    assert reader_for(name.upper()) is None
 
 
 @pytest.mark.parametrize("name", ["pylock.a.b.toml", "pylock..toml", "pylock.toml.txt", "a.toml"])
 def test_other_names_are_not_recognised(name: str) -> None:
-    assert not pylock.recognises(name)
+    assert reader_for(name) != "pylock"
 
 
 def test_every_file_of_every_package_is_there_without_an_interpreter() -> None:

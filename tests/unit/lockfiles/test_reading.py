@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from pip_intoto.errors import CommandError
-from pip_intoto.lockfiles.reading import READERS, is_lockfile, read_lock
+from pip_intoto.lockfiles.reading import READERS, is_lockfile, read_lock, reader_for
 from pip_intoto.lockfiles.trees import Disk
 
 if TYPE_CHECKING:
@@ -46,5 +46,5 @@ def test_the_table_and_the_readers_agree(module: str) -> None:
     reader = cast("Reader", import_module(f"pip_intoto.lockfiles.{module}"))
     mine = [name for name, owner in NAMES.items() if owner == module]
     assert mine
-    assert [name for name in (*NAMES, *OTHERS) if reader.recognises(name)] == mine
+    assert [name for name in (*NAMES, *OTHERS) if reader_for(name) == module] == mine
     assert reader.FORMAT

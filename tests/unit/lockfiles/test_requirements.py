@@ -13,6 +13,7 @@ from pip_intoto.distribution import Kind
 from pip_intoto.errors import CommandError, LockfileInvalid
 from pip_intoto.limits import LOCAL
 from pip_intoto.lockfiles import requirements
+from pip_intoto.lockfiles.reading import reader_for
 from pip_intoto.lockfiles.trees import Disk
 from tests.unit.lockfiles.trees import FOLDER, LINUX, Memory, sha256
 
@@ -60,12 +61,12 @@ def digests(locked: Locked) -> list[tuple[str, int]]:
 
 @pytest.mark.parametrize("name", ["requirements.txt", "constraints.txt", "dev-requirements.in"])
 def test_its_names_are_those_that_people_use(name: str) -> None:
-    assert requirements.recognises(name)
+    assert reader_for(name) == "requirements"
 
 
 @pytest.mark.parametrize("name", ["setup.py", "requirements.toml", "notes.in", "a.txt.gz"])
 def test_other_names_are_not_recognised(name: str) -> None:
-    assert not requirements.recognises(name)
+    assert reader_for(name) != "requirements"
 
 
 # --- lines ----------------------------------------------------------------------------------
