@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pip_intoto.policy.model import Policy
     from pip_intoto.verdict import Verdict
 
+#: How many lockfiles of a directory are named.
+_SHOWN = 3
 _PINNED = re.compile(r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*(?P<version>[^\s=;*,]+)\s*")
 
 
@@ -43,7 +45,7 @@ def expand(targets: Sequence[str]) -> Iterator[Path | Pinned]:
         if not path.is_file():
             raise CommandError(
                 f"there is no file {target}",
-                expected="a wheel or sdist, a directory of them, or NAME==VERSION",
+                expected="a wheel or sdist, a directory of them, NAME==VERSION, or a lockfile",
             )
         yield path
 
@@ -53,8 +55,15 @@ def _distributions_in(folder: Path) -> Iterator[Path]:
         path for path in folder.iterdir() if kind_of(path.name) is not None and path.is_file()
     )
     if not found:
+        # Imported here for start-up time: hardly anybody comes here.
+        from pip_intoto.lockfiles.reading import is_lockfile
+
+        locks = sorted(path.name for path in folder.iterdir() if is_lockfile(path))
         raise NothingVerified(
-            f"{folder} holds neither wheels nor sdists", expected="*.whl or *.tar.gz files"
+            f"{folder} holds neither wheels nor sdists",
+            expected="*.whl or *.tar.gz files",
+            found=", ".join(locks[:_SHOWN]),
+            advice="Name the lockfile itself." if locks else "",
         )
     yield from found
 

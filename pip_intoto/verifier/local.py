@@ -36,6 +36,8 @@ def distribution_of(path: Path) -> Distribution:
             f"{path} is not named as a wheel or an sdist",
             expected="a file like demo-1.0-py3-none-any.whl or demo-1.0.tar.gz",
             found=path.name,
+            advice="A lockfile is known by its name, like pylock.toml, uv.lock or requirements.txt,"
+            " and only `pip-intoto verify` takes it.",
         )
     try:
         sha256 = sha256_file(path)

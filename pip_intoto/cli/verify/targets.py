@@ -78,9 +78,21 @@ class Targets:
                 )
         if args.trust_diff:
             targets._compare_with(_older_lock(args.trust_diff, interpreter), args)
-        if not targets.wanted and targets.unchanged:
-            terminal.tell(f"nothing changed since {args.only_changed_since}: nothing is verified")
+        if not targets.wanted:
+            targets._say_why_nothing(args, terminal)
         return targets
+
+    def _say_why_nothing(self, args: argparse.Namespace, terminal: Terminal) -> None:
+        if self.unchanged:
+            said = f"nothing changed since {args.only_changed_since}: nothing is verified"
+            if not args.allow_unchanged:
+                said += "; --allow-unchanged takes that for success"
+            terminal.tell(said)
+        elif self.left_out and not args.all_files:
+            terminal.tell(
+                "nothing of the lock is for this interpreter: name another with --python, or take"
+                " --all-files; -v says why each project is left out"
+            )
 
     def _add_lock(self, lock: Lock, args: argparse.Namespace, terminal: Terminal) -> None:
         if not lock.locked and not lock.left_out:
@@ -131,7 +143,12 @@ def _older_lock(spelled: str, interpreter: Interpreter | None) -> Lock:
     """Read the lock that ``--trust-diff`` names: a file, or REVISION:PATH."""
     path = Path(spelled)
     ref, colon, name = spelled.partition(":")
-    if path.exists() or not colon:
+    if not colon and not path.exists():
+        raise CommandError(
+            f"there is no older lock {spelled}",
+            expected="a file, or REVISION:PATH, such as origin/main:pylock.toml",
+        )
+    if path.exists():
         return read_lock(path, Disk(), interpreter)
     revision = Revision(ref)
     return read_lock(revision.path_of(name), revision, interpreter)
