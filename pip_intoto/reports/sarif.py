@@ -148,7 +148,10 @@ def _results(told: Iterable[Checked], codes: Sequence[str]) -> list[_Object]:
 
 def _text(checked: Checked) -> str:
     verdict = checked.verdict
-    said = [f"{subject(verdict.distribution)}: {verdict.summary}"]
+    about = subject(verdict.distribution)
+    # Most summaries begin with it.
+    named = verdict.summary.startswith(about)
+    said = [verdict.summary if named else f"{about}: {verdict.summary}"]
     said += [f"{label.capitalize()}: {text}" for label, text in parts(verdict)]
     said += [f"Note: {note}" for note in checked.notes]
     return "\n".join(said)

@@ -257,7 +257,8 @@ class _Case:
                 f"{self._title} is a {what}: there is no file that evidence could be about.",
             )
             return self._as_build_requirement(verdict)
-        wanted = "the command line names" if distribution.requested else "a requirement names"
+        # What the user named, on the command line or in a lock, needs no explanation.
+        wanted = "" if distribution.requested else "a requirement names "
         verdict = self._make(
             Status.UNVERIFIABLE,
             "unverifiable",
@@ -270,7 +271,7 @@ class _Case:
             expected=f"a wheel or sdist of {distribution.name}, with evidence",
             found=f"a {what}"
             if isinstance(self.problem, Unpinned)
-            else f"{wanted} {redacted(distribution.url or '') or f'a {what}'}",
+            else wanted + (redacted(distribution.url or "") or f"a {what}"),
             advice=self.problem.advice
             if isinstance(self.problem, Unpinned)
             else f"Install a release of {distribution.name}, or write an [[exception]] for it in"
@@ -517,11 +518,19 @@ def _check_index(rule: ProjectRule, distribution: Distribution) -> list[TraceEnt
         return [TraceEntry("index", Outcome.NOTE, "where the file came from is not known")]
     if distribution.index is not None and within(distribution.index, rule.index):
         return [TraceEntry("index", Outcome.OK, redacted(distribution.index))]
-    found = distribution.index or distribution.url or ""
+    if distribution.index in {None, distribution.url}:
+        raise IndexMismatch(
+            f"the policy binds {distribution.name} to an index, and only an address of the file is"
+            " known",
+            expected=redacted(rule.index),
+            found=redacted(distribution.url or ""),
+            advice="An address does not say which index lists the file. Name the index (in"
+            " pylock.toml as packages.index), or bind the project to where its files lie.",
+        )
     raise IndexMismatch(
         f"{distribution.name} comes from another index than the policy binds it to",
         expected=redacted(rule.index),
-        found=redacted(found),
+        found=redacted(distribution.index),
     )
 
 

@@ -20,6 +20,7 @@ from pip_intoto.verdict import Action
 from tests.integration.interpreters import ROOT
 from tests.unit.reports.accounts import (
     LOCK,
+    RUNS,
     account,
     clean,
     everything,
@@ -62,17 +63,7 @@ def uri_of(path: str) -> dict[str, str]:
 
 @pytest.mark.matrix
 @pytest.mark.registry
-@pytest.mark.parametrize(
-    "of",
-    [
-        account(),
-        account(checked=(), failures=(), exit_status=2),
-        account(interrupted=True, exit_status=130),
-        clean(),
-        hostile(),
-    ],
-    ids=["everything", "nothing", "interrupted", "clean", "hostile"],
-)
+@pytest.mark.parametrize("of", RUNS.values(), ids=RUNS)
 def test_the_official_schema_is_satisfied(of: Account) -> None:
     schema = json.loads(text_of(SARIF))
     Draft202012Validator(schema, format_checker=FormatChecker()).validate(
@@ -172,6 +163,16 @@ def test_a_message_says_what_was_expected_found_and_to_be_done() -> None:
         "Hint: Do not install this file before the project has explained the difference.",
         "Note: two files of the lock would do here; the first was chosen",
     ]
+
+
+def test_a_message_names_its_distribution_once() -> None:
+    (checked, *_) = everything()[6:]
+    named = replace(
+        checked,
+        verdict=replace(checked.verdict, summary="jinja2-3.1.4-py3-none-any.whl: it is violated."),
+    )
+    message = result_of(named)["message"]["text"]
+    assert message.splitlines()[0] == "jinja2-3.1.4-py3-none-any.whl: it is violated."
 
 
 # --- fingerprints ---------------------------------------------------------------------------

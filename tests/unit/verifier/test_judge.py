@@ -396,6 +396,18 @@ def test_an_exception_that_has_expired_is_said_and_exempts_nothing(consumer: Con
     assert "2020-01-01" in verdict.advice
 
 
+def test_an_address_is_not_called_another_index(consumer: Consumer) -> None:
+    policy = consumer.policy(rule=f'index = "{INDEX}"')
+    subject = distribution(index=None)
+    alone = replace(subject, index=subject.url)  # so do locks have it that name no index
+    for each in (subject, alone):
+        verdict = consumer.judge(good(), each, policy=policy)
+        assert verdict.reason == "index-mismatch"
+        assert "only an address of the file is known" in verdict.summary
+        assert verdict.found == subject.url
+        assert "packages.index" in verdict.advice
+
+
 def test_no_exception_waives_the_index(consumer: Consumer) -> None:
     policy = consumer.policy(rule=f'index = "{INDEX}"', tail=exception())
     verdict = consumer.judge(good(), distribution(index="https://evil.example/"), policy=policy)
@@ -561,6 +573,10 @@ def test_without_a_file_the_policy_alone_decides(
     verdict = consumer.judge(Repository(), subject)
     assert outcome(verdict) == (Status.UNVERIFIABLE, "unverifiable", action)
     assert "secret" not in repr(replace(verdict, distribution=distribution()))
+    if action is Action.BLOCK:
+        named = "" if requested else "a requirement names "
+        found = f"{named}git+https://host.example/demo@main"
+        assert verdict.found.replace("****@", "") == found
 
 
 def test_a_checkout_may_be_exempt(consumer: Consumer) -> None:
