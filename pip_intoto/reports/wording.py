@@ -92,7 +92,7 @@ def traffic(of: Traffic) -> str:
         return ""
     said = f"fetched {size(of.received - of.files)} of evidence in {number(of.requests, 'request')}"
     if of.files:
-        said += f", and {size(of.files)} of files that inspections look into"
+        said += f", and {size(of.files)} of files that had to be looked into"
     if of.spared:
         said += f"; the files themselves would have been {size(of.spared + of.files)}"
     return said
@@ -102,7 +102,8 @@ def passed_over(account: Account) -> list[str]:
     """What was not looked at, and why; one sentence each."""
     said = []
     if account.left_out:
-        said.append(f"{number(account.left_out, 'project')} of the lock not for this interpreter")
+        what = number(account.left_out, "project")
+        said.append(f"{what} of the lock left out: not installed here (-v names them)")
     if account.unchanged:
         said.append(f"{number(account.unchanged, 'project')} passed over, unchanged")
     return said

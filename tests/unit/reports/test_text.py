@@ -181,7 +181,7 @@ def test_traffic_is_put_in_words(traffic: Traffic, said: str) -> None:
 
 def test_what_was_passed_over_is_counted() -> None:
     said = text.render(account())
-    assert "3 projects of the lock left out: not installed here\n" in said
+    assert "3 projects of the lock left out: not installed here (-v names them)\n" in said
     assert "2 projects passed over, unchanged\n" in said
 
 
