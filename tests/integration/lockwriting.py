@@ -16,7 +16,7 @@ def pylock(index: Index, *files: Built) -> str:
     packages = (
         f'\n[[packages]]\nname = "{file.name}"\nversion = "{file.version}"\n'
         f'index = "{index.simple}"\nwheels = [{{ url = "{index.url(file)}",'
-        f' hashes = {{ sha256 = "{file.sha256}" }} }}]\n'
+        f' size = {len(file.data)}, hashes = {{ sha256 = "{file.sha256}" }} }}]\n'
         for file in files
     )
     return _HEAD + "".join(packages)

@@ -26,6 +26,7 @@ from pip_intoto.sources.web import Web
 from pip_intoto.verdict import Status
 from pip_intoto.verifier.batch import Batch
 from pip_intoto.verifier.wanted import InLock
+from tests.integration.lockwriting import pylock
 from tests.integration.loopback import Reset, Stall
 from tests.integration.loopback import Status as Answer
 
@@ -74,18 +75,10 @@ class Site:
 def site(folder: Path, index: Index, count: int) -> Site:
     chains = [SupplyChain(project=f"part-{number:03}") for number in range(count)]
     built = tuple(wheel(chain.project) for chain in chains)
-    packages = []
     for chain, file in zip(chains, built, strict=True):
         index.publish(file, chain)
-        packages.append(
-            f'[[packages]]\nname = "{file.name}"\nversion = "{file.version}"\n'
-            f'index = "{index.simple}"\n'
-            f'wheels = [{{ url = "{index.url(file)}", size = {len(file.data)},'
-            f' hashes = {{ sha256 = "{file.sha256}" }} }}]\n'
-        )
     write_policy(folder, chains, head='unlisted = "deny"', rule=f'index = "{index.simple}"')
-    head = 'lock-version = "1.0"\ncreated-by = "tests"\n'
-    (folder / "pylock.toml").write_text("\n".join([head, *packages]), encoding="utf-8")
+    (folder / "pylock.toml").write_text(pylock(index, *built), encoding="utf-8")
     return Site(folder=folder, index=index, built=built)
 
 

@@ -437,3 +437,13 @@ def warned() -> Verdict:
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+#: A run of each sort, for what must hold of all.
+RUNS = {
+    "everything": account(),
+    "nothing": account(checked=(), changes=(), failures=(), policy=None, exit_status=2),
+    "interrupted": account(interrupted=True, exit_status=130, fail_under=None),
+    "clean": clean(),
+    "hostile": hostile(),
+}

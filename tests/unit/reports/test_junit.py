@@ -15,6 +15,7 @@ from pip_intoto.reports import junit
 from pip_intoto.verdict import Action
 from tests.unit.reports.accounts import (
     HOSTILE,
+    RUNS,
     account,
     clean,
     everything,
@@ -62,17 +63,7 @@ def of_the_run(of: Account) -> dict[str, list[str]]:
 
 @pytest.mark.matrix
 @pytest.mark.registry
-@pytest.mark.parametrize(
-    "of",
-    [
-        account(),
-        account(checked=(), failures=(), exit_status=2),
-        account(interrupted=True, exit_status=130),
-        clean(),
-        hostile(),
-    ],
-    ids=["everything", "nothing", "interrupted", "clean", "hostile"],
-)
+@pytest.mark.parametrize("of", RUNS.values(), ids=RUNS)
 def test_the_schema_of_jenkins_is_satisfied(of: Account) -> None:
     xmlschema.XMLSchema(text_of(JUNIT)).validate(junit.render(of))
 

@@ -15,7 +15,7 @@ from pip_intoto.account import CHANGES
 from pip_intoto.reports import machine
 from pip_intoto.verdict import Status
 from tests.integration.interpreters import ROOT
-from tests.unit.reports.accounts import account, changed, clean, everything, hostile, large
+from tests.unit.reports.accounts import RUNS, account, changed, everything, hostile, large
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,17 +61,7 @@ def test_the_schema_is_one() -> None:
     Draft202012Validator.check_schema(PUBLISHED)
 
 
-@pytest.mark.parametrize(
-    "of",
-    [
-        account(),
-        account(checked=(), changes=(), failures=(), policy=None, exit_status=2),
-        account(interrupted=True, exit_status=130, fail_under=None),
-        clean(),
-        hostile(),
-    ],
-    ids=["everything", "nothing", "interrupted", "clean", "hostile"],
-)
+@pytest.mark.parametrize("of", RUNS.values(), ids=RUNS)
 def test_reports_satisfy_the_schema_and_have_no_member_that_it_lacks(of: Account) -> None:
     STRICT.validate(parsed(of))
 
