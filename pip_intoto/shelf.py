@@ -7,7 +7,9 @@ empty. So it can be deleted while it is in use, and any number of processes can 
 
 from __future__ import annotations
 
+import itertools
 import os
+import secrets
 import stat
 import time
 from contextlib import suppress
@@ -29,6 +31,8 @@ _READ = (
     | getattr(os, "O_NONBLOCK", 0)
     | getattr(os, "O_BINARY", 0)
 )
+#: A file that nobody else has; of what is in it nobody but its owner reads.
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 #: After so many new files the folder is tidied, so that one long run cannot outgrow it by much.
 _TIDIED_AFTER = 2_048
 #: Seconds after which half a file is nobody's any more.
@@ -38,7 +42,7 @@ _LEFT = 0.75
 
 
 class Shelf:
-    """Files by names of at least three harmless characters, bounded in number and size.
+    """Files by names of at least two harmless characters, bounded in number and size.
 
     ``trouble`` is a sentence about why nothing is read or written here (any more); empty while
     all is well. On POSIX a folder that somebody else owns, or may write to, is not used.
@@ -48,66 +52,65 @@ class Shelf:
         self._folder = str(folder)
         self._most_bytes = most_bytes
         self._most_entries = most_entries
-        self._written = 0
+        #: What files are called until they are whole: a name of this shelf's, and a number.
+        self._draft = f".{secrets.token_hex(8)}."
+        self._numbers = itertools.count(1)
+        self._added = False
         self.trouble = _trouble_with(folder)
         self._readable = self._writable = not self.trouble
-        self._path = folder
 
     def get(self, name: str, at_most: int) -> bytes | None:
         """Return what was put under ``name``; None without it, or when it is larger than that."""
         if not self._readable:
             return None
         try:
-            descriptor = os.open(f"{self._folder}/{name[:2]}/{name[2:]}", _READ)
+            descriptor = os.open(self._path(name), _READ)
         except OSError:
             return None
         try:
-            with os.fdopen(descriptor, "rb") as stream:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    return None
-                data = stream.read(at_most + 1)
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode) or status.st_size > at_most:
+                return None
+            # Should it come in pieces, the first is not what was put here, and is found out.
+            return os.read(descriptor, status.st_size)
         except OSError:
             return None
-        return data if len(data) <= at_most else None
+        finally:
+            os.close(descriptor)
 
     def put(self, name: str, content: bytes) -> bool:
         """Keep ``content`` under ``name``, in the place of what is there; False where it cannot."""
         if not self._writable:
             return False
-        path = self._path / name[:2] / name[2:]
+        path, number = self._path(name), next(self._numbers)
+        draft = f"{os.path.dirname(path)}/{self._draft}{number}"  # noqa: PTH120 - text, for speed
         try:
             try:
-                self._write(path, content)
-            except CommandError:
+                _write(path, draft, content)
+            except FileNotFoundError:
                 # The folder is new, or somebody has just deleted it.
-                files.make_folder(path.parents[1], mode=_PRIVATE_FOLDER)
-                files.make_folder(path.parent, mode=_PRIVATE_FOLDER)
-                self._write(path, content)
-        except CommandError as error:
+                self._make_folder(path)
+                _write(path, draft, content)
+        except OSError as error:
             # A full disk stays full: each further attempt would cost time for nothing.
             self._writable = False
-            self.trouble = str(error)
+            self.trouble = f"{path} cannot be written: {error.strerror or error}"
             return False
-        self._written += 1
-        if self._written % _TIDIED_AFTER == 0:
+        self._added = True
+        if number % _TIDIED_AFTER == 0:
             self.tidy()
         return True
-
-    def has(self, name: str) -> bool:
-        """Whether anything lies under ``name``; what, is seen when it is read."""
-        return self._readable and os.path.lexists(f"{self._folder}/{name[:2]}/{name[2:]}")
 
     def drop(self, name: str) -> None:
         """Keep nothing under ``name``."""
         if self._readable:
-            with suppress(OSError):
-                os.unlink(f"{self._folder}/{name[:2]}/{name[2:]}")  # noqa: PTH108 - text, for speed
+            _unlink(self._path(name))
 
     def close(self) -> None:
         """Bring the folder back to its size, if anything was added to it."""
-        if self._written:
+        if self._added:
+            self._added = False
             self.tidy()
-            self._written = 0
 
     def tidy(self) -> None:
         """Delete the oldest files when there are too many, and what interrupted runs left."""
@@ -133,9 +136,14 @@ class Shelf:
             size -= bytes_of_it
             count -= 1
 
-    @staticmethod
-    def _write(path: Path, content: bytes) -> None:
-        files.replace(path, content, mode=files.PRIVATE, lasting=False)
+    def _path(self, name: str) -> str:
+        # Text throughout: paths as objects would take longer than the file system does.
+        return f"{self._folder}/{name[:1]}/{name[1:]}"
+
+    def _make_folder(self, path: str) -> None:
+        os.makedirs(self._folder, mode=_PRIVATE_FOLDER, exist_ok=True)  # noqa: PTH103
+        with suppress(FileExistsError):
+            os.mkdir(os.path.dirname(path), mode=_PRIVATE_FOLDER)  # noqa: PTH102, PTH120
 
     def _entries(self) -> Iterator[os.DirEntry[str]]:
         with suppress(OSError), os.scandir(self._folder) as folders:
@@ -156,6 +164,22 @@ def _trouble_with(folder: Path) -> str:
         return str(error)
     reason = others_may_write(folder)
     return "" if reason is None else f"others may write to {folder}: {reason}"
+
+
+def _write(path: str, draft: str, content: bytes) -> None:
+    """Write all of it, then give it its name. Raises OSError, and leaves nothing behind."""
+    descriptor = os.open(draft, _CREATE, files.PRIVATE)
+    try:
+        try:
+            left = memoryview(content)
+            while left:
+                left = left[os.write(descriptor, left) :]
+        finally:
+            os.close(descriptor)
+        os.replace(draft, path)  # noqa: PTH105
+    except BaseException:
+        _unlink(draft)
+        raise
 
 
 def _unlink(path: str) -> None:

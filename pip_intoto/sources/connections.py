@@ -6,13 +6,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from requests import Session
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from pip_intoto.sources.addresses import split
 from pip_intoto.sources.deadlines import use
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from urllib3 import PoolManager
 
 
@@ -65,6 +69,24 @@ class Adapter(HTTPAdapter):
         if manager.pool_classes_by_scheme["http"] is HTTPConnectionPool:
             _prepare(manager)
         return manager
+
+
+class Connections(Session):
+    """Keeps such connections, for requests that differ in nothing but their addresses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: What the environment says of an origin: its proxies, and who vouches for it.
+        self._settings: dict[tuple[str, str, str], Any] = {}
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, Adapter())
+
+    def merge_environment_settings(self, url: Any, *given: Any) -> Any:  # noqa: ANN401
+        """Ask the environment once for each origin: it takes longer than the rest of a request."""
+        origin = split(url).origin
+        if origin not in self._settings:
+            self._settings[origin] = super().merge_environment_settings(url, *given)
+        return self._settings[origin].copy()
 
 
 def _prepare(manager: PoolManager) -> None:

@@ -164,36 +164,33 @@ class Remembering:
 
     # --- what is learnt ---------------------------------------------------------------------
 
-    def _learn(self, fetch: Fetch, body: bytes | None, answer: Response, now: int) -> Response:
-        if answer.status == _NOT_MODIFIED and body is not None and fetch.known != UNKNOWN:
+    def _learn(self, fetch: Fetch, held: bytes | None, answer: Response, now: int) -> Response:
+        """Remember an answer; ``held`` is what the address sent before, where that is intact."""
+        validators = _plain(answer.validators)
+        if answer.status == _NOT_MODIFIED and held is not None and fetch.known != UNKNOWN:
             if not answer.fleeting:
-                self._keep(fetch, body, _plain(answer.validators), fetch.known, now)
-            return _remembered(fetch, body)
+                self._keep(fetch, held, validators if validators != UNKNOWN else fetch.known, now)
+            return _remembered(fetch, held)
         if answer.status == _OK and not answer.too_large and _may_be_kept(fetch, answer):
-            self._keep(fetch, answer.body, _plain(answer.validators), UNKNOWN, now)
+            # The body first: a record must not speak of what is not there yet.
+            if answer.body != held:
+                self._shelf.put(hashlib.sha256(answer.body).hexdigest(), answer.body)
+            self._keep(fetch, answer.body, validators, now)
         elif answer.status in (_OK, *_ABSENT):
             # What was there is not there any more.
             self._shelf.drop(name_of(fetch))
         return answer
 
-    def _keep(
-        self, fetch: Fetch, body: bytes, fresh: Validators, known: Validators, now: int
-    ) -> None:
-        validators = fresh if fresh != UNKNOWN else known
-        sha256 = hashlib.sha256(body).hexdigest()
+    def _keep(self, fetch: Fetch, body: bytes, validators: Validators, now: int) -> None:
         name = name_of(fetch)
         record = {
             "schema": _SCHEMA,
             "address": name,
-            "sha256": sha256,
+            "sha256": hashlib.sha256(body).hexdigest(),
             "time": now,
             "etag": validators.etag,
             "modified": validators.modified,
         }
-        # The body first: a record must not speak of what is not there yet. What lies there
-        # already may be broken, and is then found out by whoever asks next.
-        if self._body(_Record(sha256, now, UNKNOWN), fetch) is None:
-            self._shelf.put(sha256, body)
         self._shelf.put(name, json.dumps(record).encode("ascii"))
 
 

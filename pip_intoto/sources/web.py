@@ -218,17 +218,12 @@ class Web:
 
     def _session(self) -> requests.Session:
         # Imported here for start-up time.
-        import requests
-
-        from pip_intoto.sources.connections import Adapter
+        from pip_intoto.sources.connections import Connections
 
         try:
             return self._idle.pop()
         except IndexError:
-            session = requests.Session()
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, Adapter())
-            return session
+            return Connections()
 
     def _hops(
         self, session: requests.Session, fetch: Fetch, body: _Body, most_patience: int

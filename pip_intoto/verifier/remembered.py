@@ -240,10 +240,12 @@ class Remembered:
             if rule.layout is not None:
                 held = parse_envelope(rule.layout.content, limits=self._limits)
                 found[held.sha256] = held
-            rests_on = [found[sha256] for sha256 in (chain.layout_sha256, *chain.documents)]
-            if any(_ends_otherwise(envelope) for envelope in rests_on):
+            rests_on = {sha256: found[sha256] for sha256 in (chain.layout_sha256, *chain.documents)}
+            if any(map(_ends_otherwise, rests_on.values())):
                 return None
-            expiries = [self._expires(envelope) for envelope in rests_on]
+            # When the chain's own layout does, the verdict says.
+            del rests_on[chain.layout_sha256]
+            expiries = [self._expires(envelope) for envelope in rests_on.values()]
         except (EvidenceInvalid, KeyError):
             return None
         ends = [chain.expires, *(expires for expires in expiries if expires is not None)]

@@ -7,6 +7,7 @@ import shutil
 import stat
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -141,7 +142,7 @@ def test_the_oldest_go_first_when_there_are_too_many(tmp_path: Path) -> None:
     kept = shelf(tmp_path / "kept", most_entries=8)
     for number in range(9):
         kept.put(name(number), b"x")
-        (path,) = (path for path in held(tmp_path / "kept") if path.name == name(number)[2:])
+        (path,) = (path for path in held(tmp_path / "kept") if path.name == name(number)[1:])
         os.utime(path, (1_000 + number, 1_000 + number))
     kept.close()
     left = [number for number in range(9) if kept.get(name(number), 10)]
@@ -197,3 +198,40 @@ def test_two_that_write_at_once_leave_what_one_of_them_wrote(tmp_path: Path) -> 
         thread.join()
     assert seen <= set(contents)
     assert len(held(tmp_path / "kept")) == 1
+
+
+def test_many_threads_share_a_shelf(tmp_path: Path) -> None:
+    kept = shelf(tmp_path / "kept", most_entries=1_000)
+
+    def work(first: int) -> None:
+        for number in range(first, first + 50):
+            assert kept.put(name(number % 60), b"%d" % (number % 60))
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(work, range(0, 200, 25)))
+    assert {kept.get(name(number), 10) for number in range(60)} == {b"%d" % n for n in range(60)}
+    assert not [path for path in held(tmp_path / "kept") if path.name.startswith(".")]
+
+
+@POSIX
+def test_a_link_is_replaced_and_never_written_through(tmp_path: Path) -> None:
+    kept = shelf(tmp_path / "kept")
+    kept.put(name(1), b"one")
+    (path,) = held(tmp_path / "kept")
+    path.unlink()
+    (tmp_path / "another's").write_bytes(b"another's")
+    path.symlink_to(tmp_path / "another's")
+    assert kept.put(name(1), b"two")
+    assert kept.get(name(1), 10) == b"two"
+    assert (tmp_path / "another's").read_bytes() == b"another's"
+
+
+def test_what_cannot_take_its_name_leaves_nothing(tmp_path: Path) -> None:
+    kept = shelf(tmp_path / "kept")
+    kept.put(name(1), b"one")
+    (path,) = held(tmp_path / "kept")
+    path.unlink()
+    path.mkdir()
+    assert not kept.put(name(1), b"two")
+    assert str(path) in kept.trouble
+    assert held(tmp_path / "kept") == []

@@ -75,7 +75,10 @@ class Site:
         self.secret = folder / "state" / "verdicts.key"
         self.clock = NOW.timestamp()
         self.server = Repository({BUNDLE: CHAIN.bundle(WHEEL)})
-        self.policy_path = CHAIN.policy(folder)
+        self.policy_path = folder / "policy.toml"
+        # Of several processes with one site, the others read what the first has written.
+        if not self.policy_path.exists():
+            CHAIN.policy(folder)
         self.caches: Caches | None = None
 
     def policy(self) -> Policy:
@@ -414,15 +417,15 @@ def test_the_layout_of_a_part_ends_the_whole(site: Site, monkeypatch: pytest.Mon
 
     def expires(memory: remembered.Remembered, envelope: Envelope) -> datetime | None:
         found = usual(memory, envelope)
-        # As if each layout ended an hour before the one that was asked about before it.
+        # As if the part ended before the whole does.
         if found is not None:
-            found = NOW + timedelta(hours=3 - len(seen))
+            found = NOW + timedelta(hours=2)
             seen.append(found)
         return found
 
     monkeypatch.setattr(remembered.Remembered, "_expires", expires)
     assert site.run(demo).status is Status.VERIFIED
-    assert len(seen) == 2
+    assert len(seen) == 1
     entry = json.loads(site.entry().read_bytes()[64:])
     assert entry["until"] == (NOW + timedelta(hours=2)).timestamp()
 
