@@ -34,7 +34,9 @@ _MARKS = (
 _CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
 _CODING_LINES = 2
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
-_CREDENTIALS = re.compile(r"//[^/@\s]*@")
+#: User information, which may stand in half an address too, and queries, which may be signatures.
+_CREDENTIALS = re.compile(r"(?<=:)(/*)\S+@")
+_QUERY = re.compile(r"\?\S+")
 _ALGORITHMS = {"sha256", "sha384", "sha512"}
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _SHELL = re.compile(r"""["'\\]""")
@@ -105,7 +107,8 @@ class Line:
             number = next((number for number, text in self.texts if found in text), number)
         if found is None:
             # As it is written: what was filled in may be a password.
-            found = _CREDENTIALS.sub("//…@", " ".join(text.strip() for _, text in self.texts))
+            line = " ".join(text.strip() for _, text in self.texts)
+            found = _QUERY.sub("?…", _CREDENTIALS.sub(r"\1…@", line))
         return LockfileInvalid(
             message,
             expected=expected,

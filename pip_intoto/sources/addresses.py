@@ -61,12 +61,22 @@ def redacted(url: str) -> str:
     rest = url.partition("#")[0]
     scheme, separator, rest = rest.partition("://")
     if not separator:
-        return printable(url.partition("#")[0].partition("?")[0])
+        # Half an address may have a password all the same: "user:password@host".
+        return printable(url.partition("#")[0].partition("?")[0].rpartition("@")[2])
     rest, question, _ = rest.partition("?")
     authority, slash, path = rest.partition("/")
+    if "@" in path and "@" not in authority and not _is_host(authority):
+        # What seems to be a host with an odd port is a password with a slash in it.
+        authority, slash, path = rest.rpartition("@")[2].partition("/")
     authority = authority.rpartition("@")[2]
     hidden = "?…" if question else ""
     return printable(f"{scheme}://{authority}{slash}{path}{hidden}")
+
+
+def _is_host(authority: str) -> bool:
+    """Whether a colon in it, if there is one, stands before a port or inside brackets."""
+    _, colon, port = authority.rpartition(":")
+    return not colon or port.isdigit() or authority.endswith("]")
 
 
 def printable(text: str, at_most: int = 4_000) -> str:

@@ -595,3 +595,20 @@ def test_five_thousand_requirements_are_read_in_a_moment() -> None:
     began = time.process_time()
     assert len(read(text, LINUX).locked) == 5_000
     assert time.process_time() - began < 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "demo @ ftp://me:secret@h/x?sig=secret",
+        "demo @ https:me:secret@h/demo-1.0.zip",
+        "-r https://me:secret@h/x.txt?sig=secret",
+        "-r https://me:se/cret@h/secret@x.txt",
+        "demo @ https://h/demo-1.0.zip?sig=secret ; nonsense",
+        "--index-url https://me:secret@h/simple?sig=secret --frob",
+    ],
+)
+def test_no_secret_of_a_line_is_in_the_message_about_it(text: str) -> None:
+    with pytest.raises(LockfileInvalid) as caught:
+        read(text)
+    assert "secret" not in f"{caught.value} {caught.value.found}"

@@ -16,6 +16,11 @@ from pip_intoto.sources.addresses import is_web, printable, redacted, split, wit
         ("https://user:se?cret@host/a", "https://user:se?…"),
         ("/home/me/a.whl", "/home/me/a.whl"),
         ("file:///tmp/a.whl?x=secret", "file:///tmp/a.whl?…"),
+        ("user:secret@host/simple/", "host/simple/"),
+        ("https://user:se/cret@host/simple/", "https://host/simple/"),
+        ("https://host/@scope/a.whl", "https://host/@scope/a.whl"),
+        ("https://host:8443/@scope/a.whl", "https://host:8443/@scope/a.whl"),
+        ("https://[::1]/@scope/a.whl", "https://[::1]/@scope/a.whl"),
         ("https://host/\x1b[31ma\u202e", "https://host/\\x1b[31ma\\u202e"),
     ],
 )
