@@ -295,6 +295,7 @@ def _percentage(text: str) -> float:
 
 
 def _days(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()):
-        raise ArgumentTypeError(f"{text!r} is no number of days: 0, 1, 2 …")
+    # What is longer is no age of anything, and more than a date can be told from another.
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5):  # noqa: PLR2004 - digits
+        raise ArgumentTypeError(f"{text!r} is no number of days, 0 to 99999")
     return int(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +124,26 @@ def test_a_malformed_lock_is_an_error_with_its_line(shell: Shell) -> None:
     assert "[lockfile-invalid]" in shell.err
 
 
+def test_what_is_not_for_this_interpreter_is_counted_and_verifies_nothing(
+    shell: Shell, index: Index
+) -> None:
+    lock(index, DEMO)
+    marker = "marker = \"os_name == 'nowhere'\"\n"
+    LOCK.write_text(LOCK.read_text().replace("wheels =", f"{marker}wheels ="))
+    report = shell.report(LOCK)
+    assert (report["left-out"], report["verdicts"], report["exit-status"]) == (1, [], 2)
+    assert "0 verified" in shell.err
+    # It is no lock that pins nothing.
+    assert "[nothing-verified]" not in shell.err
+
+
+def test_what_could_not_be_judged_is_said_once(shell: Shell, index: Index) -> None:
+    assert shell.verify(lock(index, DEMO), "none==1.0", "--index-url", index.simple) == 2
+    assert shell.err.count("the index has no project 'none'") == 1
+    assert "no project" not in shell.out
+    assert f"{DEMO.filename}: verified" in shell.out
+
+
 # --- coverage ---------------------------------------------------------------------------------
 
 
@@ -143,7 +164,18 @@ def test_coverage_below_what_is_asked_for(shell: Shell, index: Index) -> None:
 @pytest.mark.parametrize("percent", ["-1", "100.5", "nan", "half", ""])
 def test_a_percentage_is_a_number_from_0_to_100(shell: Shell, index: Index, percent: str) -> None:
     assert shell.verify(lock(index, DEMO), f"--fail-under={percent}") == 2
-    assert "--fail-under" in shell.err
+    assert f"argument --fail-under: {percent!r} is no percentage: 0 to 100" in shell.err
+
+
+@pytest.mark.parametrize("days", ["-1", "0.5", "soon", "", "999999999999"])
+def test_an_age_is_a_whole_number_of_days(shell: Shell, days: str) -> None:
+    assert shell.verify("result.intoto.jsonl", f"--max-age={days}") == 2
+    assert f"argument --max-age: {days!r} is no number of days" in shell.err
+
+
+def test_what_a_target_can_be_is_said_of_one_that_is_none(shell: Shell) -> None:
+    assert shell.verify("uv.lokc") == 2
+    assert "expected: a wheel or sdist, a directory of them, NAME==VERSION, or a lock" in shell.err
 
 
 # --- what changed -----------------------------------------------------------------------------
@@ -216,6 +248,16 @@ def test_a_trust_diff_of_what_changed_knows_what_did_not(shell: Shell, index: In
     assert report["unchanged"] == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no file there has a colon in its name")
+def test_a_file_with_a_colon_in_its_name_is_a_file_and_no_revision(
+    shell: Shell, index: Index, tmp_path: Path
+) -> None:
+    (tmp_path / "HEAD:").mkdir()
+    older = lock(index, DEMO, path=Path("HEAD:", LOCK))
+    report = shell.report(lock(index, NEWER), "--trust-diff", older)
+    assert report["changes"] == []
+
+
 @pytest.mark.parametrize("option", ["--only-changed-since", "--trust-diff"])
 def test_comparing_needs_a_lock(shell: Shell, tmp_path: Path, option: str) -> None:
     assert shell.verify(DEMO.write(tmp_path), option, "HEAD:x") == 2
@@ -232,6 +274,14 @@ def test_evidence_is_carried_to_where_there_is_no_network(shell: Shell, index: I
     report = shell.report(LOCK, "--offline", "--import", "evidence")
     assert list(statuses(report).values()) == ["verified", "verified"]
     assert index.requests == []
+
+
+def test_what_the_cache_knows_is_carried_too(shell: Shell, index: Index) -> None:
+    lock(index, DEMO, OTHER)
+    assert shell.verify(LOCK) == 0
+    assert shell.verify(LOCK, "--export", "evidence") == 0
+    assert shell.verify(LOCK, "--offline", "--import", "evidence") == 0
+    assert "2 verified" in shell.out
 
 
 def test_without_the_network_and_without_an_import_nothing_is_reached(
@@ -281,6 +331,12 @@ def test_a_report_into_a_folder_that_is_not_there_is_an_error_at_once(
 ) -> None:
     assert shell.verify(lock(index, DEMO), "--report", "json=nowhere/report.json") == 2
     assert "nowhere" in shell.err
+    assert index.requests == []
+
+
+def test_what_signs_nothing_is_said_before_anything_is_verified(shell: Shell, index: Index) -> None:
+    assert shell.verify(lock(index, DEMO), "--signing-key", "alice.pem") == 2
+    assert "--signing-key signs attestations" in shell.err
     assert index.requests == []
 
 
