@@ -360,7 +360,9 @@ def _warn_about(terminal: Terminal, policy: Policy, rule: ProjectRule) -> None:
         return
     if location is None or Path(location.path) != policy.path:
         held = "no policy is" if location is None else f"{location.path} is"
-        terminal.warn(f"this policy is not in force here: {held}; $INTOTO_POLICY can name it")
+        terminal.warn(
+            f"this policy is not in force here: {held}; --policy or $INTOTO_POLICY names it"
+        )
 
 
 def try_newest(policy: Policy, rule: ProjectRule) -> Verdict:

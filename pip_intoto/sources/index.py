@@ -65,7 +65,8 @@ async def files_of(project: str, index_url: str, limits: Limits) -> tuple[Listed
         raise NoSuchProject(
             f"the index has no project {project!r}",
             found=f"{redacted(page)} answered {response.status}",
-            advice="Check the spelling, and --index-url.",
+            advice="Check the spelling, and which index is asked: --index-url names one, and"
+            " `trust add --index`.",
         )
     if response.status != _OK:
         why = response.error or f"it answered {response.status}"

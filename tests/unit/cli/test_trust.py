@@ -98,7 +98,8 @@ def test_a_policy_that_is_not_in_force_is_said_to_be_so(
     named = tmp_path / "ci/policy.toml"
     assert trust("add", "demo", "--key", "alice.pub", "--policy", str(named)) == 0
     assert capsys.readouterr().err.endswith(
-        "warning: this policy is not in force here: no policy is; $INTOTO_POLICY can name it\n"
+        "warning: this policy is not in force here: no policy is; --policy or $INTOTO_POLICY names"
+        " it\n"
     )
 
 
