@@ -229,6 +229,13 @@ class Selector:
         if self._choice is not None:
             best = best_of(_taken(possible, entry), entry.name, self._choice)
             chosen = self._choice.all_of([*best, *beside])
+        if not chosen and lock.no_index:
+            raise ReleaseMissing(
+                "no folder that the lock names has a file of it that the lock allows",
+                expected="a file with a digest of the lock, in a folder of --find-links",
+                found="--no-index, so that no index is asked",
+                advice="Name the folder that has it with --find-links.",
+            )
         if not chosen:
             raise ReleaseMissing(
                 "no index has a file of it that the lock allows"

@@ -439,6 +439,11 @@ def test_folders_that_a_lock_names_are_looked_at(policy: Policy, tmp_path: Path)
     closed = replace(beside, lock=replace(beside.lock, no_index=True))
     repository = listing(PURE)
     assert names(select(policy, closed, repository)) == [rebuilt.filename]
+    (tmp_path / rebuilt.filename).unlink()
+    (nowhere,) = select(policy, closed, repository)
+    assert isinstance(nowhere.problem, ReleaseMissing)
+    assert "no folder that the lock names" in nowhere.problem.message
+    assert "--no-index" in nowhere.problem.found
     assert repository.asked == []
 
 
