@@ -45,7 +45,9 @@ class Shelf:
     """Files by names of at least two harmless characters, bounded in number and size.
 
     ``trouble`` is a sentence about why nothing is read or written here (any more); empty while
-    all is well. On POSIX a folder that somebody else owns, or may write to, is not used.
+    all is well. On POSIX a folder that somebody else owns, or may write to, is not used; nor, on
+    any system, is one that is a symbolic link, or has one in it: the folder may have been packed
+    and unpacked by others, and what is written and deleted here must be nobody else's.
     """
 
     def __init__(self, folder: Path, *, most_bytes: int, most_entries: int) -> None:
@@ -148,8 +150,9 @@ class Shelf:
     def _entries(self) -> Iterator[os.DirEntry[str]]:
         with suppress(OSError), os.scandir(self._folder) as folders:
             for folder in folders:
-                with suppress(OSError), os.scandir(folder.path) as found:
-                    yield from found
+                if folder.is_dir(follow_symlinks=False):
+                    with suppress(OSError), os.scandir(folder.path) as found:
+                        yield from found
 
 
 def _trouble_with(folder: Path) -> str:
@@ -163,7 +166,21 @@ def _trouble_with(folder: Path) -> str:
     except CommandError as error:
         return str(error)
     reason = others_may_write(folder)
-    return "" if reason is None else f"others may write to {folder}: {reason}"
+    if reason is not None:
+        return f"others may write to {folder}: {reason}"
+    link = _link_in(folder)
+    return f"{link} is a symbolic link: delete it" if link else ""
+
+
+def _link_in(folder: Path) -> str:
+    if folder.is_symlink():
+        return str(folder)
+    try:
+        with os.scandir(folder) as entries:
+            return next((entry.path for entry in entries if entry.is_symlink()), "")
+    except OSError:
+        # What cannot be listed cannot be tidied either.
+        return ""
 
 
 def _write(path: str, draft: str, content: bytes) -> None:

@@ -457,10 +457,13 @@ def _secret(path: Path) -> bytes:
             # Unless another process was faster, reading it fails too.
             if not os.path.lexists(path):
                 raise
-    data = files.read(path, _CODE_LENGTH + 1)
-    reason = others_may_write(path)
     with files.reading(path):
-        mode = stat.S_IMODE(path.stat().st_mode)
+        status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        # A pipe would be waited for.
+        raise CommandError(f"{path} is no file")
+    data = files.read(path, _CODE_LENGTH + 1)
+    reason, mode = others_may_write(path), stat.S_IMODE(status.st_mode)
     if reason is None and os.name == "posix" and mode & _OTHERS:
         reason = f"others may read it (mode {mode:04o})"
     if reason is not None:

@@ -670,6 +670,15 @@ def test_a_broken_secret_is_said(known: Site) -> None:
     assert "holds no secret" in known.caches.troubles[0]
 
 
+@POSIX
+def test_a_pipe_in_the_place_of_the_secret_is_not_waited_for(known: Site) -> None:
+    known.secret.unlink()
+    os.mkfifo(known.secret, 0o600)
+    assert known.run().status is Status.VERIFIED
+    assert known.caches is not None
+    assert "is no file" in known.caches.troubles[0]
+
+
 def test_a_disk_that_nobody_may_write_to(tmp_path: Path) -> None:
     with disks.disk(tmp_path / "disk", "512k") as disk:
         site = Site(tmp_path)
