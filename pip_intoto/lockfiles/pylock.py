@@ -152,7 +152,7 @@ class _Reader:
     def _check_counts(self, packages: list[object]) -> None:
         if len(packages) > self._limits.lock_entries:
             raise self._at(("packages",)).error(
-                "the lockfile has too many packages",
+                "this lock has too many projects",
                 expected=f"at most {self._limits.lock_entries}",
                 found=str(len(packages)),
             )
@@ -160,7 +160,7 @@ class _Reader:
             wheels = package.get("wheels") if isinstance(package, dict) else None
             if isinstance(wheels, list) and len(wheels) > self._limits.lock_files:
                 raise self._at(("packages", index, "wheels")).error(
-                    "the package has too many wheels",
+                    "this project has too many files",
                     expected=f"at most {self._limits.lock_files}",
                     found=str(len(wheels)),
                 )
@@ -271,7 +271,7 @@ class _Reader:
             path = self._local(item.path, (*at, "path"))
         filename = _filename(item, path, url)
         if not is_filename(filename) or len(filename) > self._limits.filename:
-            raise self._at(at).error("this is no name of a file", found=printable(filename, _SHOWN))
+            raise self._at(at).error("this is not a file's name", found=printable(filename, _SHOWN))
         if item.size is not None and item.size < 0:
             raise self._at((*at, "size")).error("`size` is negative", found=str(item.size))
         hashes = {algorithm.lower(): digest for algorithm, digest in item.hashes.items()}
@@ -287,7 +287,7 @@ class _Reader:
         sha256 = as_sha256(hashes.get("sha256", ""))
         if "sha256" in hashes and not sha256:
             raise self._at((*at, "hashes")).error(
-                f"what stands for the sha256 of {filename} is no sha256",
+                f"the sha256 of {filename} is not a sha256 digest",
                 expected="64 hexadecimal digits",
                 found=printable(hashes["sha256"], _SHOWN),
             )

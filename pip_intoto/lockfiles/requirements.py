@@ -411,7 +411,9 @@ def _without_marker(line: Line) -> tuple[str, Marker | None]:
         return text.strip(), Marker(condition.strip())
     except (InvalidMarker, ValueError, RecursionError) as error:
         problem = str(error).partition("\n")[0]
-        raise line.error(f"this is no marker: {printable(problem, _SHOWN)}") from None
+        raise line.error(
+            f"this is not an environment marker: {printable(problem, _SHOWN)}"
+        ) from None
 
 
 def _hashes(line: Line) -> frozenset[tuple[str, str]]:
@@ -423,7 +425,9 @@ def _checked(hashes: frozenset[tuple[str, str]], line: Line) -> frozenset[tuple[
     for algorithm, digest in hashes:
         if algorithm == "sha256" and not as_sha256(digest):
             raise line.error(
-                "this is no sha256", expected="64 hexadecimal digits", found=digest or "nothing"
+                "this is not a sha256 digest",
+                expected="64 hexadecimal digits",
+                found=digest or "nothing",
             )
     return hashes
 

@@ -84,7 +84,7 @@ def parse(content: bytes, path: Path, kind: Kind) -> Table:
             message,
             # By far the most frequent mistake.
             advice=f"Text stands in quotes, as in `{kind.example}`."
-            if "Invalid value" in message and not message.endswith("at the end")
+            if "invalid value" in message and not message.endswith("at the end")
             else "",
             place=f"{path}:{line}",
         ) from None

@@ -263,6 +263,24 @@ def test_what_is_wrong_in_a_package_is_named_with_its_line(body: str, line: int)
     assert refused(package(body)).place == f"{PATH}:{line}"
 
 
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ('url = "ftp://h/demo-1.0.tar.gz"', "no address that files are fetched from"),
+        ('url = "demo-1.0.tar.gz"', "no address that files are fetched from"),
+        ('path = "a\\u0000/demo-1.0.tar.gz"', "control characters"),
+        ('path = "a\\\\b-1.0.tar.gz"', "not a file's name"),
+        (f'path = "{"a" * LOCAL.filename}-1.0.tar.gz"', "not a file's name"),
+        ('path = "demo-1.0.tar.gz", size = -1', "size"),
+        ('path = "demo-1.0.tar.gz", size = 1.5', "size"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_said(file: str, message: str) -> None:
+    error = refused(package(f'archive = {{{file}, hashes = {{sha256 = "{sha256("1")}"}}}}'))
+    assert message in error.message
+    assert error.place == f"{PATH}:6"
+
+
 def test_a_version_that_nobody_can_count_to_is_an_error() -> None:
     text = package('directory = {path = "."}').replace('"1.0"\ndir', f'"{"1" * 5000}"\ndir')
     assert refused(text).place == f"{PATH}:5"
@@ -273,7 +291,7 @@ def test_a_path_does_not_hide_in_a_filename() -> None:
     text = package(
         f'wheels = [{{name = "{wheel}", path = "x", hashes = {{sha256 = "{sha256("1")}"}}}}]'
     )
-    assert "no name of a file" in refused(text).message
+    assert "not a file's name" in refused(text).message
 
 
 @pytest.mark.parametrize(
@@ -306,14 +324,14 @@ def test_a_marker_that_means_nothing_in_a_lock_is_an_error() -> None:
 
 def test_too_many_packages_are_an_error_before_they_are_looked_at() -> None:
     few = replace(LOCAL, lock_entries=1)
-    with pytest.raises(LockfileInvalid, match="too many packages") as caught:
+    with pytest.raises(LockfileInvalid, match="too many projects") as caught:
         pylock.read(PATH, Memory(pylock__toml=TWO), None, limits=few)
     assert caught.value.place == f"{PATH}:4"
 
 
 def test_too_many_wheels_are_an_error() -> None:
     few = replace(LOCAL, lock_files=1)
-    with pytest.raises(LockfileInvalid, match="too many wheels") as caught:
+    with pytest.raises(LockfileInvalid, match="too many files") as caught:
         pylock.read(PATH, Memory(pylock__toml=TWO), None, limits=few)
     assert caught.value.place == f"{PATH}:9"
 
