@@ -38,7 +38,7 @@ class Fetch:
 
     url: str
     max_bytes: int
-    seconds: int
+    seconds: float
     accept: str = ""
     known: Validators = UNKNOWN
 
