@@ -461,7 +461,7 @@ def test_a_lock_is_a_target_and_the_summary_says_what_came_of_it(
         ("$(touch${IFS}evil)", "no file $(touch${IFS}evil)"),
         ("`touch evil`", "no file `touch"),
         ("| touch evil", "no file |"),
-        ("--fail-under *", "value: '*'"),
+        ("--fail-under *", "--fail-under: '*'"),
     ],
 )
 def test_options_are_words_of_one_command(options: str, first: str, tmp_path: Path) -> None:
