@@ -86,7 +86,7 @@ def leave(name: str, version: str, scheme: Any, record: dict[str, Any]) -> None:
     files = list(_files(rows, os.path.dirname(folder)))
     version = os.path.basename(folder)[: -len(".dist-info")].partition("-")[2]
     whole = dict(record, name=normalized(name), version=version, files=files)
-    data = (json.dumps(whole, indent=0) + "\n").encode("ascii")
+    data = (json.dumps(whole) + "\n").encode("ascii")
     digest = _encoded(hashlib.sha256(data).digest())
     listed = io.StringIO(newline="")
     csv.writer(listed).writerows([*rows, [own, f"sha256={digest}", str(len(data))]])
