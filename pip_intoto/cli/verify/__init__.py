@@ -262,7 +262,7 @@ def check_options(args: argparse.Namespace) -> None:
     }[by]
     for needs, names in foreign:
         for name in names:
-            if getattr(args, name):
+            if _is_given(getattr(args, name)):
                 why = f"needs {needs}" if needs else f"cannot be used with --{by}"
                 raise _mixed(_spelled(name), why)
     if args.allow_unchanged and not args.only_changed_since:
@@ -270,6 +270,11 @@ def check_options(args: argparse.Namespace) -> None:
     if args.no_cache and (args.refresh or args.cache_dir):
         other = "--refresh" if args.refresh else "--cache-dir"
         raise CommandError(f"--no-cache and {other} contradict each other")
+
+
+def _is_given(value: object) -> bool:
+    # An age of 0 days is one, and an empty path too.
+    return value is not None and value is not False and value != []
 
 
 def _spelled(name: str) -> str:

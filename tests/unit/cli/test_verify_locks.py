@@ -351,6 +351,7 @@ def test_what_signs_nothing_is_said_before_anything_is_verified(shell: Shell, in
         ("--result", "result.jsonl", "--offline"),
         ("--result", "result.jsonl", "--layout-key", "alice.pub"),
         ("--max-age", "3"),
+        ("--max-age", "0"),
         ("--layout-key", "alice.pub"),
         ("--allow-unchanged",),
         ("--no-cache", "--refresh"),
