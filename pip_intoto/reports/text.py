@@ -44,7 +44,7 @@ def lines(account: Account, *, verbose: bool = False, quiet: bool = False) -> li
     """Give the report in lines, not yet neutralised.
 
     ``verbose`` adds traces, and verified ones where there are many; ``quiet`` leaves out the
-    verdicts that pass, and the totals of a run that is a success.
+    verdicts that pass and the totals of a run that is a success, and shows warnings in short.
     """
     sections = (
         _verdicts(account, verbose=verbose, quiet=quiet),
@@ -63,7 +63,7 @@ def lines(account: Account, *, verbose: bool = False, quiet: bool = False) -> li
 
 def _verdicts(account: Account, *, verbose: bool, quiet: bool) -> Iterator[Line]:
     told = [each for each in account.checked if not quiet or each.verdict.action is not Action.PASS]
-    few = len(account.checked) <= FEW
+    few = len(account.checked) <= FEW and not quiet
     in_full = [each for each in told if few or _matters(each)]
     in_short = [each for each in told if not few and not _matters(each)]
     for each in in_full:
@@ -89,7 +89,7 @@ def _matters(checked: Checked) -> bool:
 
 
 def _worth_saying(checked: Checked) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(checked.notes))
+    return tuple(note for note in dict.fromkeys(checked.notes) if note != checked.verdict.found)
 
 
 def _short(checked: Checked) -> Line:

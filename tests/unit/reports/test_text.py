@@ -12,7 +12,7 @@ import pytest
 from pip_intoto.account import CHANGES, Checked, Traffic
 from pip_intoto.reports import text, wording
 from pip_intoto.reports.lines import Tone, printable
-from pip_intoto.verdict import Status
+from pip_intoto.verdict import Action, Status
 from tests.unit.reports.accounts import (
     HOSTILE,
     account,
@@ -101,6 +101,23 @@ def test_quiet_leaves_out_what_passes() -> None:
     told = [line.text for line in text.lines(account(), quiet=True)]
     assert not [line for line in told if line.startswith(("flask", "legacy_tool"))]
     assert [line for line in told if line.startswith("left_pad")]
+
+
+def test_quiet_has_a_line_for_a_warning() -> None:
+    calm = tuple(each for each in everything() if each.verdict.action is Action.WARN)
+    calm = tuple(each for each in calm if each.verdict.status is Status.UNLISTED)
+    assert calm
+    told = text.lines(account(checked=calm, failures=(), changes=None), quiet=True)
+    assert all("unlisted, warn  (" in line.text for line in told[: len(calm)])
+    assert not [line for line in told if line.text.startswith("  hint")]
+
+
+def test_a_note_that_is_what_was_found_is_not_said_twice() -> None:
+    (first, *_) = (each for each in everything() if each.verdict.found)
+    noted = replace(first, notes=(first.verdict.found, "something else"))
+    said = text.render(account(checked=(noted,), failures=(), changes=None))
+    assert f"note: {first.verdict.found}" not in said
+    assert "  note: something else\n" in said
 
 
 def test_a_note_that_many_have_is_said_once() -> None:
