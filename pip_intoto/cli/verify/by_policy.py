@@ -18,6 +18,7 @@ from pip_intoto.verifier.batch import Batch
 from pip_intoto.verifier.changes import trust_changes
 from pip_intoto.verifier.finding_links import FoundFiles
 from pip_intoto.verifier.local import policy_of
+from pip_intoto_gate.settings import FILES as GATE
 
 if TYPE_CHECKING:
     import argparse
@@ -69,11 +70,11 @@ def account(args: argparse.Namespace, terminal: Terminal) -> Account:
         if inventory is not None and not batch.interrupted:
             checked += _installed(inventory, policy, batch, found)
             for path in inventory.unclaimed:
-                terminal.warn(f"{path} belongs to no project, and Python can run it")
+                terminal.warn(_of_nobody(path))
         # What cannot be judged of an older lock is nobody's trouble any more.
         failures = tuple(batch.failures)
         changes = None
-        if args.trust_diff and not batch.interrupted:
+        if args.trust_diff is not None and not batch.interrupted:
             changes = trust_changes(list(batch.check(targets.older)), checked)
         if export is not None and not batch.interrupted:
             count = export.finish(each.verdict for each in checked)
@@ -93,6 +94,13 @@ def account(args: argparse.Namespace, terminal: Terminal) -> Account:
         traffic=batch.traffic,
         interrupted=batch.interrupted,
     )
+
+
+def _of_nobody(path: Path) -> str:
+    said = f"{path} belongs to no project, and Python can run it"
+    if {path.name, path.parent.name}.isdisjoint(GATE):
+        return said
+    return f"{said}; it is not the gate of this version, which `pip-intoto enable` writes anew"
 
 
 def _policy(args: argparse.Namespace) -> Policy:

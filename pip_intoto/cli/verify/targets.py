@@ -71,12 +71,12 @@ class Targets:
             else:
                 targets.wanted.append(target)
         for option in ("only_changed_since", "trust_diff"):
-            if getattr(args, option) and not targets.locks:
+            if getattr(args, option) is not None and not targets.locks:
                 raise CommandError(
                     f"--{option.replace('_', '-')} compares locks, and there is none",
                     expected="a lockfile among the targets",
                 )
-        if args.trust_diff:
+        if args.trust_diff is not None:
             targets._compare_with(_older_lock(args.trust_diff, interpreter), args)
         if not targets.wanted:
             targets._say_why_nothing(args, terminal)
@@ -91,7 +91,7 @@ class Targets:
         elif self.left_out and not args.all_files:
             terminal.tell(
                 "nothing of the lock is for this interpreter: name another with --python, or take"
-                " --all-files; -v says why each project is left out"
+                " --all-files"
             )
 
     def _add_lock(self, lock: Lock, args: argparse.Namespace, terminal: Terminal) -> None:
@@ -102,7 +102,7 @@ class Targets:
             terminal.detail(f"{left_out.place}: {what} is left out: {left_out.why}")
         self.locks.append(lock)
         self.left_out += len(lock.left_out)
-        if args.only_changed_since:
+        if args.only_changed_since is not None:
             found = difference(self._before(lock, args.only_changed_since), lock)
             self.unchanged += found.unchanged
             self.wanted += _entries(lock, found.changed)

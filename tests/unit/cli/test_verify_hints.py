@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import venv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,8 +59,32 @@ def test_a_lock_for_other_interpreters_says_so(shell: Shell, policy: Path) -> No
     assert "nothing of the lock is for this interpreter" in shell.err
 
 
+@pytest.mark.parametrize("option", ["--trust-diff", "--only-changed-since"])
+def test_a_variable_that_is_not_set_is_no_revision(shell: Shell, policy: Path, option: str) -> None:
+    Path("pylock.toml").write_text(ELSEWHERE)
+    assert shell.run("verify", "--policy", policy, "pylock.toml", option, "") == 2
+    assert "[usage]" in shell.err
+
+
 def test_a_trust_diff_against_a_branch_wants_the_file_too(shell: Shell, policy: Path) -> None:
     Path("pylock.toml").write_text(ELSEWHERE)
     words = ("--policy", policy, "pylock.toml", "--trust-diff", "origin/main")
     assert shell.run("verify", *words) == 2
     assert "REVISION:PATH, such as origin/main:pylock.toml" in shell.err
+
+
+def test_the_gate_of_another_version_is_told_from_a_stranger(
+    shell: Shell, policy: Path, tmp_path: Path
+) -> None:
+    venv.create(tmp_path / "venv")
+    (site,) = (tmp_path / "venv").rglob("site-packages")
+    (site / "pip_intoto_gate").mkdir()
+    (site / "pip_intoto_gate" / "gate.py").write_text("# of another version\n")
+    (site / "evil.pth").write_text("import evil\n")
+    words = ("--policy", policy, "--installed", "--python", tmp_path / "venv")
+    assert shell.run("verify", *words) == 2
+    said = shell.err
+    assert (
+        "gate.py belongs to no project, and Python can run it; it is not the gate of this" in said
+    )
+    assert "evil.pth belongs to no project, and Python can run it\n" in said
