@@ -315,6 +315,11 @@ def test_an_address_may_name_a_project_and_no_version() -> None:
     assert (locked.name, locked.version, locked.files[0].filename) == ("de-mo", "", "main.zip")
 
 
+def test_a_filename_says_no_version_of_another_project() -> None:
+    address = "https://h/demo-1.0-py3-none-any.whl"
+    assert (entry(f"demo @ {address}").version, entry(f"other @ {address}").version) == ("1.0", "")
+
+
 def test_an_address_that_names_no_project_cannot_be_verified() -> None:
     locked = entry("https://me:secret@h/main.zip")
     assert (locked.version, locked.files, locked.url, locked.kind) == ("", (), "", None)
@@ -495,6 +500,17 @@ def test_digests_of_one_line_have_a_limit() -> None:
         requirements.read(
             PATH, Memory().add({NAME: text}), None, limits=replace(LOCAL, lock_files=1)
         )
+
+
+def test_lines_that_are_joined_have_a_limit() -> None:
+    few = replace(LOCAL, lock_files=3)
+    for more, is_too_many in ((2, False), (3, True)):
+        tree = Memory().add({NAME: "demo==1" + " \\\n" * more + " "})
+        if is_too_many:
+            with pytest.raises(LockfileInvalid, match="too many digests"):
+                requirements.read(PATH, tree, None, limits=few)
+        else:
+            assert requirements.read(PATH, tree, None, limits=few).locked[0].version == "1"
 
 
 # --- several lines about one project --------------------------------------------------------

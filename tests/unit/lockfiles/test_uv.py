@@ -246,9 +246,9 @@ def test_without_a_beginning_nothing_is_left_out() -> None:
 
 def test_one_marker_of_several_that_holds_is_enough() -> None:
     markers = "[\"sys_platform == 'win32'\", \"sys_platform == 'linux'\"]"
-    manifest = '[manifest]\nrequirements = [{ name = "demo" }]\n\n'
-    text = HEAD + manifest + package("demo", more=f"resolution-markers = {markers}\n")
-    assert names(LOCKS.read(text)) == ["demo 1.0"]
+    manifest = '[manifest]\nrequirements = [{ name = "demo" }, { name = "other" }]\n\n'
+    demo = package("demo", more=f"resolution-markers = {markers}\n")
+    assert names(LOCKS.read(HEAD + manifest + demo + package("other"))) == ["demo 1.0", "other 1.0"]
 
 
 def test_cycles_come_to_an_end() -> None:
