@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+#: The digest of a file, in the one spelling that is used here.
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Kind(Enum):

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pip_intoto.distribution import SHA256
 from pip_intoto.sources.addresses import split
 from pip_intoto.sources.beside import local_path
 
@@ -22,7 +23,6 @@ _SDIST = re.compile(
 #: What evaluating a marker raises that has no meaning where it stands: a comparison that is none, a
 #: variable that is not there, more brackets than anybody needs.
 MEANINGLESS = (ValueError, KeyError, RecursionError)
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def filename_of(url: str) -> str:
@@ -81,7 +81,7 @@ def is_archive(filename: str) -> bool:
 def as_sha256(text: str) -> str:
     """A sha256 in lower-case hex; empty when it is none."""
     lower = text.lower()
-    return lower if _SHA256.fullmatch(lower) else ""
+    return lower if SHA256.fullmatch(lower) else ""
 
 
 def without_sha256(what: str, algorithms: Iterable[str]) -> str:

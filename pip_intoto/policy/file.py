@@ -15,6 +15,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pip_intoto.distribution import SHA256
 from pip_intoto.errors import PolicyInvalid, PolicyMissing
 from pip_intoto.limits import DEFAULT
 from pip_intoto.policy import placeholders
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
 # Not IGNORECASE: with it, letters that are none of these (the Kelvin sign, a long s) would do.
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _GLOB = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)?\*")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _PARAMETER = re.compile(r"[A-Za-z0-9_-]+")
 _SCHEMES = ("https", "http", "file")
 #: Without O_NONBLOCK a named pipe would hang, without O_BINARY Windows would rewrite newlines.
@@ -434,7 +434,7 @@ class _Reader:
         digests = []
         for element in value.elements("sha256 digests"):
             digest = element.text().lower()
-            if not _SHA256.fullmatch(digest):
+            if not SHA256.fullmatch(digest):
                 raise element.error(
                     f'"{digest}" is not a sha256 digest',
                     expected="64 hexadecimal digits",

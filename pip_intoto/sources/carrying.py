@@ -93,6 +93,7 @@ class Export:
         self._carried: dict[str, _Carried] = {}
         self._documents: dict[tuple[str, str], list[str]] = {}
         self._failure: OSError | None = None
+        self._is_closed = False
         self.is_finished = False
 
     def keep(self, distribution: Distribution, documents: Sequence[Document]) -> None:
@@ -104,6 +105,9 @@ class Export:
         if sha256 is None or not documents or not _is_filename(filename, self._limits):
             return
         with self._lock:
+            # A thread that nobody waited for may still come with something.
+            if self._is_closed:
+                return
             carried = self._carried.setdefault(filename, _Carried())
             try:
                 for document in documents:
@@ -117,6 +121,8 @@ class Export:
 
         Raises CommandError when anything could not be written.
         """
+        with self._lock:
+            self._is_closed = True
         if self._failure is not None:
             why = self._failure.strerror or self._failure
             raise CommandError(f"the evidence cannot be written: {why}")

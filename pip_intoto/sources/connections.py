@@ -32,16 +32,8 @@ class _Plain(HTTPConnection):
         super().putrequest(method, url, skip_host, skip_accept_encoding)
 
 
-class _Secure(HTTPSConnection):
-    def connect(self) -> None:
-        super().connect()
-        use(self.sock)
-
-    def putrequest(
-        self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False
-    ) -> None:
-        use(self.sock)
-        super().putrequest(method, url, skip_host, skip_accept_encoding)
+class _Secure(_Plain, HTTPSConnection):
+    pass
 
 
 class _PlainPool(HTTPConnectionPool):

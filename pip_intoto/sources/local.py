@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pip_intoto.artifacts.hashing import NotAFile, open_file
 from pip_intoto.errors import MetadataTooLarge
 from pip_intoto.metadata.names import LINK_SUFFIX, ROOT_LAYOUT
 from pip_intoto.sources.addresses import printable
@@ -112,18 +112,13 @@ def _read(path: Path, at_most: int) -> bytes | Finding:
     """The content of a regular file, or why there is none. A pipe or device is never waited for."""
     origin = printable(str(path))
     try:
-        descriptor = os.open(
-            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        )
+        descriptor, _ = open_file(str(path))
+        with os.fdopen(descriptor, "rb") as stream:
+            data = stream.read(at_most + 1)
     except (FileNotFoundError, NotADirectoryError):
         return nothing_at(origin)
-    except OSError as error:
-        return unreachable(origin, _reason(error))
-    try:
-        with os.fdopen(descriptor, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                return unreachable(origin, "not a regular file")
-            data = stream.read(at_most + 1)
+    except NotAFile:
+        return unreachable(origin, "not a regular file")
     except OSError as error:
         return unreachable(origin, _reason(error))
     return too_large(origin, at_most) if len(data) > at_most else data

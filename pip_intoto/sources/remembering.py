@@ -32,6 +32,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pip_intoto.distribution import SHA256
 from pip_intoto.errors import EvidenceInvalid
 from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata import strict_json
@@ -51,7 +52,6 @@ _SCHEMA = 1
 _OK = 200
 _NOT_MODIFIED = 304
 _ABSENT = (404, 410)
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 #: What may stand in a header; anything else was never sent by an honest server.
 _VALIDATOR = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,254}[\x21-\x7e])?")
 #: In a page: a query, user information, or an escape that could spell either.
@@ -142,7 +142,7 @@ class Remembering:
                 node.member("schema").integer() == _SCHEMA
                 # A file under another name than its own says nothing of this address.
                 and node.member("address").string() == name
-                and _SHA256.fullmatch(sha256) is not None
+                and SHA256.fullmatch(sha256) is not None
             )
             record = _Record(
                 sha256=sha256,

@@ -84,7 +84,8 @@ class FoundFiles:
     def _digest(self, path: Path) -> str:
         if path not in self._digests:
             try:
-                self._digests[path] = sha256_file(path)
+                # A pipe of that name is not waited for.
+                self._digests[path] = sha256_file(path) if path.is_file() else ""
             except OSError:
                 # What cannot be read is not the file that is looked for.
                 self._digests[path] = ""

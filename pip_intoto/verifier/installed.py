@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pip_intoto.artifacts.hashing import NotAFile, open_file
-from pip_intoto.distribution import Distribution, Kind, Place
+from pip_intoto.distribution import SHA256, Distribution, Kind, Place
 from pip_intoto.errors import EvidenceError
 from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata import strict_json
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 _FILES = {Kind.WHEEL, Kind.SDIST}
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.!+_-]*[A-Za-z0-9])?")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 #: Digests that say something.
 _ALGORITHMS = {"sha256": 32, "sha384": 48, "sha512": 64}
@@ -243,7 +242,7 @@ def _parsed(value: dict[str, JsonValue]) -> tuple[Record | None, str]:
     except ValueError:
         return None, "the record of its install cannot be read, and does not count"
     digests = [found for found in (sha256, built_sha256) if found]
-    if not all(map(_SHA256.fullmatch, digests)) or (kind in _FILES and not sha256):
+    if not all(map(SHA256.fullmatch, digests)) or (kind in _FILES and not sha256):
         return None, "the record of its install has no digest, and does not count"
     at = _word(value, "time")
     record = Record(
@@ -307,7 +306,7 @@ def _direct(folder: Path, name: str, version: str, limits: Limits) -> Distributi
         found = kind_of(filename)
         sha256 = _word(archive.get("hashes"), "sha256")
         sha256 = sha256 or _word(archive, "hash").removeprefix("sha256=")
-        if found is None or not _SHA256.fullmatch(sha256) or not parse_filename(filename, found):
+        if found is None or not SHA256.fullmatch(sha256) or not parse_filename(filename, found):
             return None
         kind = found
     return Distribution(

@@ -406,6 +406,15 @@ def test_no_name_of_a_document_leads_out_of_its_folder(site: Site, hint: str) ->
     assert names == sorted(f"{each.envelope.sha256}.link" for each in documents)
 
 
+def test_nothing_is_added_once_the_list_is_written(site: Site) -> None:
+    documents = _evidence(site)
+    with exporting(site.carried, []) as export:
+        export.finish([])
+        # As a thread does that nobody waited for any longer.
+        export.keep(described(DEMO), documents)
+    assert site.names() == [MANIFEST]
+
+
 def _evidence(site: Site) -> tuple[Document, ...]:
     taken: list[Document] = []
 

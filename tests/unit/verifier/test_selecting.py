@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -315,6 +316,14 @@ def test_another_file_of_that_name_is_not_used_and_it_is_said(
     policy: Policy, tmp_path: Path
 ) -> None:
     PURE.tampered().write(tmp_path)
+    (selected,) = select(policy, entry(file_of(PURE)), found=FoundFiles([tmp_path]))
+    assert selected.distribution.path is None
+    assert "another file than the lock pins" in selected.notes[0]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_with_the_name_of_a_file_is_not_waited_for(policy: Policy, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / PURE.filename)
     (selected,) = select(policy, entry(file_of(PURE)), found=FoundFiles([tmp_path]))
     assert selected.distribution.path is None
     assert "another file than the lock pins" in selected.notes[0]
