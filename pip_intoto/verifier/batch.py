@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -31,6 +31,7 @@ from pip_intoto.errors import (
 )
 from pip_intoto.limits import DEFAULT
 from pip_intoto.sources.addresses import printable
+from pip_intoto.sources.beside import local_path
 from pip_intoto.sources.fetching import drive, offline
 from pip_intoto.verifier.borrowing import Lender
 from pip_intoto.verifier.choosing import Choice
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from pip_intoto.verdict import Verdict
     from pip_intoto.verifier.borrowing import Borrowed
     from pip_intoto.verifier.finding_links import FoundFiles
+    from pip_intoto.verifier.inspecting import Obtain
     from pip_intoto.verifier.remembered import Memory
     from pip_intoto.verifier.wanted import Wanted
 
@@ -113,6 +115,7 @@ class Batch:
         self._advance = advance
         self._now = now or datetime.now(timezone.utc)
         self._limits = limits
+        self._found = find_links
         self._lender = Lender(web, limits)
         self._cases = _Cases()
         self._line: _Line | None = None
@@ -295,7 +298,7 @@ class Batch:
                 distribution,
                 self._policy,
                 problem=selected.problem,
-                obtain=None if distribution.url is None else file.path,
+                obtain=self._obtaining(distribution, file),
                 found=witness.found,
                 now=self._now,
                 limits=self._limits,
@@ -308,6 +311,23 @@ class Batch:
             self._keeper.keep(distribution, witness.documents)
         self._count_spared(selected, file)
         return verdict
+
+    def _obtaining(self, distribution: Distribution, file: Borrowed) -> Obtain | None:
+        if distribution.url is None and self._found is None:
+            return None
+        return lambda: self._on_this_machine(distribution) or file.path()
+
+    def _on_this_machine(self, distribution: Distribution) -> Path | None:
+        """Find the file where it came from, or in --find-links, if it still has this digest."""
+        if self._found is not None:
+            served = self._found.serve(Selected(distribution=distribution)).distribution
+            if served.path is not None:
+                return served.path
+        path = local_path(distribution.url or "")
+        with suppress(OSError):
+            if path is not None and path.is_file() and sha256_file(path) == distribution.sha256:
+                return path
+        return None
 
     def _count_spared(self, selected: Selected, file: Borrowed) -> None:
         if selected.size and selected.distribution.path is None and not file.was_fetched:

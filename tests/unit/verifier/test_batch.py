@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures.distributions import wheel
+from fixtures.shipped import write_bundle
 from fixtures.supply_chain import SupplyChain, write_policy
 from pip_intoto.distribution import Distribution, Kind
 from pip_intoto.errors import CommandError
@@ -566,6 +567,36 @@ def test_a_file_that_cannot_be_fetched_is_unreachable(
     verdict, _ = check_on(index, demo, inspected(UNPACK))
     assert (verdict.status, verdict.reason) == (Status.UNREACHABLE, "source-unreachable")
     assert list(temporary.iterdir()) == []
+
+
+def came_from(path: Path) -> Known:
+    """DEMO as a record of its install has it, which pip took from a folder on this machine."""
+    usual = known(DEMO)
+    return replace(usual, distribution=replace(usual.distribution, url=path.as_uri()))
+
+
+def test_a_file_that_came_from_this_machine_is_inspected_where_it_lies(
+    demo: Policy, tmp_path: Path
+) -> None:
+    path = DEMO.write(tmp_path)
+    write_bundle(path, inspected(UNPACK).evidence(DEMO))
+    (checked,) = Batch(demo).check([came_from(path)])
+    assert checked.verdict.status is Status.VERIFIED
+    assert path.read_bytes() == DEMO.data
+
+
+def test_a_file_that_is_another_by_now_is_inspected_in_find_links(
+    demo: Policy, tmp_path: Path
+) -> None:
+    (tmp_path / "links").mkdir()
+    kept = DEMO.write(tmp_path / "links")
+    path = DEMO.tampered().write(tmp_path)
+    write_bundle(path, inspected(UNPACK).evidence(DEMO))
+    (without,) = Batch(demo).check([came_from(path)])
+    assert without.verdict.status is Status.UNREACHABLE
+    (checked,) = Batch(demo, find_links=FoundFiles([kept.parent])).check([came_from(path)])
+    assert checked.verdict.status is Status.VERIFIED
+    assert kept.read_bytes() == DEMO.data
 
 
 def test_a_file_is_not_fetched_beyond_the_cap(demo: Policy, index: Index) -> None:
