@@ -77,7 +77,11 @@ class Targets:
                     expected="a lockfile among the targets",
                 )
         if args.trust_diff is not None:
-            targets._compare_with(_older_lock(args.trust_diff, interpreter), args)
+            try:
+                targets._compare_with(_older_lock(args.trust_diff, interpreter), args)
+            except AbsentThen as absent:
+                # As in the pull request that brings the first lock.
+                terminal.tell(f"{absent}: everything is new")
         if not targets.wanted:
             targets._say_why_nothing(args, terminal)
         return targets

@@ -237,6 +237,16 @@ def test_a_trust_diff_against_a_revision(shell: Shell, index: Index, tmp_path: P
         ]
 
 
+def test_against_a_revision_without_the_lock_everything_is_new(shell: Shell, index: Index) -> None:
+    git("init", "--quiet")
+    git("commit", "--quiet", "--allow-empty", "-m", "one")
+    report = shell.report(lock(index, DEMO), "--trust-diff", f"HEAD:{LOCK}")
+    assert "everything is new" in shell.err
+    assert [(each["project"], each["kind"]) for each in report["changes"]] == [
+        ("demo", "newly-verified")
+    ]
+
+
 def test_a_trust_diff_of_what_changed_knows_what_did_not(shell: Shell, index: Index) -> None:
     git("init", "--quiet")
     lock(index, DEMO, OTHER)
