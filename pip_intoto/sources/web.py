@@ -211,8 +211,6 @@ class Web:
         except BaseException:
             session.close()
             raise
-        # Whatever one server set must not travel to the next.
-        session.cookies.clear()
         self._idle.append(session)
         return status
 
@@ -245,6 +243,7 @@ class Web:
             patience = min(most_patience, body.due - time.monotonic())
             if patience <= 0:
                 raise TimeoutError("no complete answer in time")
+            # Whatever one server set must not travel to the next.
             session.cookies.clear()
             body.requests += 1
             with session.get(

@@ -18,10 +18,13 @@ from fixtures.supply_chain import SupplyChain
 from pip_intoto.account import Traffic
 from pip_intoto.errors import CommandError, SourceUnreachable
 from pip_intoto.limits import DEFAULT, Limits
+from pip_intoto.sources.deadlines import Watch
 from pip_intoto.sources.fetching import Fetch, drive
+from pip_intoto.sources.hosts import Host
 from pip_intoto.sources.index import files_of
 from pip_intoto.sources.web import Web
 from tests.integration.loopback import Endless, Index, Redirect, Reset, Stall, Status, Truncated
+from tests.integration.weather import serving_securely
 from tests.unit.sources.repository import Repository
 
 if TYPE_CHECKING:
@@ -82,6 +85,11 @@ def test_an_endless_answer_is_cut_off_at_the_cap(index: Index) -> None:
     response = Web(DEFAULT).fetch(fetch(index, max_bytes=1_000_000))
     assert response.status is None
     assert response.too_large
+
+
+def test_what_has_as_many_bytes_as_are_allowed_is_taken_and_no_more(index: Index) -> None:
+    assert Web(DEFAULT).fetch(fetch(index, max_bytes=7)).body == b"content"
+    assert Web(DEFAULT).fetch(fetch(index, max_bytes=6)).too_large
 
 
 def test_a_stalling_server_costs_its_seconds_and_no_more(index: Index) -> None:
@@ -161,6 +169,14 @@ def test_a_redirect_to_another_host_is_followed_without_credentials(
     assert "authorization" not in other.asked("/a")[0].headers
 
 
+def test_credentials_of_an_address_stay_with_its_origin(index: Index, other: Index) -> None:
+    index.fault("/a", Redirect(other.origin + "/a"))
+    url = index.origin.replace("://", "://user:secret@") + "/a"
+    assert Web(DEFAULT).fetch(Fetch(url, 1000, 5)).body == b"elsewhere"
+    assert "authorization" in index.asked("/a")[0].headers
+    assert "authorization" not in other.asked("/a")[0].headers
+
+
 def test_credentials_of_one_origin_are_not_sent_to_another_port(index: Index, other: Index) -> None:
     web = Web(DEFAULT, credentials=(index.with_credentials("user", "secret"),))
     web.fetch(fetch(other))
@@ -197,6 +213,20 @@ def test_a_redirect_never_leaves_http(index: Index, target: str) -> None:
     response = Web(DEFAULT).fetch(fetch(index))
     assert response.status is None
     assert response.error.startswith("refused")
+
+
+def test_a_redirect_never_leads_from_https_to_http(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving_securely(tmp_path) as (secure, origin, authority):
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+        secure.fault("/a", Redirect(index.origin + "/a"))
+        secure.put("/b", b"safe")
+        assert Web(DEFAULT).fetch(Fetch(origin + "/b", 1000, 5)).body == b"safe"
+        response = Web(DEFAULT).fetch(Fetch(origin + "/a", 1000, 5))
+    assert response.status is None
+    assert "from https to http" in response.error
+    assert not index.asked("/a")
 
 
 def test_five_redirects_are_followed_and_not_six(index: Index) -> None:
@@ -389,6 +419,17 @@ def test_a_host_that_is_not_there_is_given_up_after_a_few_requests() -> None:
     assert web.traffic.requests == 3
 
 
+def test_one_answer_counts_more_than_the_refusals_before_it() -> None:
+    host = Host(Limits(host_refusals=2))
+    for _ in range(3):
+        host.failed(refused=True, late=False)
+        host.answered()
+    assert host.given_up == ""
+    host.failed(refused=True, late=False)
+    host.failed(refused=True, late=False)
+    assert "found no connection" in host.given_up
+
+
 def test_paths_that_stall_say_nothing_of_the_others(index: Index) -> None:
     index.fault("/stalls*", Stall())
     web = Web(Limits(retries=0, host_silences=2))
@@ -416,8 +457,18 @@ def test_silence_is_borne_for_less_long_once_it_has_cost_much(index: Index) -> N
     assert len(index.asked("/stalls/2")) == 1
 
 
-@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 200 OK\r\n\r\n"])
-def test_an_answer_that_drips_ends_with_its_seconds(head: bytes) -> None:
+@pytest.mark.parametrize(
+    ("head", "is_proxy"),
+    [
+        (b"", False),
+        (b"HTTP/1.1 200 OK\r\n", False),
+        (b"HTTP/1.0 200 OK\r\n\r\n", False),
+        (b"HTTP/1.1 200 OK\r\n", True),
+    ],
+)
+def test_an_answer_that_drips_ends_with_its_seconds(
+    head: bytes, is_proxy: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ended = threading.Event()
 
     def drip(server: socket.socket) -> None:
@@ -433,6 +484,9 @@ def test_an_answer_that_drips_ends_with_its_seconds(head: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=drip, args=(server,), daemon=True).start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}/a"
+        if is_proxy:
+            use_proxy(monkeypatch, url)
+            url = "http://files.example/a"
         began = time.monotonic()
         response = Web(DEFAULT).fetch(Fetch(url, 10_000, 0.3))
         ended.set()
@@ -448,15 +502,38 @@ def test_an_answer_that_is_cut_short_is_none(index: Index) -> None:
 def test_a_proxy_of_the_environment_is_used_and_ends_in_time_as_well(
     index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("http_proxy", index.origin)
+    use_proxy(monkeypatch, index.origin)
     web = Web(DEFAULT)
     assert web.fetch(Fetch("http://files.example/a", 1000, 5)).body == b"content"
     index.fault("/a", Stall())
     began = time.monotonic()
     assert web.fetch(Fetch("http://files.example/a", 1000, 0.3)).status is None
     assert time.monotonic() - began < 3
+
+
+def test_a_proxy_is_for_some_hosts_and_not_for_others(
+    index: Index, other: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_proxy(monkeypatch, index.origin)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    web = Web(DEFAULT)
+    assert web.fetch(Fetch("http://files.example/a", 1000, 5)).body == b"content"
+    assert web.fetch(fetch(other)).body == b"elsewhere"
+    assert len(index.asked("/a")) == 1
+
+
+def use_proxy(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", url)
+
+
+def test_nobody_looks_at_the_clock_once_nothing_is_asked() -> None:
+    before = set(threading.enumerate())
+    with Watch().until(time.monotonic() + 60):
+        (watching,) = set(threading.enumerate()) - before
+    watching.join(5)
+    assert not watching.is_alive()
 
 
 def test_credentials_of_several_indexes(index: Index, other: Index) -> None:

@@ -439,6 +439,27 @@ def test_more_than_one_bundle_may_hold_is_carried_all_the_same(site: Site) -> No
     assert site.there()["demo"] == VERIFIED
 
 
+def test_more_bytes_than_a_bundle_may_have_are_carried_all_the_same(site: Site) -> None:
+    documents = _evidence(site)
+    limits = dataclasses.replace(DEFAULT, bundle_bytes=len(documents[0].data) + 2)
+    with exporting(site.carried, [], limits=limits) as export:
+        export.keep(described(DEMO), documents)
+        export.finish([])
+    assert site.bundle().read_bytes() == documents[0].data + b"\n"
+    assert site.there()["demo"] == VERIFIED
+
+
+def test_a_document_that_ends_with_a_blank_keeps_its_digest(site: Site) -> None:
+    (first, *_) = _evidence(site)
+    document = dataclasses.replace(first, data=first.data + b" ")
+    with exporting(site.carried, []) as export:
+        export.keep(described(DEMO), [document])
+        export.finish([])
+    assert not site.bundle().exists()
+    (path,) = (site.carried / f"{DEMO.filename}.intoto").iterdir()
+    assert path.read_bytes() == document.data
+
+
 def test_a_full_disk_is_an_error_and_leaves_nothing(site: Site) -> None:
     documents = _evidence(site)
     with disks.disk(site.home / "disk", "256k") as disk:
