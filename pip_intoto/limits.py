@@ -122,6 +122,8 @@ class Limits:
     distribution_seconds: int = 300
     # One distribution from an index, for the command line
     page_bytes: int = 32 * 1024 * 1024
+    #: comments and the like in a page that is HTML: each may be searched for its end to the last
+    page_comments: int = 100
     #: characters of a file's name, as file systems have it
     filename: int = 255
     download_bytes: int = 4 * 1024 * 1024 * 1024

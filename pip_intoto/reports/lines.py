@@ -140,11 +140,17 @@ def printable(text: str) -> str:
     if not text.isprintable():
         text = "".join(
             character
-            if character == "\n" or unicodedata.category(character)[0] != "C"
+            if character == "\n" or not _is_harmful(unicodedata.category(character))
             else f"\\x{ord(character):02x}"
             for character in text
         )
     return _COMMAND.sub(_spelled, text)
+
+
+def _is_harmful(category: str) -> bool:
+    # Controls and marks of direction; and separators of lines and paragraphs, which some readers
+    # of logs begin a line after.
+    return category[0] == "C" or category in {"Zl", "Zp"}
 
 
 def one_line(text: str) -> str:

@@ -111,7 +111,7 @@ def _joined(base: str, address: str) -> str:
         return ""
 
 
-def _read_html(body: bytes, base: str, page: str, _limits: Limits) -> list[Listed]:
+def _read_html(body: bytes, base: str, page: str, limits: Limits) -> list[Listed]:
     """Read a page of PEP 503."""
     # Imported here for start-up time: most indexes speak JSON.
     from html.parser import HTMLParser
@@ -147,7 +147,17 @@ def _read_html(body: bytes, base: str, page: str, _limits: Limits) -> list[Liste
             requires_python=attributes.get("data-requires-python") or "",
         )
 
+    text = body.decode("utf-8", "replace")
+    # What is opened and never closed, the parser searches for its end, to the end of the page, and
+    # again from the next one on. Behind the last ">" nothing is closed; before it, comments may be.
+    text = text[: text.rfind(">") + 1]
+    if text.count("<!") + text.count("<?") > limits.page_comments:
+        raise MetadataMalformed(
+            "an index page has too many comments",
+            expected=f"at most {limits.page_comments}",
+            place=redacted(page),
+        )
     parser = Anchors()
-    parser.feed(body.decode("utf-8", "replace"))
+    parser.feed(text)
     parser.close()
     return found

@@ -194,3 +194,10 @@ def test_5000_distributions_are_rendered_at_once() -> None:
     report = parsed(many)
     assert time.perf_counter() - began < 3
     assert len(report["verdicts"]) == 5000
+
+
+def test_a_log_of_a_ci_service_gets_no_commands() -> None:
+    targets = ("##vso[task.x]y", "##[error]x", "a#b")
+    rendered = machine.render(account(targets=targets))
+    assert "##" not in rendered
+    assert json.loads(rendered)["targets"] == [*targets]

@@ -260,6 +260,7 @@ def test_what_comes_from_metadata_does_no_harm(checked: int | None) -> None:
         ("::error::x", "\\x3a:error::x"),
         ("fine\n  ::set-output name=x::y", "fine\n  \\x3a:set-output name=x::y"),
         ("fine\n\u00a0::add-mask::x", "fine\n\u00a0\\x3a:add-mask::x"),
+        ("fine\u2028::error::x\u2029::error::x", "fine\\x2028::error::x\\x2029::error::x"),
         ("##[error]x and ##vso[task.x] and ##teamcity[x]", None),
         ("a::b, C::D, # heading, #1, ##, [x]", "a::b, C::D, # heading, #1, ##, [x]"),
         ("###[group]", None),

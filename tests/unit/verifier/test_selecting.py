@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -465,3 +466,13 @@ def test_without_a_digest_nobody_knows_what_is_taken_from_folders(
         (selected,) = select(policy, beside, listing(PURE))
         assert isinstance(selected.problem, ReleaseMissing)
         assert "--find-links" in selected.problem.message
+
+
+@pytest.mark.parametrize("part", ["<!", "<!-- ", "<!-->", "<![", "<?", "</", "<a ", "<a '", "&"])
+def test_a_page_that_opens_and_never_closes_costs_bounded_time(policy: Policy, part: str) -> None:
+    good = f'<a href="{FILES}{PURE.filename}#sha256={PURE.sha256}">x</a>'
+    evil = Repository({INDEX + "demo/": (good + part * 300_000).encode()})
+    began = time.perf_counter()
+    (selected,) = select(policy, entry(), evil)
+    assert time.perf_counter() - began < 5
+    assert selected.problem is not None or selected.distribution.sha256 == PURE.sha256
