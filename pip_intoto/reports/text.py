@@ -1,8 +1,8 @@
 """A run for people, on a terminal or in a file: what does not pass in full, the rest in short.
 
-Up to :data:`FEW` verdicts are all shown in full, in the order of the targets. Of more, what is
-verified is only counted (``-v``: one line each), what passes otherwise has a line each, and what
-blocks, or would in enforce mode, is shown in full. Then come the totals.
+Up to :data:`FEW` verdicts are shown in full, in the order of the targets; what no rule names has a
+line each. Of more, what is verified is only counted (``-v``: one line each), what passes otherwise
+has a line each, and what blocks, or would in enforce mode, is shown in full. Then come the totals.
 """
 
 from __future__ import annotations
@@ -63,19 +63,42 @@ def lines(account: Account, *, verbose: bool = False, quiet: bool = False) -> li
 
 def _verdicts(account: Account, *, verbose: bool, quiet: bool) -> Iterator[Line]:
     told = [each for each in account.checked if not quiet or each.verdict.action is not Action.PASS]
-    few = len(account.checked) <= FEW and not quiet
-    in_full = [each for each in told if few or _matters(each)]
-    in_short = [each for each in told if not few and not _matters(each)]
+    if len(account.checked) <= FEW and not quiet:
+        yield from _few(told, verbose=verbose)
+        return
+    in_full = [each for each in told if _matters(each)]
+    in_short = [each for each in told if not _matters(each)]
     for each in in_full:
-        yield from verdict_lines(
-            each.verdict, trace=verbose, place=each.place, notes=_worth_saying(each)
-        )
+        yield from _in_full(each, verbose=verbose)
     if in_full and in_short:
         yield Line("")
     for each in in_short:
         if verbose or each.verdict.status is not Status.VERIFIED:
             yield _short(each)
     yield from _notes(in_short)
+
+
+def _few(told: list[Checked], *, verbose: bool) -> Iterator[Line]:
+    """Show all in order; what no rule names has nothing to tell, so that a line is enough."""
+    unlisted = [
+        each
+        for each in told
+        if each.verdict.status is Status.UNLISTED and not _matters(each) and not verbose
+    ]
+    for each in told:
+        if each in unlisted:
+            yield _short(each)
+        else:
+            yield from _in_full(each, verbose=verbose)
+    yield from _notes(unlisted)
+    if any(each.verdict.action is Action.WARN for each in unlisted):
+        yield Line("hint: `pip-intoto trust add NAME --key …` lists a project.", Tone.FAINT)
+
+
+def _in_full(checked: Checked, *, verbose: bool) -> list[Line]:
+    return verdict_lines(
+        checked.verdict, trace=verbose, place=checked.place, notes=_worth_saying(checked)
+    )
 
 
 def _matters(checked: Checked) -> bool:

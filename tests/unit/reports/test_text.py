@@ -21,6 +21,7 @@ from tests.unit.reports.accounts import (
     hostile,
     invalid,
     large,
+    unlisted,
 )
 
 if TYPE_CHECKING:
@@ -57,6 +58,16 @@ def test_few_verdicts_are_all_shown_in_the_order_of_the_targets() -> None:
     at = [said.index(f"{name}-") for name in names]
     assert at == sorted(at)
     assert "flask-3.1.0-py3-none-any.whl: verified\n  flask 3.1.0 is verified" in said
+
+
+def test_what_no_rule_names_has_a_line_each_and_one_hint_together() -> None:
+    checked = tuple(Checked(verdict=unlisted()) for _ in range(3))
+    said = text.render(account(checked=checked))
+    (name,) = {each.verdict.distribution.filename for each in checked}
+    assert said.startswith(f"{name}: unlisted, warn\n" * 3 + "hint: `pip-intoto trust add NAME")
+    assert "the policy does not list" not in said
+    verbose = "".join(line.text for line in text.lines(account(checked=checked), verbose=True))
+    assert "the policy does not list" in verbose
 
 
 def test_a_checkout_is_known_by_its_name() -> None:
