@@ -65,9 +65,9 @@ def test_what_no_rule_names_has_a_line_each_and_one_hint_together() -> None:
     said = text.render(account(checked=checked))
     (name,) = {each.verdict.distribution.filename for each in checked}
     assert said.startswith(f"{name}: unlisted, warn\n" * 3 + "hint: `pip-intoto trust add NAME")
-    assert "the policy does not list" not in said
+    assert "No rule of the policy" not in said
     verbose = "".join(line.text for line in text.lines(account(checked=checked), verbose=True))
-    assert "the policy does not list" in verbose
+    assert "No rule of the policy" in verbose
 
 
 def test_a_checkout_is_known_by_its_name() -> None:
