@@ -87,6 +87,15 @@ def test_of_two_versions_it_is_the_one_that_was_installed(tmp_path: Path) -> Non
     assert json.loads((new / records.FILENAME).read_text())["version"] == "2.0"
 
 
+def test_of_two_folders_of_one_version_nobody_knows_which_it_is(tmp_path: Path) -> None:
+    pure, plat = tmp_path / "pure", tmp_path / "plat"
+    folders = [installed(pure), installed(plat)]
+    scheme = SimpleNamespace(purelib=str(pure), platlib=str(plat))
+    with pytest.raises(records.Unrecordable, match="2 .dist-info folders"):
+        records.leave("demo", "1.0", scheme, {})
+    assert not any((folder / records.FILENAME).exists() for folder in folders)
+
+
 def test_a_list_that_is_too_long_or_no_text_is_left_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

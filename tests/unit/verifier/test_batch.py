@@ -14,7 +14,7 @@ from fixtures.distributions import wheel
 from fixtures.shipped import write_bundle
 from fixtures.supply_chain import SupplyChain, write_policy
 from pip_intoto.distribution import Distribution, Kind
-from pip_intoto.errors import CommandError
+from pip_intoto.errors import CommandError, SourceUnreachable
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer import authoring
 from pip_intoto.policy.file import load_policy
@@ -22,6 +22,7 @@ from pip_intoto.sources.fetching import Response
 from pip_intoto.sources.web import Web
 from pip_intoto.verdict import Action, Status
 from pip_intoto.verifier.batch import Batch
+from pip_intoto.verifier.borrowing import Lender
 from pip_intoto.verifier.finding_links import FoundFiles
 from pip_intoto.verifier.wanted import Known, Pinned
 from tests.integration.loopback import Index, Truncated
@@ -567,6 +568,24 @@ def test_a_file_that_cannot_be_fetched_is_unreachable(
     verdict, _ = check_on(index, demo, inspected(UNPACK))
     assert (verdict.status, verdict.reason) == (Status.UNREACHABLE, "source-unreachable")
     assert list(temporary.iterdir()) == []
+
+
+def test_a_file_that_broke_off_is_fetched_from_its_beginning(demo: Policy, index: Index) -> None:
+    index.fault("/files/*.whl", Truncated(at=20), times=1)
+    verdict, _ = check_on(index, demo, inspected(UNPACK))
+    assert verdict.status is Status.VERIFIED
+    assert len(index.asked("/files/*.whl")) == 2
+
+
+def test_a_server_that_failed_is_not_asked_for_the_same_file_again(index: Index) -> None:
+    url = index.origin + "/files/none.whl"
+    borrowed = Lender(Web(DEFAULT), DEFAULT).lend(
+        replace(known(DEMO).distribution, url=url), "pylock.toml:1"
+    )
+    for _ in range(2):
+        with pytest.raises(SourceUnreachable, match="could not be fetched"):
+            borrowed.path()
+    assert len(index.asked("/files/none.whl")) == 1
 
 
 def came_from(path: Path) -> Known:

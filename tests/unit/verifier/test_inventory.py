@@ -348,6 +348,7 @@ def test_a_record_that_a_wheel_brought_past_the_gate_does_not_count(home: Home) 
         b"Name: ../../evil\nVersion: 1.0\n",
         b"Name: demo\nName: six\nVersion: 1.0\n",
         b"Name: demo\n",
+        b"Name: demo\nVersion: 1.0\nVersion: 2.0\n",
         b"Name: demo\nVersion: 1.0/../2.0\n",
         b"X: " + b"x" * 1_000_000 + b"\nName: demo\nVersion: 1.0\n",
         None,

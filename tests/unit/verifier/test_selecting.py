@@ -322,6 +322,19 @@ def test_another_file_of_that_name_is_not_used_and_it_is_said(
     assert "another file than the lock pins" in selected.notes[0]
 
 
+def test_a_digest_of_the_lock_finds_the_file_among_several(policy: Policy, tmp_path: Path) -> None:
+    for built in (ABI3.tampered(), PURE):
+        built.write(tmp_path)
+    found = FoundFiles([tmp_path])
+    (selected,) = select(policy, entry(digest_of(PURE), digest_of(ABI3)), found=found)
+    assert selected.distribution.path == tmp_path / PURE.filename
+    assert selected.distribution.sha256 == PURE.sha256
+    # With none of the right ones at hand, the index is asked.
+    (selected,) = select(policy, entry(digest_of(ABI3)), listing(ABI3), found=found)
+    assert selected.distribution.path is None
+    assert selected.distribution.sha256 == ABI3.sha256
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
 def test_a_pipe_with_the_name_of_a_file_is_not_waited_for(policy: Policy, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / PURE.filename)
