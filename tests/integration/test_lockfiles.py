@@ -151,6 +151,7 @@ def test_an_interrupted_run_tells_what_was_done_so_far(index: Index, tmp_path: P
     index.fault(here.evidence_of(20), Stall(), times=1)
     words: list[str | Path] = [sys.executable, "-m", "pip_intoto", "verify", here.lock]
     words += ["--policy", here.policy, "--format", "json", "--cache-dir", tmp_path / "cache"]
+    words += ["--export", tmp_path / "evidence"]
     paths = os.pathsep.join([str(_OWN), str(_OWN / "hooks")])
     variables = {**os.environ, "PYTHONPATH": paths}
     process = subprocess.Popen(
@@ -166,10 +167,13 @@ def test_an_interrupted_run_tells_what_was_done_so_far(index: Index, tmp_path: P
     assert time.monotonic() - began < 30, err
     assert process.returncode == 130, err
     report = json.loads(out)
-    assert report["counts"]["verified"] == 29
+    # All but the one that nothing came of; on a busy machine, a few more were on their way.
+    assert 20 <= report["counts"]["verified"] <= 29
     assert report["counts"]["unreachable"] == 0
     assert "Traceback" not in err
+    assert not (tmp_path / "evidence").exists()
     # The caches are sound: the next run finds everything verified.
     again = subprocess.run(words, env=variables, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["counts"]["verified"] == 30
+    assert len(list((tmp_path / "evidence").glob("*.intoto.jsonl"))) == 30
