@@ -148,7 +148,10 @@ def _verify(work: Path, lock: Path, cache: Path) -> tuple[float, int, dict[str, 
     words += ["--policy", str(work / "policy.toml"), "--cache-dir", str(cache)]
     words += ["--format", "json", "-o", str(output)]
     measured = [sys.executable, "-I", "-c", _MEASURED, *words]
-    done = subprocess.run(measured, cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    # Byte code is there, as where the package is installed: the first pair writes it.
+    variables = {**os.environ, "PYTHONPYCACHEPREFIX": str(work / "bytecode")}
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
+    done = subprocess.run(measured, cwd=ROOT, env=variables, check=True, stdout=subprocess.PIPE)
     taken, memory = json.loads(done.stdout)
     # Kilobytes on Linux, bytes on macOS.
     unit = 1 if sys.platform == "darwin" else 1024
