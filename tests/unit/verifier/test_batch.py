@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -579,12 +580,12 @@ def test_a_file_that_broke_off_is_fetched_from_its_beginning(demo: Policy, index
 
 def test_a_server_that_failed_is_not_asked_for_the_same_file_again(index: Index) -> None:
     url = index.origin + "/files/none.whl"
-    borrowed = Lender(Web(DEFAULT), DEFAULT).lend(
-        replace(known(DEMO).distribution, url=url), "pylock.toml:1"
-    )
-    for _ in range(2):
-        with pytest.raises(SourceUnreachable, match="could not be fetched"):
-            borrowed.path()
+    lender = Lender(Web(DEFAULT), DEFAULT)
+    with closing(lender):
+        borrowed = lender.lend(replace(known(DEMO).distribution, url=url), "pylock.toml:1")
+        for _ in range(2):
+            with pytest.raises(SourceUnreachable, match="could not be fetched"):
+                borrowed.path()
     assert len(index.asked("/files/none.whl")) == 1
 
 
