@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from pip_intoto.distribution import Kind, Place
+from pip_intoto.lockfiles import requirements
 from pip_intoto.lockfiles.differing import difference
 from pip_intoto.lockfiles.locked import Lock, Locked, LockedFile
+from tests.unit.lockfiles.trees import FOLDER, Memory
 
 LOCK = Path("pylock.toml")
 
@@ -96,3 +98,19 @@ def test_a_file_here_that_no_digest_pins_may_have_changed_by_itself() -> None:
     assert difference(lock(loose), lock(loose)).changed == (loose,)
     pinned = replace(loose, files=(replace(file, sha256="a" * 64),))
     assert difference(lock(pinned), lock(pinned)).changed == ()
+
+
+def test_other_digests_than_sha256_do_not_make_an_entry_the_same() -> None:
+    texts = [f"demo==1.0 --hash=sha512:{digit * 128}\n" for digit in "ab"]
+    older, newer = (
+        requirements.read(FOLDER / "requirements.txt", Memory(requirements__txt=text), None)
+        for text in texts
+    )
+    assert difference(older, newer).changed == newer.locked
+
+
+def test_what_no_digest_pins_may_come_from_a_folder_that_changed() -> None:
+    loose = replace(entry("demo", 3), files=())
+    before = replace(lock(loose), find_links=("wheels",))
+    assert difference(before, before).changed == (loose,)
+    assert difference(lock(loose), lock(loose)).changed == ()
