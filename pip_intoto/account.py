@@ -72,6 +72,16 @@ CHANGES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A project that the lock has, and that is not installed for this interpreter."""
+
+    name: str
+    version: str
+    place: Place
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """What is different in trust between two states of a lock, for one project.
 
@@ -91,7 +101,7 @@ class Account:
     """One run of ``verify``, for the reports.
 
     ``targets`` are as the user wrote them. ``failures`` are what could not be judged at all.
-    ``began`` and ``ended`` are aware. ``left_out`` counts projects of locks that are not for this
+    ``began`` and ``ended`` are aware. ``left_out`` are projects of locks that are not for this
     interpreter, ``unchanged`` those that were passed over because they did not change.
     ``fail_under`` is a percentage. ``interrupted`` says that somebody ended it early.
     """
@@ -105,7 +115,7 @@ class Account:
     policy: PolicyUsed | None = None
     locks: tuple[LockUsed, ...] = ()
     failures: tuple[PipIntotoError, ...] = ()
-    left_out: int = 0
+    left_out: tuple[LeftOut, ...] = ()
     unchanged: int = 0
     changes: tuple[Change, ...] | None = None
     traffic: Traffic = field(default_factory=Traffic)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from packaging.tags import Tag
 
+    from pip_intoto.account import LeftOut
     from pip_intoto.distribution import Kind, Place
 
 
@@ -61,16 +62,6 @@ class Locked:
     url: str = ""
     index: str = ""
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
-    """A project that the lock has, and that is not installed for this interpreter."""
-
-    name: str
-    version: str
-    place: Place
-    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

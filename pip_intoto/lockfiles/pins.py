@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pip_intoto.account import LeftOut
 from pip_intoto.distribution import Place
 from pip_intoto.limits import LOCAL
-from pip_intoto.lockfiles.locked import LeftOut, Lock, LockedFile
+from pip_intoto.lockfiles.locked import Lock, LockedFile
 from pip_intoto.lockfiles.parts import (
     absolute,
     as_sha256,

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from pip_intoto.account import LeftOut
 from pip_intoto.distribution import Kind, Place
 from pip_intoto.errors import LockfileInvalid
 from pip_intoto.limits import LOCAL
-from pip_intoto.lockfiles.locked import LeftOut, Lock, Locked, LockedFile
+from pip_intoto.lockfiles.locked import Lock, Locked, LockedFile
 from pip_intoto.lockfiles.parts import (
     MEANINGLESS,
     absolute,

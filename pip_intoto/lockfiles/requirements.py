@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pip_intoto.account import LeftOut
 from pip_intoto.distribution import Kind
 from pip_intoto.errors import CommandError
 from pip_intoto.limits import LOCAL
-from pip_intoto.lockfiles.locked import LeftOut, Lock, Locked, LockedFile
+from pip_intoto.lockfiles.locked import Lock, Locked, LockedFile
 from pip_intoto.lockfiles.parts import (
     MEANINGLESS,
     absolute,

@@ -15,7 +15,7 @@ from pip_intoto.sources.addresses import redacted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pip_intoto.account import Account, Change
+    from pip_intoto.account import Account, Change, LeftOut
     from pip_intoto.distribution import Distribution, Place
     from pip_intoto.errors import PipIntotoError
     from pip_intoto.verdict import ExceptionUsed, Station, SupplyChain, Verdict
@@ -43,7 +43,7 @@ def render(account: Account) -> str:
             "counts": {status.value: count for status, count in account.counts.items()},
             "coverage": account.coverage,
             "fail-under": account.fail_under,
-            "left-out": account.left_out,
+            "left-out": [_left_out(each) for each in account.left_out],
             "unchanged": account.unchanged,
             "verdicts": [
                 described(each.verdict, place=each.place, notes=each.notes)
@@ -159,6 +159,15 @@ def _station(station: Station) -> dict[str, object]:
         "feeds": list(station.feeds),
         "outcome": station.outcome.value,
         "detail": station.detail,
+    }
+
+
+def _left_out(left_out: LeftOut) -> dict[str, object]:
+    return {
+        "name": left_out.name,
+        "version": left_out.version,
+        "place": _place(left_out.place),
+        "why": left_out.why,
     }
 
 

@@ -102,7 +102,7 @@ def passed_over(account: Account) -> list[str]:
     """What was not looked at, and why; one sentence each."""
     said = []
     if account.left_out:
-        what = number(account.left_out, "project")
+        what = number(len(account.left_out), "project")
         said.append(f"{what} of the lock left out: not installed here (-v names them)")
     if account.unchanged:
         said.append(f"{number(account.unchanged, 'project')} passed over, unchanged")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from pip_intoto.account import Change, Checked, LockUsed, PolicyUsed
+    from pip_intoto.account import Change, Checked, LeftOut, LockUsed, PolicyUsed
     from pip_intoto.errors import PipIntotoError
 
 
@@ -26,7 +26,7 @@ def account_of(
     policy: PolicyUsed | None = None,
     locks: tuple[LockUsed, ...] = (),
     failures: Sequence[PipIntotoError] = (),
-    left_out: int = 0,
+    left_out: tuple[LeftOut, ...] = (),
     unchanged: int = 0,
     changes: tuple[Change, ...] | None = None,
     traffic: Traffic | None = None,

@@ -88,7 +88,7 @@ def account(args: argparse.Namespace, terminal: Terminal) -> Account:
         policy=PolicyUsed(path=policy.path, sha256=policy.sha256, mode=policy.mode),
         locks=targets.locks_used,
         failures=failures,
-        left_out=targets.left_out,
+        left_out=tuple(targets.left_out),
         unchanged=targets.unchanged,
         changes=changes,
         traffic=batch.traffic,

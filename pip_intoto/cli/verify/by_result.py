@@ -62,7 +62,7 @@ def account(args: argparse.Namespace, terminal: Terminal) -> Account:
         began=began,
         locks=targets.locks_used,
         failures=failures,
-        left_out=targets.left_out,
+        left_out=tuple(targets.left_out),
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import TypeGuard
 
+    from pip_intoto.account import LeftOut
     from pip_intoto.cli.terminal import Terminal
     from pip_intoto.lockfiles.locked import Interpreter, Lock, Locked
     from pip_intoto.verifier.wanted import Pinned, Wanted
@@ -50,7 +51,7 @@ class Targets:
     wanted: list[Wanted] = field(default_factory=list)
     older: list[Wanted] = field(default_factory=list)
     locks: list[Lock] = field(default_factory=list)
-    left_out: int = 0
+    left_out: list[LeftOut] = field(default_factory=list)
     unchanged: int = 0
     _disk: _Noted = field(default_factory=_Noted)
 
@@ -105,7 +106,7 @@ class Targets:
             what = f"{left_out.name} {left_out.version}".strip()
             terminal.detail(f"{left_out.place}: {what} is left out: {left_out.why}")
         self.locks.append(lock)
-        self.left_out += len(lock.left_out)
+        self.left_out += lock.left_out
         if args.only_changed_since is not None:
             found = difference(self._before(lock, args.only_changed_since), lock)
             self.unchanged += found.unchanged

@@ -153,7 +153,7 @@ def _facts(account: Account) -> Iterator[tuple[str, str]]:
     yield "Network", sent + (f'<br><span class="muted">{", ".join(notes)}</span>' if notes else "")
     passed_over = []
     if account.left_out:
-        passed_over.append(f"{account.left_out:,} not installed here")
+        passed_over.append(f"{len(account.left_out):,} not installed here")
     if account.unchanged:
         passed_over.append(f"{account.unchanged:,} unchanged")
     if passed_over:

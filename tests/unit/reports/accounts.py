@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path, PurePosixPath
 
-from pip_intoto.account import Account, Change, Checked, PolicyUsed, Traffic
+from pip_intoto.account import Account, Change, Checked, LeftOut, PolicyUsed, Traffic
 from pip_intoto.distribution import Distribution, Kind, Place
 from pip_intoto.errors import CommandError, LockfileInvalid
 from pip_intoto.verdict import (
@@ -66,7 +66,10 @@ def account(**changes: object) -> Account:
             ),
             CommandError("gone.whl: there is no such file", expected="a wheel or sdist"),
         ),
-        left_out=3,
+        left_out=tuple(
+            LeftOut(name=name, version="1.0", place=Place(LOCK, line), why="its marker is false")
+            for line, name in enumerate(("colorama", "pywin32", "tzdata"), 200)
+        ),
         unchanged=2,
         changes=changed(),
         traffic=Traffic(requests=410, received=1_234_567, files=200_000, spared=180_400_000),
@@ -171,7 +174,7 @@ def clean(number: int = 2) -> Account:
         exit_status=0,
         failures=(),
         changes=None,
-        left_out=0,
+        left_out=(),
         unchanged=0,
         fail_under=None,
     )

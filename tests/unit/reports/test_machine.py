@@ -111,7 +111,9 @@ def test_the_totals_are_those_of_the_account() -> None:
     assert list(report["counts"]) == [status.value for status in Status]
     assert sum(report["counts"].values()) == len(report["verdicts"]) == 10
     assert (report["coverage"], report["fail-under"]) == (20.0, 95.0)
-    assert (report["left-out"], report["unchanged"]) == (3, 2)
+    assert [each["name"] for each in report["left-out"]] == ["colorama", "pywin32", "tzdata"]
+    assert report["left-out"][0]["place"] == {"file": "locks/pylock.toml", "line": 200}
+    assert report["unchanged"] == 2
     assert report["began"] == "2026-11-21T12:00:00Z"
     assert report["traffic"]["spared"] == 180_400_000
 
