@@ -229,7 +229,7 @@ class Service:
                     "id": number,
                     "url": fetch.url,
                     "max_bytes": fetch.max_bytes,
-                    "seconds": fetch.seconds,
+                    "seconds": int(fetch.seconds),
                 }
             )
         if not allowed:
