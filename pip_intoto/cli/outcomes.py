@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 def exit_status(verdicts: Sequence[Verdict], fail_under: float | None = None) -> int:
     """1 if any blocks for another reason than unreachable; else 2 if any is, or nothing verified.
 
-    Nothing verified is never success: neither is a run in which every project is unlisted, nor one
-    in which exceptions let all of them through. A run that is otherwise a success is 1 when fewer
-    than ``fail_under`` percent are verified.
+    What could not be asked is no success in warn mode either: it says nothing. Nothing verified is
+    never success: neither is a run in which every project is unlisted, nor one in which exceptions
+    let all of them through. A run that is otherwise a success is 1 when fewer than ``fail_under``
+    percent are verified.
     """
-    blocking = [verdict.status for verdict in verdicts if verdict.action is Action.BLOCK]
-    if any(status is not Status.UNREACHABLE for status in blocking):
+    statuses = {verdict.status for verdict in verdicts}
+    blocking = {verdict.status for verdict in verdicts if verdict.action is Action.BLOCK}
+    if blocking - {Status.UNREACHABLE}:
         return BLOCKED
-    if blocking or not any(verdict.status is Status.VERIFIED for verdict in verdicts):
+    if Status.UNREACHABLE in statuses or Status.VERIFIED not in statuses:
         return FAILED
     if fail_under is not None and coverage_of(list(verdicts)) < fail_under:
         return BLOCKED

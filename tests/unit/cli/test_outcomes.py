@@ -36,6 +36,8 @@ if TYPE_CHECKING:
         # Could not be decided.
         ([verified(), unreachable()], 2),
         ([unreachable(), exempt()], 2),
+        # In warn mode as well: an outage says nothing.
+        ([verified(), replace(unreachable(), action=Action.WARN)], 2),
     ],
 )
 def test_the_exit_status_tells_blocked_from_undecided(verdicts: list[Verdict], status: int) -> None:
