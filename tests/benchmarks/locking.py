@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tests.integration.loopback import Index
 
 _COUNTS = (50, 500, 5_000)
+#: The length that the aims are for, and longer ones.
+_AIMED = 500
 #: How many distributions a second, cold; how many times faster a warm run is; megabytes.
 _RATE, _FASTER, _MEMORY = 200, 5, 200
 _MB = 1_000_000
@@ -63,18 +65,18 @@ class Audit:
         return (
             f"{self.count:,}",
             f"{cold:.2f} s",
-            _held(f"{rate:,.0f} a second", rate >= _RATE),
+            self._held(f"{rate:,.0f} a second", rate >= _RATE),
             f"{warm:.2f} s",
-            _held(f"{faster:.1f} times", faster >= _FASTER),
-            _held(f"{memory:.0f} MB", memory <= _MEMORY),
+            self._held(f"{faster:.1f} times", faster >= _FASTER),
+            self._held(f"{memory:.0f} MB", memory <= _MEMORY),
             f"{self.received / _MB:.1f} MB",
             f"{self.wheels / _MB:,.1f} MB",
             str(len(self.cold)),
         )
 
-
-def _held(figure: str, met: bool) -> str:
-    return figure if met else f"{figure} (**missed**)"
+    def _held(self, figure: str, met: bool) -> str:  # noqa: FBT001
+        """Say where an aim is missed; a short lock, which is mostly starting up, has none."""
+        return figure if met or self.count < _AIMED else f"{figure} (**missed**)"
 
 
 def compare(folder: Path, turns: int) -> Iterator[Audit]:
