@@ -74,7 +74,7 @@ class Audit:
             str(len(self.cold)),
         )
 
-    def _held(self, figure: str, met: bool) -> str:  # noqa: FBT001
+    def _held(self, figure: str, met: bool) -> str:
         """Say where an aim is missed; a short lock, which is mostly starting up, has none."""
         return figure if met or self.count < _AIMED else f"{figure} (**missed**)"
 

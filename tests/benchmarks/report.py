@@ -75,8 +75,8 @@ that is hashed alone is in the cache of the operating system, and is read in pie
 `pip-intoto verify pylock.toml`, as a process of its own with a report in JSON, against an index
 that is another process on the same machine. The policy lists every project by name; beside each
 wheel lies a bundle with a layout and two links. Nothing is remembered when a cold run begins; the
-warm run comes right after it, with the cache that it left. The aims, from 500 distributions on: 200 a
-second when cold, 5 times faster when warm, less than 200 MB of memory. No wheel is fetched;
+warm run comes right after it, with the cache that it left. The aims, from 500 distributions on:
+200 a second when cold, 5 times faster when warm, less than 200 MB of memory. No wheel is fetched;
 the last figure is what the wheels of the lock weigh.
 """,
 }
