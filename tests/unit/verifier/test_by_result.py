@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fixtures import openpgp
 from fixtures.distributions import sdist, wheel
 from fixtures.keys import key
+from fixtures.openpgp import OpenPGPKey
 from fixtures.supply_chain import SupplyChain
 from pip_intoto.account import Account, Checked, PolicyUsed
 from pip_intoto.distribution import Distribution, Kind
 from pip_intoto.errors import CommandError
 from pip_intoto.limits import LOCAL, Limits
 from pip_intoto.maintainer import authoring
+from pip_intoto.maintainer.authoring import Envelope
 from pip_intoto.metadata.envelope import pre_authentication_encoding
 from pip_intoto.metadata.verification_result import OURS, PREDICATE, VERIFIED, VERIFIER
 from pip_intoto.policy.file import load_policy
@@ -155,6 +158,20 @@ def test_what_one_run_verified_another_one_takes_on_its_word(tmp_path: Path) -> 
     # What was not verified then is not verified now.
     other = later.verdict(distribution(SDIST, kind=Kind.SDIST))
     assert (other.status, other.reason) == MISSING
+
+
+def test_K6_a_result_by_an_openpgp_key_whose_validity_is_over_does_not_count(
+    tmp_path: Path,
+) -> None:
+    holder = OpenPGPKey(name="result owner")
+    path = tmp_path / "ci.json"
+    result = tmp_path / "result.intoto.jsonl"
+    result.write_text(json.dumps(openpgp.sign(statement(), [holder], Envelope.DSSE)))
+    for validity, expected in ((0, PASSES), (3_600, UNSIGNED)):
+        # The fingerprint, and so the signature, does not depend on when a key ends.
+        path.write_text(json.dumps(replace(holder, validity=validity).described()))
+        verdict = prepare(result, [path], now=NOW).verdict(distribution())
+        assert (verdict.status, verdict.reason) == expected
 
 
 def test_a_verdict_that_rests_on_a_result_has_no_chain() -> None:
