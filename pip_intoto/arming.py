@@ -70,7 +70,7 @@ def verifier_command() -> list[str]:
 
 def is_own(environment: Environment) -> bool:
     """Whether it is the environment whose wheel brought the gate that is imported here."""
-    return is_same_directory(_source(), environment.site_packages)
+    return is_same_directory(gate_source(), environment.site_packages)
 
 
 def look(environment: Environment) -> Armament:
@@ -199,7 +199,7 @@ def _refuse_what_cannot_work(environment: Environment) -> None:
         return
     if is_same_directory(Path(sys.prefix), environment.prefix) and _is_elsewhere(environment):
         raise CommandError(
-            f"pip-intoto is installed in {_source()}, which is not where {environment.python}"
+            f"pip-intoto is installed in {gate_source()}, which is not where {environment.python}"
             f" keeps its packages ({packages})",
             expected="pip-intoto in the environment that it guards",
             found="an installation for one user (--user) or in a directory (--target): python -I"
@@ -216,7 +216,7 @@ def _refuse_what_cannot_work(environment: Environment) -> None:
 
 def _is_elsewhere(environment: Environment) -> bool:
     """Whether we run as installed with --user or --target, and not from a source checkout."""
-    source = _source()
+    source = gate_source()
     return any(source.glob("pip_intoto-*.dist-info")) and not is_same_directory(
         source, environment.site_packages
     )
@@ -240,13 +240,14 @@ def pip_remark(environment: Environment) -> str:
 # --- files ----------------------------------------------------------------------------------
 
 
-def _source() -> Path:
+def gate_source() -> Path:
     """Where the gate's package, imported here, lies: site-packages, or ``hooks`` in a checkout."""
-    return Path(pip_intoto_gate.__file__ or "").absolute().parent.parent
+    # Not by its __file__, which it does not have where pip's import has loaded it.
+    return Path(pip_intoto_gate.__path__[0]).absolute().parent
 
 
 def _copy_gate(environment: Environment) -> None:
-    source, packages = _source(), environment.site_packages
+    source, packages = gate_source(), environment.site_packages
     staged = Path(tempfile.mkdtemp(prefix=f".{_GATE}-", dir=packages))
     try:
         new, old = staged / _GATE, staged / "old"
@@ -280,7 +281,7 @@ def _copy_gate(environment: Environment) -> None:
 
 def _differs(packages: Path) -> bool:
     """Whether the gate there is not, byte for byte, the one here."""
-    source = _source()
+    source = gate_source()
     ours = {path.name: path for path in (source / _GATE).glob("*.py")}
     theirs = {path.name: path for path in (packages / _GATE).glob("*.py")}
     if ours.keys() != theirs.keys():

@@ -13,7 +13,6 @@ import hashlib
 import os
 from dataclasses import dataclass, replace
 from itertools import chain, islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pip_intoto.account import Checked
@@ -33,6 +32,7 @@ from pip_intoto_gate.settings import FILES as GATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from pip_intoto.environments import Environment
     from pip_intoto.limits import Limits
@@ -310,8 +310,7 @@ def _is_rewritten(installed: Installed, path: str) -> bool:
 def _is_our_gate(path: Path) -> bool:
     """Whether a file is the gate's, as ``pip-intoto enable --python`` copies it."""
     # Imported here: only environments that got a copy have such files.
-    import pip_intoto_gate
-    from pip_intoto.arming import HOOKS
+    from pip_intoto.arming import HOOKS, gate_source
 
     try:
         if not path.is_file() or path.stat().st_size > DEFAULT.install_text_bytes:
@@ -319,9 +318,8 @@ def _is_our_gate(path: Path) -> bool:
         content = path.read_bytes()
         if path.name in HOOKS:
             return content == HOOKS[path.name].encode()
-        source = Path(pip_intoto_gate.__file__ or "").absolute().parent
-        folder = source.parent if path.name == "pip_intoto_boot.py" else source
-        return content == (folder / path.name).read_bytes()
+        below = "" if path.name == "pip_intoto_boot.py" else "pip_intoto_gate"
+        return content == (gate_source() / below / path.name).read_bytes()
     except OSError:
         return False
 

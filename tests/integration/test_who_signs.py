@@ -17,10 +17,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures import gnupg, softhsm
+from fixtures.distributions import wheel
+from fixtures.supply_chain import SupplyChain
 from pip_intoto import cli
+from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer import authoring, documents
 from pip_intoto.maintainer.keys import key_files, signing
 from pip_intoto.maintainer.keys.signers import open_signer
+from pip_intoto.metadata.envelope import parse_envelope
+from pip_intoto.metadata.names import BUNDLE_SUFFIX
 from pip_intoto.verification.signatures import Keyring
 
 if TYPE_CHECKING:
@@ -85,7 +90,25 @@ def _link(folder: Path, _key: str) -> None:
     (folder / "other.link").write_text(json.dumps(link))
 
 
+def _published(folder: Path, _key: str) -> None:
+    chain = SupplyChain(project="demo")
+    path = wheel("demo").write(folder)
+    path.with_name(path.name + BUNDLE_SUFFIX).write_bytes(chain.bundle(wheel("demo")))
+    (owner,) = chain.owners
+    (folder / "owner.pub").write_bytes(owner.public_pem())
+    (folder / "policy.toml").write_text(
+        'version = 1\n[keys.owner]\npublic = "owner.pub"\n'
+        '[[project]]\nname = "demo"\nlayout-keys = ["owner"]\n'
+    )
+
+
 COMMANDS = {
+    "verify": Signs(
+        words="verify demo-1.0-py3-none-any.whl --policy policy.toml --no-cache"
+        " --format attestation -o result.jsonl --signing-key KEY",
+        signed="result.jsonl",
+        prepare=_published,
+    ),
     "run": Signs(words="run -n build --signing-key KEY -x", signed="build.*.link"),
     "record start": Signs(
         words="record start -n edit --signing-key KEY", signed=".edit.*.link-unfinished"
@@ -136,8 +159,11 @@ def run(
 def check_signed(folder: Path, command: str, key: PublicKey) -> None:
     """See that what the command wrote has this key's signature."""
     (path,) = folder.glob(COMMANDS[command].signed)
-    document = documents.load(path)
-    assert [signing.key for signing in Keyring([key]).signings(document.envelope)] == [key]
+    if command == "verify":
+        envelope = parse_envelope(path.read_bytes(), of_statement=True, limits=DEFAULT)
+    else:
+        envelope = documents.load(path).envelope
+    assert [signing.key for signing in Keyring([key]).signings(envelope)] == [key]
 
 
 def test_every_command_with_an_option_for_a_private_key_is_looked_at_here() -> None:

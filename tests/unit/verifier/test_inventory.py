@@ -14,9 +14,8 @@ from pathlib import Path
 
 import pytest
 
-import pip_intoto_gate
 from fixtures.distributions import sdist, wheel
-from pip_intoto.arming import HOOKS
+from pip_intoto.arming import HOOKS, gate_source
 from pip_intoto.distribution import Kind
 from pip_intoto.environments import find_environment
 from pip_intoto.errors import CommandError
@@ -256,7 +255,7 @@ def test_what_belongs_to_nobody_is_named_and_the_gate_is_not(home: Home) -> None
     (home.site / "stray" / "b.py").write_text("\n")
     for name, content in HOOKS.items():
         (home.site / name).write_text(content)
-    source = Path(pip_intoto_gate.__file__ or "").parent
+    source = gate_source() / "pip_intoto_gate"
     (home.site / "pip_intoto_gate").mkdir()
     (home.site / "pip_intoto_gate" / "gate.py").write_bytes((source / "gate.py").read_bytes())
     unclaimed = [path.relative_to(home.site).as_posix() for path in home.inventory().unclaimed]
