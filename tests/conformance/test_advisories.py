@@ -431,8 +431,7 @@ def test_apt_transport_in_toto_wrote_under_the_name_in_an_unverified_link(
             index.put_directory(file, {name: json.dumps(documents[2].content).encode()})
         words = ("--format", "json", "--policy", policy, "--index-url", index.simple)
         # What is remembered is written, by its digest.
-        words = (*words, "--no-cache", "demo==1.0")
-        answer = release.run(*words)
+        answer = release.run(*words, "--no-cache", "demo==1.0")
         assert not index.asked("*pwned*")
     assert answer.reason == ("verified" if form == "bundle" else "link-missing")
     assert release.files() == before
