@@ -195,6 +195,8 @@ class Limits:
     # What is installed
     #: the record that the gate leaves of an install
     install_record_bytes: int = 64 * 1024 * 1024
+    #: files of one project that are named as changed, as missing, or as added
+    installed_findings: int = 1_000
     #: what is read of METADATA, INSTALLER and direct_url.json
     install_text_bytes: int = 64 * 1024
     #: one installed file whose size RECORD does not tell

@@ -18,7 +18,8 @@ from pip_intoto.limits import DEFAULT
 from pip_intoto.policy.file import load_policy
 from pip_intoto.sources.web import Web
 from pip_intoto.verifier.batch import Batch
-from pip_intoto.verifier.inventory import Inventory, check_installed
+from pip_intoto.verifier.inventory import Inventory
+from pip_intoto.verifier.judging_installed import check_installed
 from tests.integration import measuring
 from tests.integration.world import Evidence, World
 

@@ -126,7 +126,7 @@ def _inventory(args: argparse.Namespace) -> Inventory | None:
 def _installed(
     inventory: Inventory, policy: Policy, batch: Batch, found: FoundFiles | None
 ) -> Iterable[Checked]:
-    from pip_intoto.verifier.inventory import check_installed, wheels_among
+    from pip_intoto.verifier.judging_installed import check_installed, wheels_among
 
     wheels = wheels_among(found or FoundFiles(()))
     return check_installed(inventory, policy, batch.check, wheels=wheels)

@@ -18,7 +18,8 @@ from pip_intoto.environments import Environment
 from pip_intoto.policy.file import load_policy
 from pip_intoto.verifier.batch import Batch
 from pip_intoto.verifier.finding_links import FoundFiles
-from pip_intoto.verifier.inventory import Inventory, check_installed, wheels_among
+from pip_intoto.verifier.inventory import Inventory
+from pip_intoto.verifier.judging_installed import check_installed, wheels_among
 from pip_intoto_gate import records
 from pip_intoto_gate.cases import Case
 
