@@ -62,6 +62,10 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks at the clock while nothing is ready.
 _GLANCE = 0.2
+#: Threads that begin. As long as nobody waits for a server, more would only wait for each other.
+_FIRST = 2
+#: Seconds for which they may keep everybody waiting before another one helps.
+_PATIENCE = 0.01
 
 
 class Keeper(Protocol):
@@ -490,8 +494,8 @@ class _Line:
             self._slots.append(slot)
             with self._changed:
                 self._waiting.append(slot)
-                starts = (
-                    len(self._waiting) > self._idle and self._threads < self._limits.judged_at_once
+                starts = len(self._waiting) > self._idle and self._threads < min(
+                    _FIRST, self._limits.judged_at_once
                 )
                 if self._idle:
                     self._changed.notify_all()
@@ -532,8 +536,11 @@ class _Line:
     def _wait_for(self, slot: _Slot) -> None:
         with self._changed:
             self._awaited = slot
-            if slot.done is None:
-                self._changed.wait(_GLANCE)
+            may_grow = bool(self._waiting) and self._threads < self._limits.judged_at_once
+            if slot.done is not None or self._changed.wait(_PATIENCE if may_grow else _GLANCE):
+                return
+        if may_grow:
+            self._start()
 
     def _look_at_the_clock(self) -> None:
         """Give up what takes too long, and let another thread go on in its place."""
