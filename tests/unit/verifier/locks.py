@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fixtures.distributions import Built
     from pip_intoto.distribution import Kind
 
-LOCK = Path("/work/pylock.toml")
+LOCK = Path("/project/pylock.toml")
 FILES = "https://files.example/"
 INDEX = "https://index.example/simple/"
 #: An interpreter of its own: what is chosen must not depend on the one that runs the tests.
