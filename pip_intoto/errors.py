@@ -69,6 +69,16 @@ class EvidenceMissing(EvidenceError):
     )
 
 
+class AttestationMissing(EvidenceMissing):
+    """Every source answered, and none has the attestation that the policy requires."""
+
+    code = "attestation-missing"
+    advice = (
+        "Ask the project to publish attestations (on PyPI, releasing by Trusted Publishing does);"
+        " if they lie elsewhere, name the place under `sources` in the policy."
+    )
+
+
 class ReleaseMissing(EvidenceMissing):
     """A lock pins a release, and no index has it; or none of its files fits."""
 
@@ -289,6 +299,196 @@ class InstalledFilesChanged(EvidenceInvalid):
         "Find out who changes files there; then reinstall the project (pip install"
         " --force-reinstall --no-deps), or make the environment anew."
     )
+
+
+# --- identities and statements --------------------------------------------------------------
+
+
+class SigstoreInvalid(EvidenceInvalid):
+    """What Sigstore vouches for does not hold: certificate, log entry, or signature."""
+
+    code = "sigstore-invalid"
+    advice = "Do not install this file: its attestation was changed, or never was in the log."
+
+
+class SigstoreUnavailable(EvidenceInvalid):
+    """An identity has to be checked, and what checks it is not installed."""
+
+    code = "sigstore-unavailable"
+    advice = "Install it where pip-intoto is installed: pip install 'pip-intoto[sigstore]'."
+
+
+class TrustRootExpired(EvidenceInvalid):
+    """The trust root did not vouch any more when the signature was made."""
+
+    code = "trust-root-expired"
+    advice = "Name the current trust root as `trust-root` in the policy's [sigstore]."
+
+
+class TrustRootNotYetValid(EvidenceInvalid):
+    """The trust root did not vouch yet when the signature was made."""
+
+    code = "trust-root-not-yet-valid"
+    advice = "Name the trust root that held then as `trust-root` in the policy's [sigstore]."
+
+
+class IdentityMismatch(EvidenceInvalid):
+    """Somebody else signed: what their certificate says is not what is asked for."""
+
+    code = "identity-mismatch"
+    advice = (
+        "Find out from the project whether it releases from elsewhere now. If so, correct the"
+        " identity in the policy; if not, do not install this file."
+    )
+
+
+class IssuerMismatch(IdentityMismatch):
+    """Another identity provider vouches for who signed."""
+
+    code = "identity-issuer-mismatch"
+
+
+class SubjectMismatch(IdentityMismatch):
+    """Another subject signed: another person, or another workflow."""
+
+    code = "identity-subject-mismatch"
+
+
+class RepositoryMismatch(IdentityMismatch):
+    """A workflow of another repository signed."""
+
+    code = "identity-repository-mismatch"
+
+
+class WorkflowMismatch(IdentityMismatch):
+    """Another workflow of the repository signed."""
+
+    code = "identity-workflow-mismatch"
+
+
+class RefMismatch(IdentityMismatch):
+    """The workflow ran for another branch or tag."""
+
+    code = "identity-ref-mismatch"
+
+
+class EnvironmentMismatch(IdentityMismatch):
+    """The workflow ran in another deployment environment."""
+
+    code = "identity-environment-mismatch"
+
+
+class PredicateMissing(EvidenceInvalid):
+    """Who may attest did, and not with a predicate of the type that is asked for."""
+
+    code = "predicate-missing"
+    advice = "Ask the project to publish that attestation as well."
+
+
+class PredicateNegative(EvidenceInvalid):
+    """The statement says that something failed."""
+
+    code = "predicate-negative"
+    advice = "Do not install this file: those who looked at it say that it failed."
+
+
+class StatementForAnotherFile(EvidenceInvalid):
+    """A statement has this file's digest under another file's name."""
+
+    code = "statement-for-another-file"
+    advice = "Do not install this file: it was attested under another name."
+
+
+class StatementForAnotherProject(EvidenceInvalid):
+    """A statement is about a file of another project."""
+
+    code = "statement-for-another-project"
+    advice = "Do not install this file: what attests it is about another project."
+
+
+class AttributeViolated(EvidenceInvalid):
+    """A condition on what a statement or link says does not hold."""
+
+    code = "attribute-violated"
+    advice = "Do not install this file before the project has explained the difference."
+
+
+class AttributeMissing(EvidenceInvalid):
+    """A condition asks for something that the statement does not say."""
+
+    code = "attribute-missing"
+    advice = (
+        "Ask the project for attestations that say it, or the layout's owner for a condition that"
+        " does without (`has(…)` tests for presence)."
+    )
+
+
+class AttributeUnusable(EvidenceInvalid):
+    """A condition cannot be evaluated: its syntax, its result, or what it costs."""
+
+    code = "attribute-unusable"
+    advice = "Ask whoever wrote the layout to correct the condition."
+
+
+class AttributesUnsupported(LayoutFeatureUnsupported):
+    """There are conditions, and what evaluates them is not installed."""
+
+    code = "attributes-unsupported"
+    advice = "Install it where pip-intoto is installed: pip install 'pip-intoto[cel]'."
+
+
+# --- what was seen before -------------------------------------------------------------------
+
+
+class SignerChanged(EvidenceInvalid):
+    """Somebody else vouches for the project than the lock pins."""
+
+    code = "signer-changed"
+    advice = (
+        "Find out from the project whether it releases from elsewhere now. If so, write the lock"
+        " again with `pip-intoto lock`; if not, do not install this file."
+    )
+
+
+class EvidenceDowngrade(EvidenceMissing):
+    """The release that was pinned had evidence, and this later one has none."""
+
+    code = "evidence-downgrade"
+    advice = (
+        "Ask the project why it ships none any more. If that was meant, write an [[exception]]"
+        " that waives evidence-downgrade."
+    )
+
+
+# --- TUF ------------------------------------------------------------------------------------
+
+
+class TufInvalid(EvidenceInvalid):
+    """A TUF repository's metadata does not verify."""
+
+    code = "tuf-invalid"
+    advice = "Do not install this file before whoever runs the repository has explained it."
+
+
+class TufExpired(TufInvalid):
+    """A TUF repository's metadata has expired: it is old, or somebody keeps newer from coming."""
+
+    code = "tuf-expired"
+    advice = "Ask whoever runs the repository; somebody may keep newer metadata from arriving."
+
+
+class TufRollback(TufInvalid):
+    """A TUF repository shows older metadata than it did before."""
+
+    code = "tuf-rollback"
+    advice = "Do not install this file: the repository shows an older state than it did before."
+
+
+class TufUnavailable(EvidenceInvalid):
+    """A TUF repository is named, and what reads it is not installed."""
+
+    code = "tuf-unavailable"
+    advice = "Install it where pip-intoto is installed: pip install 'pip-intoto[tuf]'."
 
 
 # --- the policy -----------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import date, datetime
 
+    from pip_intoto.credential import Credential
     from pip_intoto.distribution import Distribution
 
 
@@ -85,6 +86,10 @@ class SupplyChain:
     stations: tuple[Station, ...]
     documents: tuple[str, ...] = ()
     binding: str = ""
+    #: Keys that signed the layout (their identities, see metadata.keys), and whoever of the
+    #: functionaries is known by an identity: what a later change of signer is held against.
+    owner_keys: tuple[str, ...] = ()
+    credentials: tuple[Credential, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from pip_intoto.account import LeftOut
     from pip_intoto.distribution import Kind, Place
+    from pip_intoto.metadata.identities import Identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,19 @@ class LockedFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What `pip-intoto lock` noted of a project: who vouched for it at ``version``.
+
+    ``layout_keys`` are identities of keys (see :mod:`pip_intoto.metadata.keys`) that signed its
+    layout. Both are empty where it came without evidence.
+    """
+
+    version: str
+    identities: tuple[Identity, ...] = ()
+    layout_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Locked:
     """One project at one version, as a lock pins it.
 
@@ -50,7 +64,9 @@ class Locked:
     ``form`` is WHEEL or SDIST where the lock says that only such files are taken.
     ``version`` may be empty for these, and for a direct URL whose filename does not say. ``index``
     is the simple index that the lock names for it, with its credentials if any; empty where it
-    names none. ``notes`` say what the format could not say.
+    names none. ``notes`` say what the format could not say. ``attested_by`` are the publishers
+    of which one must have attested it (PEP 751's ``attestation-identities``); ``recorded`` is None
+    where nobody noted who vouches for it.
     """
 
     name: str
@@ -62,6 +78,8 @@ class Locked:
     url: str = ""
     index: str = ""
     notes: tuple[str, ...] = ()
+    attested_by: tuple[Identity, ...] = ()
+    recorded: Recorded | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,6 +110,8 @@ class Envelope:
     signatures: tuple[Signature, ...]
     sha256: str
     notes: tuple[str, ...] = ()
+    #: The Sigstore bundle that it came in, as JSON (media type v0.3), for who can check it.
+    sigstore: bytes = field(default=b"", repr=False, compare=False)
     _payload: bytes | _Signed = field(repr=False, compare=False)
 
     @property

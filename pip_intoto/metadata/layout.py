@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.certificates import Constraint
+    from pip_intoto.metadata.identities import Identity, ManagedKey
     from pip_intoto.metadata.keys import PublicKey
     from pip_intoto.metadata.node import Node
     from pip_intoto.metadata.rules import Rule
@@ -51,11 +52,26 @@ _EXTENSIONS_OF_INSPECTIONS = (*_EXTENSIONS_OF_STEPS, "cert_constraints", "certCo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedPredicate:
+    """A kind of statement that a step must come with (ITE-10).
+
+    ``threshold`` of ``functionaries`` (keyids) must have signed one with this ``predicate_type``,
+    and the conditions ``expected_attributes`` (CEL, ITE-11) must all be true of it.
+    """
+
+    predicate_type: str
+    functionaries: tuple[str, ...]
+    threshold: int = 1
+    expected_attributes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """Something that ``threshold`` of the functionaries must have done.
 
     They are the keys ``pubkeys`` (keyids), and whoever has a certificate that satisfies one of
-    ``constraints``.
+    ``constraints``. A step with ``expected_predicates`` (ITE-10) has none of these, and a
+    threshold for each predicate. ``expected_attributes`` (ITE-11) are conditions on a link.
     """
 
     name: str
@@ -65,6 +81,8 @@ class Step:
     pubkeys: tuple[str, ...]
     expected_command: tuple[str, ...]
     constraints: tuple[Constraint, ...] = ()
+    expected_predicates: tuple[ExpectedPredicate, ...] = ()
+    expected_attributes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +93,7 @@ class Inspection:
     expected_materials: tuple[Rule, ...]
     expected_products: tuple[Rule, ...]
     run: tuple[str, ...]
+    expected_attributes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +106,10 @@ class Layout:
     steps: tuple[Step, ...]
     inspections: tuple[Inspection, ...]
     authorities: Authorities = field(default_factory=Authorities)
+    #: Functionaries who are known by who vouches for them, by keyid.
+    identities: Mapping[str, Identity] = field(default_factory=dict)
+    #: Functionaries whose keys a TUF repository gives out, by keyid.
+    managed: Mapping[str, ManagedKey] = field(default_factory=dict)
 
     @property
     def items(self) -> tuple[Step | Inspection, ...]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
     from pip_intoto.distribution import Distribution
+    from pip_intoto.metadata.identities import Identity
     from pip_intoto.metadata.keys import PublicKey
     from pip_intoto.verification.trust import Owner
 
@@ -73,8 +74,30 @@ class Folder:
         return str(self.path)
 
 
+@dataclass(frozen=True, slots=True)
+class Pep740:
+    """Provenance that the index names, and attestations beside the distribution (PEP 740)."""
+
+    @property
+    def spelled(self) -> str:
+        """As the policy spells it."""
+        return "pep740"
+
+
+@dataclass(frozen=True, slots=True)
+class Tuf:
+    """A TUF repository: ``[tuf.NAME]``."""
+
+    name: str
+
+    @property
+    def spelled(self) -> str:
+        """As the policy spells it."""
+        return f"tuf:{self.name}"
+
+
 if TYPE_CHECKING:
-    Source: TypeAlias = Beside | Template | Folder
+    Source: TypeAlias = Beside | Template | Folder | Pep740 | Tuf
 
 
 # --- the parts ------------------------------------------------------------------------------
@@ -96,6 +119,48 @@ class NamedKey:
     def identities(self) -> tuple[str, ...]:
         """Its own identity, and those of its subkeys, which are its holder's as well (K6)."""
         return identities(self.key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedIdentity:
+    """One entry of ``[identities]``."""
+
+    name: str
+    identity: Identity
+    principal: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """One entry of a project's ``require``: an attestation that must be there.
+
+    ``name`` becomes the name of a step. ``threshold`` of the principals behind ``signers`` must
+    have signed a statement with this ``predicate_type``, of which all ``conditions`` (CEL) hold.
+    """
+
+    name: str
+    predicate_type: str
+    signers: tuple[NamedKey | NamedIdentity, ...]
+    threshold: int
+    conditions: tuple[str, ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TufRepository:
+    """One entry of ``[tuf]``: ``root`` is the content of the trusted root's file.
+
+    ``metadata`` and ``targets`` are URLs that end with a slash. ``target`` is the name of the
+    distribution among the targets, with placeholders.
+    """
+
+    name: str
+    root: bytes
+    metadata: str
+    targets: str
+    target: str
+    line: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

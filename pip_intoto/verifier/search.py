@@ -14,7 +14,7 @@ from pip_intoto.metadata.bundle import Document
 from pip_intoto.metadata.envelope import parse_envelope
 from pip_intoto.metadata.names import ROOT_LAYOUT
 from pip_intoto.policy import placeholders
-from pip_intoto.policy.model import Beside, Folder
+from pip_intoto.policy.model import Beside, Folder, Template
 from pip_intoto.sources import beside, folder, template
 from pip_intoto.sources.finding import Finding, fault
 from pip_intoto.verdict import Outcome, TraceEntry
@@ -119,7 +119,7 @@ class Search:
         if not self._sources:
             return False
         source = self._sources[0]
-        return isinstance(source, Beside | Folder) or not template.needs_digest(source.url)
+        return not isinstance(source, Template) or not template.needs_digest(source.url)
 
     def _next_place(self) -> Place | None:
         while not self._places and self._sources:
@@ -136,9 +136,11 @@ class Search:
             return found
         if isinstance(source, Folder):
             return folder.places(source.path, self._distribution.filename, self._limits)
-        return template.places(
-            source.url, placeholders.values_for(self._distribution), self._limits
-        )
+        if isinstance(source, Template):
+            return template.places(
+                source.url, placeholders.values_for(self._distribution), self._limits
+            )
+        return ()
 
 
 def _held(layout: HeldLayout, limits: Limits) -> Document:
