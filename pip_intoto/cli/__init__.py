@@ -48,6 +48,7 @@ COMMANDS = (
     "layout",
     "run",
     "record",
+    "attest",
     "sign",
     "match-products",
     "bundle",

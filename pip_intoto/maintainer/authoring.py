@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from pip_intoto.metadata import canonical
 from pip_intoto.metadata.envelope import PAYLOAD_TYPE, pre_authentication_encoding
+from pip_intoto.metadata.statement import STATEMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -153,6 +154,18 @@ def link(
         "products": _artifacts(products or {}),
         "byproducts": byproducts or {},
         "environment": environment or {},
+    }
+
+
+def statement(
+    subjects: Iterable[JsonObject], predicate_type: str, predicate: JsonObject
+) -> JsonObject:
+    """Attest something of *subjects*, which are resource descriptors with digests."""
+    return {
+        "_type": STATEMENT,
+        "subject": list(subjects),
+        "predicateType": predicate_type,
+        "predicate": predicate,
     }
 
 
