@@ -9,9 +9,18 @@ from pip_intoto.metadata.node import shown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pip_intoto.credential import Credential
+    from pip_intoto.metadata.identities import Identity
+
 #: How many a message names of what may be many.
 NAMED = 3
 _KEYID_SHOWN = 8
+#: Identity providers that have a short name, which policies and layout sources take, too.
+_PROVIDERS = {
+    "https://token.actions.githubusercontent.com": "github",
+    "https://gitlab.com": "gitlab",
+    "https://accounts.google.com": "google",
+}
 
 
 def short_keyid(keyid: str) -> str:
@@ -38,3 +47,19 @@ def so_many_of(threshold: int, names: Sequence[str], *, at_least: bool = False) 
 def counted(number: int, what: str) -> str:
     """``1 link``, ``2 links``."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def publisher(of: Identity | Credential) -> str:
+    """Who vouches for whom, and for which run: ``github:acme/demo:release.yml (refs/tags/v1)``.
+
+    Others than workflows are known by their subject: ``alice@acme.example (https://id.example)``.
+    """
+    provider = _PROVIDERS.get(of.issuer, "")
+    details = [of.ref, f"environment {of.environment}" if of.environment else ""]
+    name = ":".join(filter(None, [of.repository, of.workflow])) or of.subject
+    if provider:
+        name = f"{provider}:{name}"
+    else:
+        details.insert(0, of.issuer)
+    said = ", ".join(filter(None, details))
+    return f"{name} ({said})" if said else name
