@@ -12,6 +12,12 @@ from pip_intoto.errors import CommandError
 from pip_intoto.limits import LOCAL
 from pip_intoto.maintainer import attesting, authoring
 from pip_intoto.maintainer.evidence import evidence_files
+from pip_intoto.maintainer.predicate_types import (
+    SHORT,
+    TEST_RESULT,
+    as_filename,
+    predicate_type,
+)
 from pip_intoto.reports.lines import Tone
 from pip_intoto.verification.wording import counted, short_keyid
 
@@ -50,7 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--predicate-type",
         metavar="TYPE",
-        help=f"what kind of statement: a URI, or in short {', '.join(attesting.SHORT)}",
+        help=f"what kind of statement: a URI, or in short {', '.join(SHORT)}",
     )
     parser.add_argument(
         "--predicate",
@@ -111,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
     who = ", ".join(short_keyid(signer.keyid) for signer in signers)
     for path in targets:
         terminal.report(
-            f"{path}: {attesting.called(type_uri)} about"
+            f"{path}: {as_filename(type_uri)} about"
             f" {counted(len(subjects), 'file')}, signed by {who}",
             Tone.GOOD,
         )
@@ -122,13 +128,13 @@ def _stated(args: argparse.Namespace) -> tuple[str, JsonObject]:
     """Which type of predicate, and what it says."""
     about = None if args.predicate is None else attesting.read_predicate(args.predicate)
     if args.test_result is not None:
-        if args.predicate_type not in (None, "test-result", attesting.TEST_RESULT):
+        if args.predicate_type not in (None, "test-result", TEST_RESULT):
             raise CommandError(
                 "a test result is of another type",
-                expected=f"--test-result alone, which is {attesting.TEST_RESULT}",
+                expected=f"--test-result alone, which is {TEST_RESULT}",
                 found=f"--predicate-type {args.predicate_type}",
             )
-        return attesting.TEST_RESULT, attesting.result_of_tests(
+        return TEST_RESULT, attesting.result_of_tests(
             args.test_result, configuration=args.configuration, url=args.url, about=about
         )
     for option, value in (("--configuration", args.configuration), ("--url", args.url)):
@@ -141,11 +147,11 @@ def _stated(args: argparse.Namespace) -> tuple[str, JsonObject]:
             "nobody says what is to be stated",
             expected="--predicate-type TYPE and --predicate FILE.json, or --test-result PASSED",
         )
-    return attesting.predicate_type(args.predicate_type), about
+    return predicate_type(args.predicate_type), about
 
 
 def _name(type_uri: str, signers: Sequence[Signer]) -> str:
-    return f"{attesting.called(type_uri)}.{signers[0].keyid[:8]}.json"
+    return f"{as_filename(type_uri)}.{signers[0].keyid[:8]}.json"
 
 
 def _bundled(args: argparse.Namespace, content: JsonObject) -> Mapping[Path, bytes]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from typing import TYPE_CHECKING
 
 from pip_intoto import files
@@ -15,7 +14,6 @@ from pip_intoto.maintainer.documents import of_ours
 from pip_intoto.maintainer.steps.recording import digests_of
 from pip_intoto.metadata import strict_json
 from pip_intoto.metadata.bundle import parse_bundle
-from pip_intoto.policy.vocabulary import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,56 +24,8 @@ if TYPE_CHECKING:
     from pip_intoto.maintainer.keys.signing import Signer
     from pip_intoto.metadata.strict_json import JsonValue
 
-TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
-#: What may be written in the place of a URI.
-SHORT: dict[str, str] = {
-    "test-result": TEST_RESULT,
-    "vsa": "https://slsa.dev/verification_summary/v1",
-    "svr": "https://in-toto.io/attestation/svr/v0.2",
-    "slsa-provenance": "https://slsa.dev/provenance/v1",
-    "publish": "https://docs.pypi.org/attestations/publish/v1",
-    "release": "https://in-toto.io/attestation/release/v0.1",
-    "reference": "https://in-toto.io/attestation/reference/v0.1",
-    "runtime-trace": "https://in-toto.io/attestation/runtime-trace/v0.1",
-    "scai": "https://in-toto.io/attestation/scai/v0.3",
-    "vulns": "https://in-toto.io/attestation/vulns/v0.2",
-    "spdx": "https://spdx.dev/Document/v3",
-    "cyclonedx": "https://cyclonedx.org/bom",
-}
 #: What a test result may say.
 RESULTS = ("PASSED", "WARNED", "FAILED")
-
-_UNFIT = re.compile(r"[^A-Za-z0-9.]+")
-_VERSION = re.compile(r"v?[0-9][0-9.]*")
-
-
-def predicate_type(text: str) -> str:
-    """The URI of a predicate type that somebody named by it, or in short.
-
-    Raises CommandError for what is neither.
-    """
-    if text in SHORT:
-        return SHORT[text]
-    # A4: "The TypeURI is represented as a case sensitive string": it is taken as it is.
-    if ":" in text and text.isprintable() and " " not in text:
-        return text
-    near = nearest(text, SHORT)
-    raise CommandError(
-        f'"{text}" is no type of predicate' if text.isprintable() else "no type of predicate",
-        expected=f"a URI, or one of {', '.join(SHORT)}",
-        advice=f"Did you mean {near}?" if near else "",
-    )
-
-
-def called(type_uri: str) -> str:
-    """A short name for a predicate type, which may be part of a file's name: ``test-result``."""
-    for name, known in SHORT.items():
-        if known == type_uri:
-            return name
-    parts = [part for part in _UNFIT.sub("/", type_uri).split("/") if part]
-    # What is behind the last slash is mostly a version.
-    named = [part for part in parts[1:] if not _VERSION.fullmatch(part)]
-    return (named or parts or ["statement"])[-1].strip(".")[:64] or "statement"
 
 
 def result_of_tests(

@@ -7,6 +7,7 @@ honest maintainer never would.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from dataclasses import dataclass
 from enum import Enum
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from pip_intoto.metadata import canonical
 from pip_intoto.metadata.envelope import PAYLOAD_TYPE, pre_authentication_encoding
+from pip_intoto.metadata.identities import KEYTYPE, SCHEME
 from pip_intoto.metadata.statement import STATEMENT
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pip_intoto.maintainer.keys.signing import Signer
+    from pip_intoto.metadata.identities import Identity
     from pip_intoto.metadata.strict_json import JsonValue
 
 JsonObject: TypeAlias = "dict[str, JsonValue]"
@@ -79,6 +82,28 @@ def key_object(key: VerificationKey) -> JsonObject:
     }
 
 
+def identity_object(identity: Identity) -> JsonObject:
+    """Give the object that stands in a layout's ``keys`` for a functionary without a key.
+
+    Its keyid follows from what it says, whatever the identity's own is.
+    """
+    asked = {
+        "issuer": identity.issuer,
+        "identity": identity.subject,
+        "repository": identity.repository,
+        "workflow": identity.workflow,
+        "ref": identity.ref,
+        "environment": identity.environment,
+    }
+    described: JsonObject = {
+        "keytype": KEYTYPE,
+        "scheme": SCHEME,
+        "keyval": {name: value for name, value in asked.items() if value},
+    }
+    # K4: "the KEYID … is the hexadecimal encoding of the SHA-256 hash of the canonical JSON form".
+    return {"keyid": hashlib.sha256(canonical.encode(described)).hexdigest(), **described}
+
+
 def layout(
     *,
     expires: datetime,
@@ -106,9 +131,14 @@ def step(
     expected_materials: Iterable[Rule] = (),
     expected_products: Iterable[Rule] = (),
     expected_command: Iterable[str] = (),
+    expected_predicates: Iterable[JsonObject] = (),
+    expected_attributes: Iterable[str] = (),
 ) -> JsonObject:
-    """Describe one step, and who may carry it out."""
-    return {
+    """Describe one step, and who may carry it out.
+
+    One with *expected_predicates* (ITE-10) has no *functionaries* and no threshold of its own.
+    """
+    described: JsonObject = {
         "_type": "step",
         "name": name,
         "threshold": threshold,
@@ -117,6 +147,33 @@ def step(
         "expected_products": _rules(expected_products),
         "expected_command": list(expected_command),
     }
+    predicates = list(expected_predicates)
+    if predicates:
+        described["expected_predicates"] = [*predicates]
+    return _with_attributes(described, expected_attributes)
+
+
+def predicate(
+    predicate_type: str,
+    *,
+    functionaries: Iterable[str],
+    threshold: int = 1,
+    expected_attributes: Iterable[str] = (),
+) -> JsonObject:
+    """Describe a statement that a step asks for (ITE-10); *functionaries* are keyids."""
+    described: JsonObject = {
+        "predicateType": predicate_type,
+        "functionaries": list(functionaries),
+        "threshold": threshold,
+    }
+    return _with_attributes(described, expected_attributes)
+
+
+def _with_attributes(described: JsonObject, attributes: Iterable[str]) -> JsonObject:
+    # ITE-11: "expectedAttributes: list of CEL expressions"; what has none stays a layout for
+    # those who know of no such member.
+    listed = list(attributes)
+    return {**described, "expectedAttributes": [*listed]} if listed else described
 
 
 def inspection(
@@ -125,15 +182,17 @@ def inspection(
     run: Iterable[str],
     expected_materials: Iterable[Rule] = (),
     expected_products: Iterable[Rule] = (),
+    expected_attributes: Iterable[str] = (),
 ) -> JsonObject:
     """Describe one inspection: what the consumer does with the file in hand."""
-    return {
+    described: JsonObject = {
         "_type": "inspection",
         "name": name,
         "run": list(run),
         "expected_materials": _rules(expected_materials),
         "expected_products": _rules(expected_products),
     }
+    return _with_attributes(described, expected_attributes)
 
 
 def link(

@@ -12,7 +12,7 @@ import pytest
 
 from fixtures.keys import key
 from pip_intoto.limits import DEFAULT
-from pip_intoto.maintainer import attesting
+from pip_intoto.maintainer.predicate_types import SHORT, as_filename, predicate_type, spelled
 from pip_intoto.metadata.envelope import parse_envelope, read_statement
 from pip_intoto.verification.signatures import Keyring
 from tests.unit.cli.shells import Shell
@@ -219,6 +219,14 @@ def test_nobody_signs_for_somebody_who_names_no_key(shell: Shell) -> None:
 
 
 def test_every_short_name_stands_for_one_type() -> None:
-    assert len(set(attesting.SHORT.values())) == len(attesting.SHORT)
-    for name, uri in attesting.SHORT.items():
-        assert (attesting.predicate_type(name), attesting.called(uri)) == (uri, name)
+    assert len(set(SHORT.values())) == len(SHORT)
+    for name, uri in SHORT.items():
+        assert (predicate_type(name), as_filename(uri), spelled(uri)) == (uri, name, name)
+
+
+def test_a_link_is_a_statement_too(shell: Shell) -> None:
+    Path("p.json").write_text('{"name": "build"}', encoding="utf-8")
+    words = ("--predicate-type", "link", "--predicate", "p.json", f"dist/{WHEEL}")
+    assert attest(shell, *words) == 0
+    statement = stated(Path(f"link.{CI.keyid[:8]}.json").read_bytes())
+    assert statement.predicate_type == "https://in-toto.io/attestation/link/v0.3"
