@@ -30,6 +30,8 @@ class Limits:
     steps: int = 256
     keys: int = 512
     rules: int = 20_000
+    #: conditions on attestations and links
+    attributes: int = 256
     #: certificates of authorities, roots and intermediates together
     certificates: int = 64
     #: characters of one certificate
@@ -63,6 +65,17 @@ class Limits:
     sublayouts: int = 256
     #: signatures times keys that are tried, all documents of one chain together
     chain_signature_checks: int = 100_000
+    # The conditions of one step, inspection, or predicate
+    #: expressions of one list
+    conditions: int = 64
+    #: operations, elements, and every 64 characters read, all expressions of a list together
+    condition_steps: int = 200_000
+    #: characters and elements that they may make
+    condition_made: int = 1_000_000
+    #: operations inside each other
+    condition_depth: int = 64
+    #: characters of a regular expression
+    condition_pattern: int = 256
     # One archive
     archive_members: int = 100_000
     archive_bytes: int = 2 * 1024 * 1024 * 1024
@@ -113,6 +126,20 @@ class Limits:
     # The evidence of one distribution
     #: all of it together
     evidence_bytes: int = 32 * 1024 * 1024
+    # One TUF repository
+    tuf_root_bytes: int = 512 * 1024
+    tuf_timestamp_bytes: int = 16 * 1024
+    tuf_snapshot_bytes: int = 2 * 1024 * 1024
+    #: metadata of one role that lists targets
+    tuf_targets_bytes: int = 4 * 1024 * 1024
+    #: roots after the one that the policy names
+    tuf_rotations: int = 128
+    #: roles that are asked for one target
+    tuf_delegations: int = 32
+    #: what is kept of one repository, so that it cannot show an older state later
+    tuf_state_bytes: int = 8 * 1024 * 1024
+    #: repositories of which something is kept
+    tuf_states: int = 64
     # One run over many distributions
     #: distributions that are judged at the same time
     judged_at_once: int = 8
@@ -122,6 +149,8 @@ class Limits:
     distribution_seconds: int = 300
     # One distribution from an index, for the command line
     page_bytes: int = 32 * 1024 * 1024
+    #: the same where it is read inside pip, for what it says of provenance
+    provenance_page_bytes: int = 8 * 1024 * 1024
     #: comments and the like in a page that is HTML: each may be searched for its end to the last
     page_comments: int = 100
     #: characters of a file's name, as file systems have it
@@ -145,6 +174,14 @@ class Limits:
     verdict_bytes: int = 1024 * 1024
     #: what is noted of one address
     address_record_bytes: int = 4 * 1024
+    # The local record of layouts
+    #: projects that are remembered; those that were verified longest ago go first
+    layout_records: int = 20_000
+    #: what is remembered of one project
+    layout_record_bytes: int = 2 * 1024
+    #: how long a process waits for another one that writes
+    record_lock_seconds: int = 2
+    # An export
     #: the list of what an export holds
     manifest_bytes: int = 64 * 1024 * 1024
     # One command that the policy allows

@@ -13,7 +13,7 @@ from pip_intoto.account import LeftOut
 from pip_intoto.distribution import Kind, Place
 from pip_intoto.errors import LockfileInvalid
 from pip_intoto.limits import LOCAL
-from pip_intoto.lockfiles.locked import Lock, Locked, LockedFile
+from pip_intoto.lockfiles.locked import Lock, Locked, LockedFile, Recorded
 from pip_intoto.lockfiles.parts import (
     MEANINGLESS,
     absolute,
@@ -24,6 +24,8 @@ from pip_intoto.lockfiles.parts import (
     path_of,
     without_sha256,
 )
+from pip_intoto.metadata.identities import Identity
+from pip_intoto.metadata.publishers import KINDS, UnusablePublisher, identity_of
 from pip_intoto.policy import tables
 from pip_intoto.sources.addresses import is_web, printable, redacted
 
@@ -65,6 +67,11 @@ _INDEX = re.compile(r"packages\[(\d+)\]")
 _ELSEWHERE = "Name the interpreter it is for with --python, or verify --all-files."
 #: Characters of other people's messages that are passed on.
 _SHOWN = 400
+#: The table below ``packages.tool`` that `pip-intoto lock` writes, and what may stand in it.
+TOOL = "pip-intoto"
+RECORDED = ("version", "identities", "layout-keys")
+IDENTITY = ("issuer", "subject", "repository", "workflow", "ref", "environment")
+_KEY_IDENTITY = re.compile(r"[0-9a-f]{64}")
 
 
 def read(
@@ -246,8 +253,70 @@ class _Reader:
             kind=kind,
             url=url,
             index=self._address(package.index, (*at, "index")) if package.index else "",
+            attested_by=self._attested_by(package, at, notes),
+            recorded=self._recorded(package, at),
             notes=tuple(notes),
         )
+
+    # --- who vouches for it -----------------------------------------------------------------
+
+    def _attested_by(
+        self, package: Package, at: toml.Path, notes: list[str]
+    ) -> tuple[Identity, ...]:
+        """Read the publishers of which one must have attested each file."""
+        publishers = package.attestation_identities or ()
+        self._check_signers(len(publishers), (*at, "attestation-identities"))
+        found: dict[Identity, None] = {}
+        for position, publisher in enumerate(publishers):
+            place = self._at((*at, "attestation-identities", position))
+            try:
+                found[identity_of(publisher)] = None
+            except UnusablePublisher as error:
+                kind = printable(str(publisher.get("kind")), _SHOWN)
+                if error.member != "kind":
+                    raise place.error(f"{error} (kind {kind})") from None
+                notes.append(f"the lock pins a publisher of a kind that is not known here: {kind}")
+            if publisher.get("environment"):
+                notes.append(
+                    "the publisher's environment is not compared: it is a setting of the index,"
+                    " which certificates do not say"
+                )
+        if publishers and not found:
+            raise self._at((*at, "attestation-identities")).error(
+                f"nobody can tell who must have attested {package.name}",
+                expected=f"a publisher of kind {', '.join(KINDS)}",
+                found=", ".join(printable(str(each.get("kind")), 40) for each in publishers),
+                advice="Upgrade pip-intoto, or take the entry out of the lock.",
+            )
+        return tuple(found)
+
+    def _recorded(self, package: Package, at: toml.Path) -> Recorded | None:
+        """Read what `pip-intoto lock` noted."""
+        at = (*at, "tool", TOOL)
+        noted = (package.tool or {}).get(TOOL)
+        if noted is None:
+            return None
+        table = tables.Value(noted, at, self._table.file).table(f"[packages.tool.{TOOL}]", RECORDED)
+        identities = table.get("identities")
+        keys = table.get("layout-keys")
+        named = () if identities is None else identities.array("tables")
+        listed = () if keys is None else keys.array("strings")
+        self._check_signers(len(named) + len(listed), at)
+        return Recorded(
+            version=table.need("version", "Have `pip-intoto lock` write the table.").text(),
+            identities=tuple(map(_identity, named)),
+            layout_keys=tuple(map(_layout_key, listed)),
+        )
+
+    def _check_signers(self, count: int, at: toml.Path) -> None:
+        if count > self._limits.keys:
+            raise self._at(at).error(
+                "too many are said to vouch for this project",
+                expected=f"at most {self._limits.keys}",
+                found=str(count),
+            )
+
+    # --- its files --------------------------------------------------------------------------
 
     def _version(self, package: Package, index: int) -> str:
         try:
@@ -347,6 +416,22 @@ def _files_of(
             yield wheel, (*at, "wheels", position)
     if package.sdist is not None and (chosen is None or package.sdist is chosen):
         yield package.sdist, (*at, "sdist")
+
+
+def _identity(value: tables.Value) -> Identity:
+    table = value.table("an identity", IDENTITY)
+    issuer = table.need("issuer", "An identity says who vouches for it.").text()
+    rest = {part: table.text(part) for part in IDENTITY[1:]}
+    if not any(rest.values()):
+        raise value.error("this identity says nobody in particular", expected=" or ".join(rest))
+    return Identity(keyid="", issuer=issuer, **rest)
+
+
+def _layout_key(value: tables.Value) -> str:
+    text = value.text()
+    if not _KEY_IDENTITY.fullmatch(text):
+        raise value.error("this is not a key's identity", expected="64 hexadecimal digits")
+    return text
 
 
 def _filename(item: _File, path: Path | None, url: str) -> str:

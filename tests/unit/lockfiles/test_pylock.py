@@ -11,11 +11,14 @@ from pip_intoto.distribution import Kind
 from pip_intoto.errors import CommandError, LockfileInvalid
 from pip_intoto.limits import LOCAL
 from pip_intoto.lockfiles import pylock
+from pip_intoto.lockfiles.locked import Recorded
 from pip_intoto.lockfiles.reading import reader_for
+from pip_intoto.metadata.identities import Identity
+from pip_intoto.metadata.publishers import GITHUB, GITLAB, GOOGLE
 from tests.unit.lockfiles.trees import FOLDER, LINUX, Memory, sha256
 
 if TYPE_CHECKING:
-    from pip_intoto.lockfiles.locked import Interpreter, Lock
+    from pip_intoto.lockfiles.locked import Interpreter, Lock, Locked
 
 PATH = FOLDER / "pylock.toml"
 TOP = 'lock-version = "1.0"\ncreated-by = "a test"\n'
@@ -356,3 +359,106 @@ def test_time_grows_with_the_size_and_not_faster() -> None:
     seconds(10)  # imports
     few = min(seconds(200) for _ in range(3))
     assert seconds(1_600) < 8 * 4 * few
+
+
+# --- who vouches for it ---------------------------------------------------------------------
+
+KEY = "ab" * 32
+PUBLISHER = """
+[[packages.attestation-identities]]
+kind = "GitHub"
+repository = "acme/demo"
+workflow = "release.yml"
+"""
+GITHUB_WORKFLOW = Identity(keyid="", issuer=GITHUB, repository="acme/demo", workflow="release.yml")
+
+
+def vouched(text: str) -> Locked:
+    (entry,) = read(f'{TOP}\n[[packages]]\nname = "demo"\nversion = "1.0"\n{text}{WHEEL}').locked
+    return entry
+
+
+WHEEL = f"""
+[[packages.wheels]]
+url = "https://files.example/demo-1.0-py3-none-any.whl"
+hashes = {{sha256 = "{sha256("1")}"}}
+"""
+
+
+def test_publishers_that_a_lock_pins_become_identities() -> None:
+    gitlab = (
+        '[[packages.attestation-identities]]\nkind = "GitLab"\nrepository = "acme/group/demo"\n'
+        'workflow_filepath = ".gitlab-ci.yml"\n'
+    )
+    google = '[[packages.attestation-identities]]\nkind = "Google"\nemail = "a@acme.example"\n'
+    assert vouched(PUBLISHER + gitlab + google).attested_by == (
+        GITHUB_WORKFLOW,
+        Identity(keyid="", issuer=GITLAB, repository="acme/group/demo", workflow=".gitlab-ci.yml"),
+        Identity(keyid="", issuer=GOOGLE, subject="a@acme.example"),
+    )
+
+
+def test_a_publisher_twice_is_one_and_unknown_members_are_passed_over() -> None:
+    assert vouched(PUBLISHER + PUBLISHER + "claims = {a = 1}\n").attested_by == (GITHUB_WORKFLOW,)
+
+
+def test_an_environment_is_not_compared_and_a_note_says_so() -> None:
+    entry = vouched(PUBLISHER + 'environment = "pypi"\n')
+    assert entry.attested_by == (GITHUB_WORKFLOW,)
+    assert any("environment is not compared" in note for note in entry.notes)
+
+
+def test_of_several_publishers_those_of_unknown_kinds_are_noted() -> None:
+    entry = vouched(PUBLISHER + '[[packages.attestation-identities]]\nkind = "Forgejo"\n')
+    assert entry.attested_by == (GITHUB_WORKFLOW,)
+    assert any("Forgejo" in note for note in entry.notes)
+
+
+def test_a_lock_that_pins_only_publishers_nobody_knows_is_refused() -> None:
+    def pinning(publishers: str) -> LockfileInvalid:
+        return refused(f'{TOP}\n[[packages]]\nname = "demo"\nversion = "1.0"\n{publishers}{WHEEL}')
+
+    unknown = pinning('[[packages.attestation-identities]]\nkind = "Forgejo"\n')
+    assert "who must have attested demo" in unknown.message
+    assert unknown.found == "Forgejo"
+    incomplete = pinning('[[packages.attestation-identities]]\nkind = "GitHub"\n')
+    assert "`repository`" in incomplete.message
+    assert "`repository`" in pinning(PUBLISHER.replace("acme/demo", "acme\\ndemo")).message
+
+
+def test_what_was_recorded_is_read() -> None:
+    recorded = vouched(
+        f'[packages.tool.pip-intoto]\nversion = "0.9"\nlayout-keys = ["{KEY}"]\nidentities = ['
+        '{issuer = "https://id.example", subject = "a@acme.example"}]\n'
+    ).recorded
+    assert recorded == Recorded(
+        version="0.9",
+        identities=(Identity(keyid="", issuer="https://id.example", subject="a@acme.example"),),
+        layout_keys=(KEY,),
+    )
+    assert vouched('[packages.tool.other]\nversion = "0.9"\n').recorded is None
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("identities = []\n", "lacks `version`"),
+        ('version = "1"\nsigners = []\n', "unknown key `signers`"),
+        (
+            'version = "1"\nlayout-keys = ["abc"]\n',
+            "no",
+        ),
+        ('version = "1"\nidentities = [{issuer = "https://id.example"}]\n', "nobody in particular"),
+        ('version = "1"\nidentities = [{subject = "a"}]\n', "lacks `issuer`"),
+        ('version = "1"\nidentities = ["a"]\n', "table"),
+        ("version = 1\n", "string"),
+        ('version = "1"\nlayout-keys = [' + '"a",' * 600 + "]\n", "too many"),
+    ],
+)
+def test_a_record_that_makes_no_sense_is_refused(table: str, said: str) -> None:
+    error = refused(
+        f'{TOP}\n[[packages]]\nname = "demo"\nversion = "1.0"\n'
+        f"[packages.tool.pip-intoto]\n{table}{WHEEL}"
+    )
+    assert said in error.message
+    assert error.place.startswith(str(PATH))

@@ -1,0 +1,213 @@
+"""The local record: with how long a layout each project was last verified here.
+
+A layout that has been replaced is still signed, and may not have expired: whoever can withhold the
+new one can bring it back with a newer release. So the state directory keeps, for each project, the
+version that was verified, when its layout expires, and the layout's digest. A file of that version
+or a later one must not come with a layout that expires earlier. Files of older versions are not
+judged: they come with the layouts of their time.
+
+On a machine that is thrown away after use there is no record, and this protects nothing. It never
+fails because of itself: where nothing can be read or written, :attr:`Records.trouble` says why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from pip_intoto.errors import EvidenceInvalid, LayoutRollback
+from pip_intoto.limits import DEFAULT
+from pip_intoto.metadata import strict_json
+from pip_intoto.metadata.node import Node
+from pip_intoto.shelf import Shelf
+from pip_intoto.verifier.pins import is_older
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pip_intoto.limits import Limits
+    from pip_intoto.verdict import SupplyChain
+    from pip_intoto.verification.trust import Trust
+
+_FOLDER = "layouts"
+#: Beside the folder, and empty: who writes a record holds it.
+_LOCK = "layouts.lock"
+#: Seconds between two attempts to get hold of it.
+_PAUSE = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What was last verified of a project. ``expires`` is aware."""
+
+    version: str
+    expires: datetime
+    layout_sha256: str
+
+
+class Records:
+    """The records in one folder, for any number of threads and processes.
+
+    ``trouble`` is a sentence about why nothing is recorded (any more); empty while all is well.
+    """
+
+    def __init__(self, folder: Path, *, limits: Limits = DEFAULT) -> None:
+        self._limits = limits
+        self._shelf = Shelf(
+            folder / _FOLDER,
+            most_bytes=limits.layout_record_bytes * limits.layout_records,
+            most_entries=limits.layout_records,
+        )
+        self._lock = folder / _LOCK
+        self._threads = threading.Lock()
+        self._trouble = ""
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing is recorded; empty while all is well."""
+        return self._trouble or self._shelf.trouble
+
+    def check(self, project: str, version: str, chain: SupplyChain) -> None:
+        """Hold the layout of a file against the one before it. Raises LayoutRollback."""
+        seen = self._seen(project)
+        if seen is None or is_older(version, seen.version) or chain.expires >= seen.expires:
+            return
+        raise LayoutRollback(
+            f"{project} {version} comes with a layout that expires before the one of"
+            f" {seen.version}, which was verified here",
+            expected=f"a layout that expires at {_shown(seen.expires)} or later, as sha256"
+            f" {seen.layout_sha256} does",
+            found=f"one that expires at {_shown(chain.expires)}, sha256 {chain.layout_sha256}",
+            advice="Somebody may be bringing back a layout that was replaced: do not install this"
+            " file before the project's owner says that it is meant. If it is, pin it with"
+            " `layout-sha256` in the policy, or delete the record.",
+        )
+
+    def note(self, project: str, version: str, chain: SupplyChain) -> None:
+        """Record what was just verified, unless it is older than what is recorded. Never raises."""
+        new = Seen(version=version, expires=chain.expires, layout_sha256=chain.layout_sha256)
+        if self.trouble or self._seen(project) == new:
+            return
+        with self._threads, self._held() as held:
+            # What another process has recorded in the meantime counts as well.
+            seen = self._seen(project)
+            if not held or (seen is not None and _is_newer(seen, new)):
+                return
+            content = json.dumps(_written(project, new), separators=(",", ":")).encode("ascii")
+            if len(content) <= self._limits.layout_record_bytes:
+                self._shelf.put(_name(project), content)
+
+    def close(self) -> None:
+        """Bring the folder back to its size."""
+        self._shelf.close()
+
+    def _seen(self, project: str) -> Seen | None:
+        data = self._shelf.get(_name(project), self._limits.layout_record_bytes)
+        if data is None:
+            return None
+        try:
+            entry = Node(strict_json.parse(data, limits=self._limits))
+            if entry.member("project").string() != project:
+                return None
+            expires = datetime.fromisoformat(entry.member("expires").string())
+            if expires.tzinfo is None:
+                return None
+            return Seen(
+                version=entry.member("version").string(),
+                expires=expires,
+                layout_sha256=entry.member("layout").string(),
+            )
+        except (EvidenceInvalid, ValueError):
+            # Half of one, or of a later version of this package: as if there were none.
+            return None
+
+    @contextmanager
+    def _held(self) -> Iterator[bool]:
+        """Keep other processes from writing; False where that cannot be had in time."""
+        try:
+            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            self._trouble = f"{self._lock} cannot be opened: {error.strerror or error}"
+            yield False
+            return
+        try:
+            yield self._locked(descriptor)
+        finally:
+            # Whoever holds the lock lets go of it with the file.
+            os.close(descriptor)
+
+    def _locked(self, descriptor: int) -> bool:
+        until = time.monotonic() + self._limits.record_lock_seconds
+        while True:
+            try:
+                _lock(descriptor)
+            except OSError as error:
+                if time.monotonic() >= until:
+                    self._trouble = f"{self._lock} is held by another process: {error}"
+                    return False
+                time.sleep(_PAUSE)
+            else:
+                return True
+
+
+def open_records(folder: Path | None = None, *, limits: Limits = DEFAULT) -> Records:
+    """Open the records of this user, or those in ``folder``. Never raises."""
+    if folder is None:
+        # Imported here for start-up time.
+        from platformdirs import user_state_path
+
+        folder = user_state_path("pip-intoto", appauthor=False)
+    return Records(folder, limits=limits)
+
+
+def is_judged(trust: Trust) -> bool:
+    """Whether the layout is one that somebody else could bring back.
+
+    The consumer has pinned, or holds, or wrote every other one.
+    """
+    return not trust.layout_sha256 and trust.own_layout is None
+
+
+def _is_newer(seen: Seen, other: Seen) -> bool:
+    """Whether ``other`` says nothing that ``seen`` does not."""
+    if is_older(other.version, seen.version):
+        return True
+    return not is_older(seen.version, other.version) and other.expires <= seen.expires
+
+
+def _written(project: str, seen: Seen) -> dict[str, str]:
+    return {
+        "project": project,
+        "version": seen.version,
+        "expires": seen.expires.astimezone(timezone.utc).isoformat(),
+        "layout": seen.layout_sha256,
+    }
+
+
+def _name(project: str) -> str:
+    return hashlib.sha256(project.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _lock(descriptor: int) -> None:
+    """Take the lock on a file, or raise OSError at once."""
+    try:
+        # Imported here because Windows has another one.
+        import fcntl
+    except ImportError:
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
