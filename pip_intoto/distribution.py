@@ -59,3 +59,7 @@ class Distribution:
     #: "demo 1.0" when this is a build requirement of the sdist demo 1.0 and the policy wants
     #: build requirements verified too; empty otherwise.
     building_for: str = ""
+    #: The index page that may say where its provenance lies, where ``index`` is not known.
+    page: str | None = None
+    #: What an index page said of that: an address, or "" for none; None where nobody read one.
+    provenance: str | None = None

@@ -9,6 +9,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+#: What lies beside a distribution, by the end of its address: a bundle, or attestations (PEP 740).
+_BESIDE = (".intoto.jsonl", ".provenance", ".publish.attestation", ".slsa.attestation")
+
+#: PyPI's pages, and its Integrity API.
+_PYPI_PAGES = "https://pypi.org/simple/"
+_PYPI_INTEGRITY = "https://pypi.org/integrity/"
+
 _SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+")
 
 
@@ -42,8 +49,9 @@ def local_path(url: str) -> str:
 def is_beside(distribution: str, url: str) -> bool:
     """Whether ``url`` is where evidence of ``distribution`` may lie beside it.
 
-    That is the bundle ``<url>.intoto.jsonl``, or a file below the directory ``<url>.intoto/``;
-    the distribution's own query may follow (presigned URLs).
+    That is the bundle ``<url>.intoto.jsonl``, a file below the directory ``<url>.intoto/``, or an
+    attestation such as ``<url>.provenance``; the distribution's own query may follow (presigned
+    URLs).
     """
     path, _, query = distribution.partition("?")
     if not url.startswith(path):
@@ -51,10 +59,18 @@ def is_beside(distribution: str, url: str) -> bool:
     suffix = url[len(path) :]
     if query and suffix.endswith("?" + query):
         suffix = suffix[: -len(query) - 1]
-    if suffix == ".intoto.jsonl":
+    if suffix in _BESIDE:
         return True
     below = suffix[len(".intoto/") :]
     return suffix.startswith(".intoto/") and all(map(_is_plain, below.split("/")))
+
+
+def integrity_of(page: str | None, name: str, version: str, filename: str) -> str:
+    """Where PyPI has provenance of a file that one of its pages lists; "" for other pages."""
+    parts = [urllib.parse.quote(part, safe="") for part in (name, version, filename)]
+    if not (page or "").startswith(_PYPI_PAGES) or not all(map(_is_plain, parts)):
+        return ""
+    return f"{_PYPI_INTEGRITY}{'/'.join(parts)}/provenance"
 
 
 def fits_any(templates: Iterable[str], url: str) -> bool:

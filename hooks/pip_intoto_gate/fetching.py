@@ -33,14 +33,28 @@ class Refused(Exception):
     """A request or redirect that the rules do not allow."""
 
 
+class Errand:
+    """A request that is allowed: for which distribution's URL, as what, and who else looks at it.
+
+    ``look`` is called with the address that answered and its body, before the verifier has them.
+    """
+
+    def __init__(
+        self, beside: str, accept: str = "", look: Callable[[str, bytes], None] | None = None
+    ) -> None:
+        self.beside = beside
+        self.accept = accept
+        self.look = look
+
+
 class Fetcher:
     """Carries out the verifier's requests, a few at once, and remembers hosts that failed.
 
-    ``session`` is pip's. ``allowed`` is called with (distribution number, URL) and returns the
-    URL of the distribution that the evidence belongs to; it raises :class:`Refused`.
+    ``session`` is pip's. ``allowed`` is called with (distribution number, URL) and returns what
+    may be done about it; it raises :class:`Refused`.
     """
 
-    def __init__(self, session: Any, allowed: Callable[[object, str], str]) -> None:
+    def __init__(self, session: Any, allowed: Callable[[object, str], Errand]) -> None:
         self._session = session
         self._allowed = allowed
         self._requests: queue.Queue[tuple[int, Message, float]] = queue.Queue()
@@ -110,14 +124,14 @@ class Fetcher:
 
     def _answer_to(self, request: Message, deadline: float) -> Message:
         url = request["url"]
-        beside = self._allowed(request["id"], url)
+        errand = self._allowed(request["id"], url)
         cap = min(request["max_bytes"], limits.FETCH_BYTES)
         _check_scheme(url, "an address with")
         for _ in range(limits.REDIRECTS + 1):
-            response = self._get(url, beside, deadline)
+            response = self._get(url, errand, deadline)
             try:
                 if not response.is_redirect:
-                    return _read_response(response, cap, deadline)
+                    return _read_response(response, url, errand, cap, deadline)
                 target = urllib.parse.urljoin(url, response.headers["location"])
             finally:
                 response.close()
@@ -125,22 +139,21 @@ class Fetcher:
             url = target
         raise Refused(f"more than {limits.REDIRECTS} redirects")
 
-    def _get(self, url: str, beside: str, deadline: float) -> Any:
+    def _get(self, url: str, errand: Errand, deadline: float) -> Any:
         host = origin(url)
         if host in self._dead_hosts:
             raise Refused(f"{host[1]} failed before: {self._dead_hosts[host]}")
-        trusted = {origin(beside)} | {
+        trusted = {origin(errand.beside)} | {
             origin(index) for index in getattr(self._session.auth, "index_urls", None) or ()
         }
         session = self._session_for(trusted=host in trusted)
         patience = min(limits.FETCH_SILENCE_SECONDS, max(1, deadline - time.monotonic()))
+        headers = {"Accept-Encoding": "identity", "Cache-Control": "no-cache"}
+        if errand.accept:
+            headers["Accept"] = errand.accept
         try:
             return session.get(
-                url,
-                stream=True,
-                allow_redirects=False,
-                timeout=patience,
-                headers={"Accept-Encoding": "identity", "Cache-Control": "no-cache"},
+                url, stream=True, allow_redirects=False, timeout=patience, headers=headers
             )
         except Exception as error:
             # Each further attempt would cost pip's whole back-off again.
@@ -218,7 +231,7 @@ def _check_redirect(source: str, target: str) -> None:
         raise Refused("a redirect from https to http")
 
 
-def _read_response(response: Any, cap: int, deadline: float) -> Message:
+def _read_response(response: Any, url: str, errand: Errand, cap: int, deadline: float) -> Message:
     body = bytearray()
     if response.status_code == limits.OK:
         # `read1` is missing in urllib3 1.x, and `stream` waits for a whole chunk: small chunks
@@ -232,7 +245,12 @@ def _read_response(response: Any, cap: int, deadline: float) -> Message:
         length = response.headers.get("Content-Length")
         if length is not None and length.isdigit() and response.raw.tell() < int(length):
             raise ConnectionError(f"{response.raw.tell()} of {length} bytes arrived")
-    return {"status": response.status_code, "body": base64.b64encode(body).decode("ascii")}
+    message = {"status": response.status_code, "body": base64.b64encode(body).decode("ascii")}
+    if errand.look is not None and response.status_code == limits.OK:
+        errand.look(url, bytes(body))
+        # What is relative on a page is so to where it was found.
+        message["url"] = url
+    return message
 
 
 def _failed(error: str) -> Message:

@@ -22,12 +22,12 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from pip_intoto_gate import addresses, cases, children, location, records, wheels
+from pip_intoto_gate import addresses, cases, children, location, pages, records, wheels
 from pip_intoto_gate.blocked import Blocked
 from pip_intoto_gate.cases import Case
 from pip_intoto_gate.conversation import Failure
 from pip_intoto_gate.digests import FileDigests, StreamedDigests, copy_privately
-from pip_intoto_gate.fetching import Fetcher, Refused
+from pip_intoto_gate.fetching import Errand, Fetcher, Refused
 from pip_intoto_gate.protection import Protection, places_of
 from pip_intoto_gate.requirements import is_wheel, name_of, page_of, parse_filename, wanted_by
 
@@ -41,6 +41,9 @@ logger = logging.getLogger("pip.pip_intoto")
 
 #: pip's own level between INFO and DEBUG: what `-v` shows.
 _VERBOSE = 15
+
+#: How provenance is asked for where an index names it (PEP 740).
+_INTEGRITY = "application/vnd.pypi.integrity.v1+json, */*;q=0.1"
 
 #: The project that this gate belongs to; it may replace the gate when somebody asks for it.
 OWN_NAME = "pip-intoto"
@@ -70,6 +73,8 @@ class Gate:
         self._building_for: list[str] = [str(context.get("building_for") or "")]
         #: Digests of wheels built in this run, and what each was built from.
         self._built: dict[str, Case] = {}
+        #: A case's number → the addresses that the index page of its file gives for provenance.
+        self._provenance: dict[int, set[str]] = {}
         #: URL → the metadata that pip resolved with before it had the file.
         self._resolved_with: dict[str, Any] = {}
         #: Digests that the sweep let through, each with the places looked at: see `_places_of`.
@@ -421,17 +426,31 @@ class Gate:
             self._verifier.close()
             self._verifier = None
 
-    def _evidence_belongs_to(self, number: object, url: str) -> str:
-        """The distribution's own URL, if ``url`` is derived from it or from the policy."""
+    def _evidence_belongs_to(self, number: object, url: str) -> Errand:
+        """What may be fetched of ``url``, if it is derived from the distribution or the policy."""
         if not isinstance(number, int) or not 0 < number <= len(self._cases):
             raise Refused("no such distribution")
-        own = str(self._cases[number - 1].announcement["url"])
+        about = self._cases[number - 1].announcement
+        own = str(about["url"])
         if addresses.is_beside(own, url):
-            return own
+            return Errand(own)
+        # The page that pip has this very link from, and nobody else's.
+        page = str(about["index"] or "").partition("#")[0]
+        filename = about["filename"]
+        if page and url == page:
+            named = self._provenance.setdefault(number, set())
+            return Errand(
+                own,
+                pages.ACCEPT,
+                lambda base, body: named.update(pages.provenance_of(filename, body, base)),
+            )
+        integrity = addresses.integrity_of(page, about["name"], about["version"], filename)
+        if url in self._provenance.get(number, ()) or (integrity and url == integrity):
+            return Errand(own, _INTEGRITY)
         # Evidence is asked for long before pip's own thread waits for a verdict; but never before
         # the verifier has said what the policy's templates are.
         if addresses.fits_any(self._running().ready()["templates"], url):
-            return own
+            return Errand(own)
         raise Refused("this address belongs to no evidence of the distribution")
 
     # --- the sweep, in parts --------------------------------------------------------------

@@ -22,6 +22,9 @@ FETCHES = 20_000
 #: No fetch may ask for more, whatever the verifier says.
 FETCH_BYTES = 16 * 1024 * 1024
 FETCH_SECONDS = 60
+#: An index page that is read for the addresses in it, and comments and the like in one of HTML.
+PAGE_BYTES = 8 * 1024 * 1024
+PAGE_COMMENTS = 100
 REDIRECTS = 5
 #: Attempts after the first, each with pip's own back-off.
 RETRIES = 1

@@ -22,7 +22,7 @@ from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata import strict_json
 from pip_intoto.metadata.names import BUNDLE_SUFFIX, DIRECTORY_SUFFIX, LINK_SUFFIX, ROOT_LAYOUT
 from pip_intoto.metadata.node import Node
-from pip_intoto.policy.model import Beside, Folder
+from pip_intoto.policy.model import Beside, Folder, Pep740
 from pip_intoto.sources.addresses import printable
 from pip_intoto.sources.finding import is_plain
 
@@ -259,9 +259,9 @@ def importing(
 
 def _on_disk(sources: tuple[Source, ...]) -> tuple[Source, ...]:
     return tuple(
-        Beside(on_disk=True) if isinstance(source, Beside) else source
+        source if isinstance(source, Folder) else replace(source, on_disk=True)
         for source in sources
-        if isinstance(source, Beside | Folder)
+        if isinstance(source, Beside | Folder | Pep740)
     )
 
 

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pip_intoto.limits import Limits
+    from pip_intoto.metadata.strict_json import JsonValue
 
 _OK = 200
 _ABSENT = (404, 410)
-_ACCEPT = (
+#: What the page of a project is asked for as.
+ACCEPT = (
     "application/vnd.pypi.simple.v1+json,"
     " application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 )
@@ -34,7 +36,8 @@ _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 class Listed:
     """One file as the index lists it.
 
-    ``sha256`` is empty and ``size`` (in bytes) None where the index says none.
+    ``sha256`` is empty and ``size`` (in bytes) None where the index says none. ``provenance`` is
+    the address where it says that the file's provenance lies (PEP 740); empty for none.
     """
 
     filename: str
@@ -44,6 +47,7 @@ class Listed:
     yanked: bool = False
     size: int | None = None
     requires_python: str = ""
+    provenance: str = ""
 
 
 async def files_of(project: str, index_url: str, limits: Limits) -> tuple[Listed, ...]:
@@ -59,7 +63,7 @@ async def files_of(project: str, index_url: str, limits: Limits) -> tuple[Listed
             expected="--index-url https://host/simple/",
             found=redacted(index_url),
         )
-    fetch = Fetch(page, limits.page_bytes, limits.fetch_seconds, _ACCEPT)
+    fetch = Fetch(page, limits.page_bytes, limits.fetch_seconds, ACCEPT)
     (response,) = await Fetches((fetch,))
     if response.status in _ABSENT:
         raise NoSuchProject(
@@ -71,9 +75,16 @@ async def files_of(project: str, index_url: str, limits: Limits) -> tuple[Listed
     if response.status != _OK:
         why = response.error or f"it answered {response.status}"
         raise SourceUnreachable("the index could not be asked", found=f"{redacted(page)}: {why}")
-    base = response.url or page
-    read = _read_json if response.body.lstrip()[:1] == b"{" else _read_html
-    return tuple(listed for listed in read(response.body, base, page, limits) if is_web(listed.url))
+    return read_page(response.body, response.url or page, page, limits)
+
+
+def read_page(body: bytes, base: str, page: str, limits: Limits) -> tuple[Listed, ...]:
+    """List the files on a page; what is relative on it is relative to ``base``.
+
+    Raises MetadataMalformed.
+    """
+    read = _read_json if body.lstrip()[:1] == b"{" else _read_html
+    return tuple(listed for listed in read(body, base, page, limits) if is_web(listed.url))
 
 
 def _read_json(body: bytes, base: str, page: str, limits: Limits) -> list[Listed]:
@@ -86,6 +97,7 @@ def _read_json(body: bytes, base: str, page: str, limits: Limits) -> list[Listed
         yanked = file.optional("yanked")
         size = file.optional("size")
         python = file.optional("requires-python")
+        provenance = file.optional("provenance")
         found.append(
             Listed(
                 filename=file.member("filename").string(),
@@ -98,9 +110,19 @@ def _read_json(body: bytes, base: str, page: str, limits: Limits) -> list[Listed
                 requires_python=python.value
                 if python is not None and isinstance(python.value, str)
                 else "",
+                # A URL, or null.
+                provenance=_named(base, "" if provenance is None else provenance.value),
             )
         )
     return found
+
+
+def _named(base: str, address: JsonValue) -> str:
+    """Return the address that a page gives; nothing where it is none that is ever fetched."""
+    if not isinstance(address, str) or not address:
+        return ""
+    url = _joined(base, address).partition("#")[0]
+    return url if is_web(url) else ""
 
 
 def _joined(base: str, address: str) -> str:
@@ -129,14 +151,14 @@ def _read_html(body: bytes, base: str, page: str, limits: Limits) -> list[Listed
             if tag == "base" and not self.base:
                 self.base = _joined(base, href)
             elif tag == "a":
-                found.append(_anchor(_joined(self.base or base, href), attributes))
+                found.append(_anchor(self.base or base, href, attributes))
 
         @staticmethod
         def error(message: str) -> None:
             raise MetadataMalformed(message, place=redacted(page))
 
-    def _anchor(url: str, attributes: Mapping[str, str | None]) -> Listed:
-        address, _, fragment = url.partition("#")
+    def _anchor(base: str, href: str, attributes: Mapping[str, str | None]) -> Listed:
+        address, _, fragment = _joined(base, href).partition("#")
         algorithm, _, digest = fragment.partition("=")
         return Listed(
             filename=unquote(split(address).path.rpartition("/")[2]),
@@ -145,6 +167,7 @@ def _read_html(body: bytes, base: str, page: str, limits: Limits) -> list[Listed
             sha256=digest.lower() if algorithm == "sha256" and _SHA256.fullmatch(digest) else "",
             yanked="data-yanked" in attributes,
             requires_python=attributes.get("data-requires-python") or "",
+            provenance=_named(base, attributes.get("data-provenance")),
         )
 
     text = body.decode("utf-8", "replace")

@@ -40,7 +40,7 @@ class LocalBundle:
     async def find(self) -> Finding:
         """Read the bundle."""
         origin = printable(str(self.path))
-        data = _read(self.path, self.limits.bundle_bytes)
+        data = read_file(self.path, self.limits.bundle_bytes)
         if isinstance(data, Finding):
             return data
         return read_bundle(data, origin=origin, limits=self.limits)
@@ -83,7 +83,7 @@ class LocalDirectory:
 
     def _document(self, name: str) -> Finding:
         path = self.path / name
-        data = _read(path, self.limits.document_bytes)
+        data = read_file(path, self.limits.document_bytes)
         if isinstance(data, Finding):
             return data
         origin = printable(str(path))
@@ -108,7 +108,7 @@ class LocalDirectory:
                 yield from self._names(f"{below}{entry.name}/", depth + 1)
 
 
-def _read(path: Path, at_most: int) -> bytes | Finding:
+def read_file(path: Path, at_most: int) -> bytes | Finding:
     """The content of a regular file, or why there is none. A pipe or device is never waited for."""
     origin = printable(str(path))
     try:

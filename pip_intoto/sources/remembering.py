@@ -16,6 +16,7 @@ What is kept, and what is not:
   depend on what was absent, so that nothing is lost by asking again.
 - Not refusals, errors and time-outs: they say nothing.
 - Not what the server wants nobody to keep (``Cache-Control: no-store``).
+- Not what a source wants fresh: TUF's metadata is there to say what is new.
 - Of index pages, none that came from elsewhere after a redirect, as its links are relative to an
   address that may be secret; and none with addresses that may have secrets in them.
 - Never distributions: they do not come this way.
@@ -106,7 +107,8 @@ class Remembering:
         asked: list[tuple[int, Fetch, bytes | None]] = []
         now = int(self._clock())
         for position, fetch in enumerate(fetches):
-            record = None if self._refresh else self._record(name_of(fetch))
+            unwanted = self._refresh or fetch.fresh
+            record = None if unwanted else self._record(name_of(fetch))
             body = None if record is None else self._body(record, fetch)
             if record is not None and body is not None and self._is_fresh(record, now):
                 responses[position] = _remembered(fetch, body)
@@ -209,10 +211,10 @@ def _remembered(fetch: Fetch, body: bytes) -> Response:
 
 
 def _may_be_kept(fetch: Fetch, answer: Response) -> bool:
-    if answer.fleeting:
+    if answer.fleeting or fetch.fresh:
         return False
     # Evidence is what it is wherever it came from. Links on a page are relative to its address.
-    is_page = bool(fetch.accept)
+    is_page = "html" in fetch.accept
     moved = answer.url not in {"", fetch.url}
     return not is_page or not (moved or _SECRETIVE.search(answer.body))
 

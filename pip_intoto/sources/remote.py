@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pip_intoto.sources.fetching import Response
 
 # The standard library's names for these cost an import of `http`.
-_OK = 200
+OK = 200
 _UNAUTHORIZED = 401
 _FORBIDDEN = 403
 _ABSENT = (404, 410)
@@ -45,11 +45,11 @@ class RemoteBundle:
     async def find(self) -> Finding:
         """Fetch the bundle."""
         cap = self.limits.bundle_bytes
-        (response,) = await _get((self.url,), self.query, cap, self.limits)
+        (response,) = await fetch_all((self.url,), self.query, cap, self.limits)
         origin = redacted(self.url)
-        if response.status == _OK and not response.too_large:
+        if response.status == OK and not response.too_large:
             return read_bundle(response.body, origin=origin, limits=self.limits)
-        return _without_body(response, origin, cap)
+        return without_body(response, origin, cap)
 
     async def find_named(self, names: Sequence[str]) -> Finding:  # noqa: ARG002
         """Nothing more: a bundle came as a whole."""
@@ -85,13 +85,13 @@ class RemoteDirectory:
         urls = tuple(self.url + quote(name, safe="/") for name in names)
         cap = self.limits.document_bytes
         found = Finding()
-        responses = await _get(urls, self.query, cap, self.limits)
+        responses = await fetch_all(urls, self.query, cap, self.limits)
         for name, url, response in zip(names, urls, responses, strict=True):
             origin = redacted(url)
-            if response.status == _OK and not response.too_large:
+            if response.status == OK and not response.too_large:
                 found += read_document(response.body, origin=origin, name=name, limits=self.limits)
             else:
-                found += _without_body(response, origin, cap)
+                found += without_body(response, origin, cap)
         return found
 
 
@@ -100,7 +100,7 @@ class RemoteDirectory:
 _AT_ONCE = 8
 
 
-async def _get(
+async def fetch_all(
     urls: Sequence[str], query: str | None, max_bytes: int, limits: Limits
 ) -> tuple[Response, ...]:
     """Fetch ``urls``; those that are refused once more with the query (presigned addresses)."""
@@ -121,7 +121,7 @@ async def _get(
     return tuple(responses)
 
 
-def _without_body(response: Response, origin: str, cap: int) -> Finding:
+def without_body(response: Response, origin: str, cap: int) -> Finding:
     """404 and 410 are missing; everything else that is no answer of 200 is unreachable."""
     if response.too_large:
         return too_large(origin, cap)

@@ -75,6 +75,7 @@ def described(listed: Listed) -> Distribution:
         url=listed.url,
         index=listed.page,
         requested=True,
+        provenance=listed.provenance,
     )
 
 

@@ -26,10 +26,11 @@ from pip_intoto.sources.addresses import redacted
 from pip_intoto.sources.index import files_of
 from pip_intoto.verifier.finding_links import FoundFile, FoundFiles
 from pip_intoto.verifier.naming import kind_of, parse_filename, same_version
+from pip_intoto.verifier.pins import pin_of
 from pip_intoto.verifier.releases import best_of, index_for, of_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from pip_intoto.distribution import Place
     from pip_intoto.limits import Limits
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pip_intoto.policy.model import Policy
     from pip_intoto.sources.index import Listed
     from pip_intoto.verifier.choosing import Choice
+    from pip_intoto.verifier.pins import Pin
     from pip_intoto.verifier.wanted import InLock
 
 _INDEX_DIGEST = "the lock has no digest for it; the one that the index lists was used"
@@ -52,7 +54,8 @@ class Selected:
 
     ``distribution.sha256`` is None where only the file itself can tell; then ``digests`` are those
     that the lock allows, any where it is empty. ``at_hand`` says that the file on this machine was
-    chosen by its digest. ``problem`` says why there is nothing to judge.
+    chosen by its digest. ``problem`` says why there is nothing to judge. ``pin`` is what the lock
+    says of who vouches for it.
     """
 
     distribution: Distribution
@@ -62,13 +65,15 @@ class Selected:
     digests: frozenset[str] = frozenset()
     at_hand: bool = False
     problem: EvidenceError | None = None
+    pin: Pin | None = None
 
 
 class Selector:
     """Selects for one run.
 
     ``choice`` chooses one file of each release; None selects all that the lock allows.
-    ``index_url`` is asked where the lock names no index.
+    ``index_url`` is asked where the lock names no index. ``first_uses`` are projects of which
+    whoever vouches for them is to be found, although nobody is pinned.
     """
 
     def __init__(
@@ -79,8 +84,10 @@ class Selector:
         index_url: str | None,
         found: FoundFiles | None,
         limits: Limits,
+        first_uses: Container[str] = (),
     ) -> None:
         self._policy = policy
+        self._first_uses = first_uses
         self._choice = choice
         self._index_url = index_url
         self._found = found
@@ -103,7 +110,8 @@ class Selector:
         except PipIntotoError as error:
             problem = error if isinstance(error, EvidenceError) else _as_missing(entry, error)
             return (self._problem(entry, problem),)
-        return tuple(replace(each, notes=(*entry.notes, *each.notes)) for each in selected)
+        pin = self._pin(entry)
+        return tuple(replace(each, notes=(*entry.notes, *each.notes), pin=pin) for each in selected)
 
     # --- which files ------------------------------------------------------------------------
 
@@ -123,7 +131,7 @@ class Selector:
                     " them with --all-files.",
                 )
             return tuple([await self._named(file, entry, lock) for file in wanted])
-        if not self.needs_file(entry.name):
+        if not self.needs_file(entry.name, self._pin(entry)):
             # Whatever the file is: nobody has to be asked for it.
             digests = [file.sha256 for file in entry.files]
             sha256 = digests[0] if len(digests) == 1 and digests[0] else None
@@ -142,12 +150,19 @@ class Selector:
             return files
         return self._choice.all_of(files)
 
-    def needs_file(self, project: str) -> bool:
+    def needs_file(self, project: str, pin: Pin | None = None) -> bool:
         """Tell whether the verdict on a project depends on which file it is."""
-        return self._policy.rule_for(project) is not None or any(
-            exception.project == project and exception.sha256
-            for exception in self._policy.exceptions
+        return (
+            self._policy.rule_for(project) is not None
+            or pin is not None
+            or any(
+                exception.project == project and exception.sha256
+                for exception in self._policy.exceptions
+            )
         )
+
+    def _pin(self, entry: Locked) -> Pin | None:
+        return pin_of(entry, first_use=entry.name in self._first_uses)
 
     # --- a file that the lock names ---------------------------------------------------------
 
@@ -161,8 +176,12 @@ class Selector:
             index=_page(index, entry.name) if index else file.url or None,
             path=file.path,
         )
+        if not index and self._index_url:
+            # It is no word on where the file is from: only on who may know of its provenance.
+            distribution = replace(distribution, page=_page(self._index_url, entry.name))
         selected = Selected(distribution=distribution, place=file.place, size=file.size)
-        if file.path is None and self._policy.rule_for(entry.name) is not None:
+        pinned = self._pin(entry) is not None
+        if file.path is None and (pinned or self._policy.rule_for(entry.name) is not None):
             if not file.url:
                 selected = await self._listed(selected, file, entry, lock)
             elif not file.sha256 and index:
@@ -368,6 +387,7 @@ class Selector:
             place=entry.place,
             notes=entry.notes,
             problem=problem,
+            pin=self._pin(entry),
         )
 
 
@@ -457,7 +477,9 @@ def _place(entry: Locked, sha256: str) -> Place:
 
 
 def _at(selected: Selected, listed: Listed) -> Selected:
-    distribution = replace(selected.distribution, url=listed.url, index=listed.page)
+    distribution = replace(
+        selected.distribution, url=listed.url, index=listed.page, provenance=listed.provenance
+    )
     return replace(selected, distribution=distribution, size=selected.size or listed.size)
 
 

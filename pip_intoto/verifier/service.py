@@ -183,6 +183,7 @@ class Service:
             body=body,
             error=message.optional_text("error") or "",
             too_large=message.flag("too_large"),
+            url=message.optional_text("url") or "",
         )
         case.open -= 1
         if not case.open:

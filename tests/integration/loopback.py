@@ -1,8 +1,8 @@
 """A package index on the loopback interface, with evidence beside the files, and with faults.
 
 It serves PEP 503 and PEP 691 pages, PEP 658 metadata (under the names of PEP 714, since pip before
-23.2 stumbles over the others), ranges, and whatever else was put under a path. Faults are given by
-path pattern::
+23.2 stumbles over the others), PEP 740 provenance, ranges, and whatever else was put
+under a path. Faults are given by path pattern::
 
     index.fault("*.intoto.jsonl", Status(500))
     index.fault("/files/demo-*.whl", Truncated(at=1000), times=1)
@@ -215,8 +215,12 @@ class Index:
         self.closing = threading.Event()
         #: Answers 304 to whoever has the resource already.
         self.revalidates = False
+        #: Has its pages as JSON, for whoever asks for that.
+        self.speaks_json = True
         self._resources: dict[str, Resource] = {}
         self._projects: dict[str, list[tuple[str, str, str]]] = {}
+        #: Where pages say that a file's provenance is, by its name.
+        self._provenance: dict[str, str] = {}
         self._faults: list[_Planned] = []
         self._credentials: list[tuple[str, str]] = []
         self._lock = threading.Lock()
@@ -311,6 +315,21 @@ class Index:
         for name, content in documents.items():
             self.put(f"/files/{file.filename}.intoto/{name}", content)
 
+    def provenance_path(self, file: Built) -> str:
+        """Give the path of a file's provenance, spelled as PyPI spells it."""
+        return f"/integrity/{file.name}/{file.version}/{file.filename}/provenance"
+
+    def attest(self, file: Built, provenance: bytes) -> None:
+        """Serve PEP 740 provenance of a listed file, and name it on the page."""
+        path = self.provenance_path(file)
+        self.put(path, provenance, "application/vnd.pypi.integrity.v1+json")
+        self.name_provenance(file, self.origin + quote(path))
+
+    def name_provenance(self, file: Built, url: str) -> None:
+        """Have the page say that a file's provenance is at *url*; nothing when it is empty."""
+        with self._lock:
+            self._provenance[file.filename] = url
+
     # What goes wrong
 
     def fault(self, pattern: str, fault: Fault, *, times: int | None = None) -> None:
@@ -360,9 +379,9 @@ class Index:
         if found is None or not request.path.startswith("/simple/"):
             return found
         files = self._projects[request.path.split("/")[2]]
-        if JSON in request.headers.get("accept", ""):
-            return Resource(_json_page(request.path, files), JSON)
-        return Resource(_html_page(files), "text/html; charset=utf-8")
+        if self.speaks_json and JSON in request.headers.get("accept", ""):
+            return Resource(_json_page(request.path, files, self._provenance), JSON)
+        return Resource(_html_page(files, self._provenance), "text/html; charset=utf-8")
 
 
 class _Server(ThreadingHTTPServer):
@@ -485,20 +504,24 @@ def _range(header: str, size: int) -> tuple[int, int]:
     return int(first), min(size, int(last) + 1) if last else size
 
 
-def _html_page(files: list[tuple[str, str, str]]) -> bytes:
+def _html_page(files: list[tuple[str, str, str]], provenance: Mapping[str, str]) -> bytes:
     lines = ["<!DOCTYPE html>", "<html><body>"]
     for filename, digest, metadata in files:
         fragment = f"#sha256={digest}" if digest else ""
         attribute = f' data-core-metadata="sha256={metadata}"' if metadata else ""
+        if provenance.get(filename):
+            attribute += f' data-provenance="{html.escape(provenance[filename])}"'
         reference = html.escape(f"/files/{quote(filename)}{fragment}")
         lines.append(f'<a href="{reference}"{attribute}>{html.escape(filename)}</a><br>')
     return "\n".join([*lines, "</body></html>", ""]).encode()
 
 
-def _json_page(path: str, files: list[tuple[str, str, str]]) -> bytes:
+def _json_page(
+    path: str, files: list[tuple[str, str, str]], provenance: Mapping[str, str]
+) -> bytes:
     return json.dumps(
         {
-            "meta": {"api-version": "1.0"},
+            "meta": {"api-version": "1.3"},
             "name": path.split("/")[2],
             "files": [
                 {
@@ -506,6 +529,7 @@ def _json_page(path: str, files: list[tuple[str, str, str]]) -> bytes:
                     "url": f"/files/{quote(filename)}",
                     "hashes": {"sha256": digest} if digest else {},
                     "core-metadata": {"sha256": metadata} if metadata else False,
+                    "provenance": provenance.get(filename) or None,
                 }
                 for filename, digest, metadata in files
             ],
