@@ -23,26 +23,37 @@ from pip_intoto.policy.model import (
     Beside,
     Folder,
     HeldLayout,
+    NamedIdentity,
+    NamedKey,
+    Pep740,
     Policy,
     PolicyException,
     ProjectRule,
     Revoked,
+    RevokedIdentity,
     Template,
+    Tuf,
+    TufRepository,
 )
-from pip_intoto.policy.named_keys import keys_named, read_key, read_keys, threshold_of
+from pip_intoto.policy.named_identities import publisher_in, read_identities, signers_named
+from pip_intoto.policy.named_keys import read_key, read_keys, threshold_of
+from pip_intoto.policy.required import read_held_layout, read_requirements
 from pip_intoto.policy.tables import Kind, Value, parse
+from pip_intoto.policy.templates import PARAMETER
 from pip_intoto.policy.vocabulary import (
     EXCEPTION,
     PROJECT,
     RESERVED,
     REVOKED,
+    SIGSTORE,
     TABLES,
     TOP,
+    TUF,
     WAIVABLE,
     nearest,
 )
 from pip_intoto.sources.addresses import is_web, split
-from pip_intoto.verification.trust import Owner
+from pip_intoto.verification.trust import Owner, OwnerIdentity
 from pip_intoto_gate.location import PolicyUnusable, locate, others_may_write
 
 if TYPE_CHECKING:
@@ -51,13 +62,15 @@ if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
     from pip_intoto.limits import Limits
-    from pip_intoto.policy.model import Build, Mode, NamedKey, Source, Unlisted
+    from pip_intoto.metadata.identities import Identity
+    from pip_intoto.policy.model import Build, Mode, Requirement, Signer, Source, Unlisted
     from pip_intoto.policy.tables import Table
 
 # Not IGNORECASE: with it, letters that are none of these (the Kelvin sign, a long s) would do.
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _GLOB = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)?\*")
 _PARAMETER = re.compile(r"[A-Za-z0-9_-]+")
+_TUF = "tuf:"
 _SCHEMES = ("https", "http", "file")
 #: Without O_NONBLOCK a named pipe would hang, without O_BINARY Windows would rewrite newlines.
 _OPEN: int = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -203,23 +216,33 @@ class _Reader:
         self._limits = limits
         self._top = top
         self._files: dict[Path, None] = {}
+        self._keys: Mapping[str, NamedKey] = {}
+        self._identities: Mapping[str, NamedIdentity] = {}
+        self._repositories: Mapping[str, TufRepository] = {}
         self._rests_on(path)
 
     def policy(self, sha256: str) -> Policy:
         self._top.check_version()
         self._top.refuse_unknown(TOP)
-        keys = read_keys(self._top, self._file, self._limits)
+        self._keys = read_keys(self._top, self._file, self._limits)
+        self._identities = read_identities(self._top, self._keys)
+        self._repositories = self._tuf(self._top.get("tuf"))
+        revoked = [self._revoked(value) for value in self._top.tables("revoked", "keys")]
         return Policy(
             path=self.path,
             sha256=sha256,
             mode=self._mode(),
             unlisted=self._unlisted(),
-            keys=keys,
-            projects=self._projects(keys),
+            keys=self._keys,
+            identities=self._identities,
+            trust_root=self._trust_root(self._top.get("sigstore")),
+            tuf=self._repositories,
+            projects=self._projects(),
             exceptions=tuple(
                 self._exception(value) for value in self._top.tables("exception", "projects")
             ),
-            revoked=tuple(self._revoked(value) for value in self._top.tables("revoked", "keys")),
+            revoked=tuple(each for each in revoked if isinstance(each, Revoked)),
+            revoked_identities=tuple(each for each in revoked if isinstance(each, RevokedIdentity)),
             files=tuple(self._files),
         )
 
@@ -233,6 +256,70 @@ class _Reader:
         value = self._top.get("unlisted")
         chosen = "warn" if value is None else value.choice(("allow", "warn", "deny"))
         return "allow" if chosen == "allow" else "deny" if chosen == "deny" else "warn"
+
+    # --- who vouches ---
+
+    def _trust_root(self, value: Value | None) -> bytes | None:
+        if value is None:
+            return None
+        table = value.table("[sigstore]", SIGSTORE)
+        named = table.need("trust-root", 'Write trust-root = "trusted_root.json".')
+        path, content = self._file(named, "the trust root", self._limits.document_bytes)
+        if b"sigstore.trustedroot" not in content or not content.lstrip().startswith(b"{"):
+            raise named.error(
+                f"{path} is not a trust root of Sigstore",
+                expected="a trusted_root.json: JSON of the media type"
+                " application/vnd.dev.sigstore.trustedroot+json",
+            )
+        return content
+
+    def _tuf(self, value: Value | None) -> Mapping[str, TufRepository]:
+        if value is None:
+            return {}
+        if not isinstance(value.value, dict):
+            raise value.wrong_kind("a table", "Write a table for each repository: [tuf.acme].")
+        repositories: dict[str, TufRepository] = {}
+        for name, entry in value.value.items():
+            place = Value(entry, ("tuf", name), value.file)
+            if not isinstance(entry, dict):
+                advice = f'Write [tuf.{name}] and below it root = "root.json".'
+                if name in TUF:
+                    advice = f'Give it a name: [tuf.acme] and below it {name} = "…".'
+                raise place.wrong_kind("a table", advice)
+            if not _PARAMETER.fullmatch(name):
+                raise place.error(
+                    f'"{name}" cannot be the name of a repository',
+                    expected="letters, digits, _ and -",
+                )
+            repositories[name] = self._repository(name, place.table(f"[tuf.{name}]", TUF))
+        return repositories
+
+    def _repository(self, name: str, table: Table) -> TufRepository:
+        root = table.need("root", "Name the file of the root metadata that you trust.")
+        _, content = self._file(root, "the TUF root", self._limits.document_bytes)
+        target = table.get("target")
+        if target is not None:
+            self._check_placeholders(target, target.text())
+        return TufRepository(
+            name=name,
+            root=content,
+            metadata=self._folder_url(table.need("metadata", "Say where the metadata lies.")),
+            targets=self._folder_url(table.need("targets", "Say where the targets lie.")),
+            target=PARAMETER if target is None else target.text(),
+            line=table.line,
+        )
+
+    def _folder_url(self, value: Value) -> str:
+        url = value.text()
+        if not is_web(url):
+            raise value.error(
+                f'"{url}" is not a URL that can be fetched', expected="https://… or http://…"
+            )
+        self._check_url(value, url)
+        address = split(url)
+        if address.query is not None or "#" in url:
+            raise value.error(f"`{value.key}` has a query or a fragment", expected="a folder's URL")
+        return url if url.endswith("/") else url + "/"
 
     # --- files ---
 
@@ -252,7 +339,7 @@ class _Reader:
 
     # --- projects ---
 
-    def _projects(self, keys: Mapping[str, NamedKey]) -> tuple[ProjectRule, ...]:
+    def _projects(self) -> tuple[ProjectRule, ...]:
         tables: list[tuple[str, Table]] = []
         lines: dict[str, int] = {}
         for value in self._top.tables("project", "projects"):
@@ -265,20 +352,23 @@ class _Reader:
                 )
             lines[name] = value.line
             tables.append((name, table.called(f"[[project]] {name}")))
-        owned = [(name, table, self._owners(table, keys)) for name, table in tables]
-        uses: dict[str, int] = {}
-        for _, _, owners in owned:
-            for identity in {identity for key in owners for identity in key.identities}:
-                uses[identity] = uses.get(identity, 0) + 1
+        owned = [(name, table, *self._owners(table)) for name, table in tables]
+        uses: dict[object, int] = {}
+        for _, _, owners, _ in owned:
+            for each in {each for owner in owners for each in _known_by(owner)}:
+                uses[each] = uses.get(each, 0) + 1
         return tuple(
             self._project(
                 name,
                 table,
                 owners,
+                owners_from,
+                # A repository gives out keys for whatever is in it.
                 shared=name.endswith("*")
-                or any(uses[each] > 1 for key in owners for each in key.identities),
+                or bool(owners_from)
+                or any(uses[each] > 1 for owner in owners for each in _known_by(owner)),
             )
-            for name, table, owners in owned
+            for name, table, owners, owners_from in owned
         )
 
     def _project_name(self, value: Value, *, globs: bool) -> str:
@@ -297,27 +387,84 @@ class _Reader:
             )
         return canonical_name(name)
 
-    def _owners(self, table: Table, keys: Mapping[str, NamedKey]) -> tuple[NamedKey, ...]:
-        value = table.need(
-            "layout-keys", "Name the keys of [keys] that sign the project's layouts."
-        )
-        return keys_named(value, keys, table.name)
+    def _owners(self, table: Table) -> tuple[tuple[Signer, ...], str]:
+        """Who signs layouts; or else the name of the TUF repository that says it."""
+        value = table.get("layout-keys")
+        if value is None:
+            if table.get("require") is not None or table.get("layout") is not None:
+                return (), ""
+            value = table.need(
+                "layout-keys",
+                "Name the keys of [keys] that sign the project's layouts; or say what you"
+                ' `require`: require = ["publish"].',
+            )
+        listed = [each.value for each in value.array("names of keys and identities")]
+        managed = [each for each in listed if isinstance(each, str) and each.startswith(_TUF)]
+        if not managed:
+            return signers_named(value, self._keys, self._identities, table.name), ""
+        if len(listed) > 1:
+            raise value.error(
+                f"{managed[0]} does not stand beside others in `layout-keys`",
+                advice="Let the TUF repository give out all keys, or name each key yourself.",
+            )
+        return (), self._repository_named(value.elements("names")[0], managed[0])
+
+    def _repository_named(self, value: Value, text: str) -> str:
+        name = text[len(_TUF) :]
+        if name not in self._repositories:
+            near = nearest(name, self._repositories)
+            raise value.error(
+                f"there is no [tuf.{name}]",
+                expected=", ".join(_TUF + known for known in self._repositories)
+                or "a table [tuf.…] for each repository",
+                found=text,
+                advice=f"Did you mean {_TUF}{near}?" if near else f"Add [tuf.{name}].",
+            )
+        return name
 
     def _project(
-        self, name: str, table: Table, owners: tuple[NamedKey, ...], *, shared: bool
+        self,
+        name: str,
+        table: Table,
+        owners: tuple[Signer, ...],
+        owners_from: str,
+        *,
+        shared: bool,
     ) -> ProjectRule:
+        requirements = read_requirements(table, self._keys, self._identities)
+        is_signed = bool(owners or owners_from)
+        if not is_signed:
+            for key in ("threshold", "layout-sha256"):
+                value = table.get(key)
+                if value is not None:
+                    raise value.error(
+                        f"`{key}` is about layouts that others sign, and {table.name} names nobody"
+                        " who signs one",
+                        advice=f"Name them in `layout-keys`, or remove `{key}`.",
+                    )
+        held = self._layout(table.get("layout"))
+        own = None
+        if held is not None and not is_signed:
+            own = read_held_layout(held, table.need("layout", ""), self._limits)
         return ProjectRule(
             name=name,
-            owners=tuple(Owner(key=key.key, principal=key.principal) for key in owners),
-            threshold=threshold_of(
-                table.get("threshold"),
-                owners,
-                table.name,
-                default=len({key.principal for key in owners}),
+            owners=tuple(
+                Owner(key=each.key, principal=each.principal)
+                for each in owners
+                if isinstance(each, NamedKey)
             ),
+            owner_identities=tuple(
+                OwnerIdentity(identity=each.identity, principal=each.principal)
+                for each in owners
+                if isinstance(each, NamedIdentity)
+            ),
+            owners_from=owners_from,
+            threshold=self._threshold(table, owners, owners_from),
             index=self._index(table.get("index")),
-            sources=self._sources(table.get("sources")),
-            layout=self._layout(table.get("layout")),
+            sources=self._sources(table.get("sources"), requirements, owners_from),
+            layout=held if is_signed else None,
+            own_layout=own,
+            requirements=requirements,
             layout_sha256=self._sha256(table.get("layout-sha256")),
             binds=table.text("binds"),
             build=self._build(table.get("build")),
@@ -326,6 +473,18 @@ class _Reader:
             inspections=self._inspections(table.get("inspections")),
             shared_keys=shared,
             line=table.line,
+        )
+
+    def _threshold(self, table: Table, owners: tuple[Signer, ...], owners_from: str) -> int:
+        value = table.get("threshold")
+        if owners_from and value is not None and value.integer() < 1:
+            raise value.error(
+                f"the threshold of {table.name} cannot be {value.integer()}", expected="1 or more"
+            )
+        if owners_from:
+            return 0 if value is None else value.integer()
+        return threshold_of(
+            value, owners, table.name, default=len({owner.principal for owner in owners})
         )
 
     def _index(self, value: Value | None) -> str:
@@ -361,11 +520,14 @@ class _Reader:
         if "." in segments or ".." in segments:
             raise value.error(f'"{url}" has "." or ".." in its path')
 
-    def _sources(self, value: Value | None) -> tuple[Source, ...]:
+    def _sources(
+        self, value: Value | None, requirements: tuple[Requirement, ...], owners_from: str
+    ) -> tuple[Source, ...]:
         if value is None:
-            return (Beside(),)
+            managed = (Tuf(owners_from),) if owners_from else ()
+            return (*managed, Beside(), *((Pep740(),) if requirements else ()))
         sources: list[Source] = []
-        for element in value.elements('"beside", URL templates and directories'):
+        for element in value.elements('"beside", "pep740", URL templates and directories'):
             source = self._source(element)
             if source in sources:
                 raise element.error(f"the source {element.text()} is named twice")
@@ -376,15 +538,20 @@ class _Reader:
         text = value.text()
         if text == "beside":
             return Beside()
+        if text == "pep740":
+            return Pep740()
         if "://" in text:
             return self._template(value, text)
+        if text.startswith(_TUF):
+            return Tuf(self._repository_named(value, text))
         if "/" in text or os.sep in text or text in {".", ".."}:
             return Folder(self.path.parent / text)
-        near = nearest(text, ("beside",))
+        near = nearest(text, ("beside", "pep740"))
         raise value.error(
             f'"{text}" is not a source',
-            expected='"beside", a URL with placeholders, or a directory such as "./evidence"',
-            advice='Did you mean "beside"?' if near else f'Write "./{text}" for a directory.',
+            expected='"beside", "pep740", a URL with placeholders, "tuf:NAME", or a directory such'
+            ' as "./evidence"',
+            advice=f'Did you mean "{near}"?' if near else f'Write "./{text}" for a directory.',
         )
 
     def _template(self, value: Value, text: str) -> Template:
@@ -565,16 +732,50 @@ class _Reader:
             raise value.wrong_kind("a date", advice)
         return value.value
 
-    def _revoked(self, value: Value) -> Revoked:
+    def _revoked(self, value: Value) -> Revoked | RevokedIdentity:
         table = value.table("[[revoked]]", REVOKED)
+        said = [each for name in REVOKED[:-1] if (each := table.get(name)) is not None]
+        if len(said) > 1:
+            raise said[1].error(
+                f"[[revoked]] has `{said[0].key}` and `{said[1].key}`",
+                advice="Write one [[revoked]] for each.",
+            )
+        is_identity = bool(said) and said[0].key != "key"
+        why = f"Say what happened to the {'identity' if is_identity else 'key'}."
+        if is_identity:
+            return RevokedIdentity(
+                identity=self._identity_of(said[0]),
+                reason=table.need("reason", why).text(),
+                line=table.line,
+            )
         key, identity, _ = read_key(
-            table.need("key", "Name the file of the public key, or put the PEM in."),
+            table.need(
+                "key",
+                "Name the file of the public key, or put the PEM in; or name an `identity` or a"
+                " `publisher`.",
+            ),
             self._file,
             self._limits,
         )
         return Revoked(
-            identity=identity,
-            key=key,
-            reason=table.need("reason", "Say what happened to the key.").text(),
-            line=table.line,
+            identity=identity, key=key, reason=table.need("reason", why).text(), line=table.line
         )
+
+    def _identity_of(self, value: Value) -> Identity:
+        if value.key == "publisher":
+            return publisher_in(value)
+        name = value.text()
+        if name not in self._identities:
+            near = nearest(name, self._identities)
+            raise value.error(
+                f"[[revoked]] names the identity `{name}`, which [identities] does not have",
+                expected=", ".join(self._identities) or "a table [identities.…] for each identity",
+                found=name,
+                advice=f"Did you mean `{near}`?" if near else f"Add [identities.{name}].",
+            )
+        return self._identities[name].identity
+
+
+def _known_by(signer: Signer) -> tuple[object, ...]:
+    """What a signer of layouts is known by, wherever the policy names them."""
+    return signer.identities if isinstance(signer, NamedKey) else (signer.identity,)

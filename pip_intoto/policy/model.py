@@ -1,4 +1,4 @@
-"""The policy as values: projects, their owners, exceptions, revoked keys.
+"""The policy as values: projects, their owners, what they require, exceptions, what is revoked.
 
 Everything here was checked when the file was read (:mod:`pip_intoto.policy.file`); nothing here
 touches the disk or the network.
@@ -6,13 +6,13 @@ touches the disk or the network.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pip_intoto.metadata.keys import identities
-from pip_intoto.policy import placeholders
-from pip_intoto.verification.trust import Trust
+from pip_intoto.policy import placeholders, templates
+from pip_intoto.verification.trust import OwnLayout, Trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pip_intoto.distribution import Distribution
     from pip_intoto.metadata.identities import Identity
     from pip_intoto.metadata.keys import PublicKey
-    from pip_intoto.verification.trust import Owner
+    from pip_intoto.verification.trust import Owner, OwnerIdentity
 
     Mode: TypeAlias = Literal["enforce", "warn"]
     Unlisted: TypeAlias = Literal["allow", "warn", "deny"]
@@ -76,7 +76,12 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Pep740:
-    """Provenance that the index names, and attestations beside the distribution (PEP 740)."""
+    """Provenance that the index names, and attestations beside the distribution (PEP 740).
+
+    ``on_disk`` leaves out what would have to be fetched.
+    """
+
+    on_disk: bool = False
 
     @property
     def spelled(self) -> str:
@@ -131,6 +136,10 @@ class NamedIdentity:
     line: int
 
 
+if TYPE_CHECKING:
+    Signer: TypeAlias = NamedKey | NamedIdentity
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
     """One entry of a project's ``require``: an attestation that must be there.
@@ -141,10 +150,22 @@ class Requirement:
 
     name: str
     predicate_type: str
-    signers: tuple[NamedKey | NamedIdentity, ...]
+    signers: tuple[Signer, ...]
     threshold: int
     conditions: tuple[str, ...]
     line: int
+
+    @property
+    def keys(self) -> Mapping[str, PublicKey]:
+        """The signers' keys, by keyid."""
+        keys = [each.key for each in self.signers if isinstance(each, NamedKey)]
+        return {key.keyid: key for key in keys}
+
+    @property
+    def identities(self) -> Mapping[str, Identity]:
+        """The signers' identities, by keyid."""
+        found = [each.identity for each in self.signers if isinstance(each, NamedIdentity)]
+        return {identity.keyid: identity for identity in found}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +215,19 @@ class ProjectRule:
     inspections: tuple[tuple[str, ...], ...]
     shared_keys: bool
     line: int
+    #: Identities that sign layouts, beside the keys in ``owners``.
+    owner_identities: tuple[OwnerIdentity, ...] = ()
+    #: The ``[tuf]`` repository that gives out the owners' keys; the ``threshold`` is then 0 where
+    #: all of those must have signed.
+    owners_from: str = ""
+    #: A layout that the consumer holds, and nobody needs to have signed.
+    own_layout: OwnLayout | None = None
+    requirements: tuple[Requirement, ...] = ()
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether a layout that others signed is asked for."""
+        return bool(self.owners or self.owner_identities or self.owners_from)
 
     @property
     def is_glob(self) -> bool:
@@ -251,6 +285,15 @@ class PolicyException:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RevokedIdentity:
+    """One ``[[revoked]]``: whoever satisfies this identity counts for nothing, in whatever role."""
+
+    identity: Identity
+    reason: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Revoked:
     """One ``[[revoked]]``: a key that counts for nothing, in whatever role or spelling."""
 
@@ -285,6 +328,11 @@ class Policy:
     exceptions: tuple[PolicyException, ...]
     revoked: tuple[Revoked, ...]
     files: tuple[Path, ...]
+    identities: Mapping[str, NamedIdentity] = field(default_factory=dict)
+    revoked_identities: tuple[RevokedIdentity, ...] = ()
+    #: The content of ``[sigstore] trust-root``; None for what the sigstore package brings along.
+    trust_root: bytes | None = None
+    tuf: Mapping[str, TufRepository] = field(default_factory=dict)
 
     def rule_for(self, name: str) -> ProjectRule | None:
         """Find the rule for a PEP 503 name: exact beats glob, the longer glob the shorter."""
@@ -321,6 +369,35 @@ class Policy:
         ]
         return max(expired, key=lambda exception: exception.expires, default=None)
 
+    def trusts_for(self, rule: ProjectRule, distribution: Distribution) -> tuple[Trust, ...]:
+        """Say what verification must hold the distribution's evidence against: each of these.
+
+        First come layouts that others signed, then the one that the consumer holds, then what
+        the rule requires besides.
+        """
+        signed = self.trust_for(rule, distribution)
+        trusts = [signed] if rule.is_signed else []
+        own = replace(signed, owners=(), owner_identities=(), threshold=0, shared_keys=False)
+        if rule.own_layout is not None:
+            trusts.append(replace(own, own_layout=rule.own_layout))
+        if rule.requirements:
+            line = rule.requirements[0].line
+            trusts.append(
+                replace(
+                    own,
+                    own_layout=OwnLayout(
+                        layout=templates.compiled(rule.requirements, distribution.filename),
+                        origin=f"{self.path.name}:{line}",
+                        sha256=templates.sha256_of(rule.requirements),
+                    ),
+                    # These are about layouts of others: this one names its file, and no command.
+                    parameters={},
+                    binds="",
+                    allowed_commands=(),
+                )
+            )
+        return tuple(trusts)
+
     def trust_for(self, rule: ProjectRule, distribution: Distribution) -> Trust:
         """Say what verification must hold the distribution's evidence against.
 
@@ -343,6 +420,9 @@ class Policy:
             binds=rule.binds,
             shared_keys=rule.shared_keys,
             allowed_commands=rule.inspections,
+            owner_identities=rule.owner_identities,
+            identities=self._parties,
+            revoked_identities=self._refused,
         )
 
     # A policy may list thousands of projects, each with keys of its own, and is asked for each.
@@ -373,3 +453,11 @@ class Policy:
     @cached_property
     def _principals(self) -> dict[str, str]:
         return {each: key.principal for key in self.keys.values() for each in key.identities}
+
+    @cached_property
+    def _parties(self) -> dict[Identity, str]:
+        return {each.identity: each.principal for each in self.identities.values()}
+
+    @cached_property
+    def _refused(self) -> tuple[Identity, ...]:
+        return tuple(each.identity for each in self.revoked_identities)

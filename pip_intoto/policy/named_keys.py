@@ -11,10 +11,11 @@ from pip_intoto.policy.tables import Value
 from pip_intoto.policy.vocabulary import KEY, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pip_intoto.limits import Limits
+    from pip_intoto.policy.model import Signer
     from pip_intoto.policy.tables import Table
 
 _PEM = "-----BEGIN"
@@ -130,8 +131,8 @@ def keys_named(value: Value, keys: Mapping[str, NamedKey], by: str) -> tuple[Nam
     return tuple(named.values())
 
 
-def threshold_of(value: Value | None, named: tuple[NamedKey, ...], of: str, *, default: int) -> int:
-    """The integer ``value``, at most as many as principals are behind the keys ``named``.
+def threshold_of(value: Value | None, named: Sequence[Signer], of: str, *, default: int) -> int:
+    """The integer ``value``, at most as many as principals are behind those ``named``.
 
     Raises the error of the file's kind.
     """

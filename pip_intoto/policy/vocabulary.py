@@ -9,12 +9,37 @@ from pip_intoto import errors
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-TOP = ("version", "mode", "unlisted", "keys", "project", "exception", "revoked")
+TOP = (
+    "version",
+    "mode",
+    "unlisted",
+    "keys",
+    "identities",
+    "sigstore",
+    "tuf",
+    "project",
+    "exception",
+    "revoked",
+)
 KEY = ("public", "principal")
+IDENTITY = (
+    "publisher",
+    "issuer",
+    "subject",
+    "repository",
+    "workflow",
+    "ref",
+    "environment",
+    "principal",
+)
+SIGSTORE = ("trust-root",)
+TUF = ("root", "metadata", "targets", "target")
 PROJECT = (
     "name",
     "layout-keys",
     "threshold",
+    "require",
+    "identities",
     "index",
     "sources",
     "layout",
@@ -26,9 +51,10 @@ PROJECT = (
     "inspections",
 )
 EXCEPTION = ("project", "version", "sha256", "waives", "reason", "owner", "expires")
-REVOKED = ("key", "reason")
+REQUIRE = ("name", "predicate", "identities", "threshold", "conditions")
+REVOKED = ("key", "identity", "publisher", "reason")
 #: These will mean something one day, and must not pass unheeded until then.
-RESERVED = ("identities", "require", "pins")
+RESERVED = ("pins",)
 
 #: Where a key belongs that stands in the wrong table.
 TABLES = (
@@ -36,6 +62,10 @@ TABLES = (
     ("in a [[project]]", PROJECT),
     ("in an [[exception]]", EXCEPTION),
     ("in a [keys.…]", KEY),
+    ("in an [identities.…]", IDENTITY),
+    ("in [sigstore]", SIGSTORE),
+    ("in a [tuf.…]", TUF),
+    ("in a table of `require`", REQUIRE),
     ("in a [[revoked]]", REVOKED),
 )
 
@@ -46,6 +76,8 @@ WAIVABLE = tuple(
     sorted(
         error.code
         for error in (
+            errors.AttestationMissing,
+            errors.EvidenceDowngrade,
             errors.EvidenceMissing,
             errors.SourceUnreachable,
             errors.LayoutExpired,

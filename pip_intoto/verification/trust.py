@@ -93,3 +93,5 @@ class Trust:
     managed: Mapping[str, PublicKey] = field(default_factory=dict)
     #: Parties of the policy that are known by identities, with their names.
     identities: Mapping[Identity, str] = field(default_factory=dict)
+    #: Whoever satisfies one of these counts nowhere.
+    revoked_identities: tuple[Identity, ...] = ()

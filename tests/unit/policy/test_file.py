@@ -462,10 +462,12 @@ def test_brackets_without_end_are_refused_and_crash_nothing(folder: Folderful) -
 
 # --- mistakes, and what each is told --------------------------------------------------------
 
-KNOWN_AT_TOP = "version, mode, unlisted, keys, project, exception, revoked"
+KNOWN_AT_TOP = (
+    "version, mode, unlisted, keys, identities, sigstore, tuf, project, exception, revoked"
+)
 KNOWN_IN_PROJECT = (
-    "name, layout-keys, threshold, index, sources, layout, layout-sha256, binds, build,"
-    " parameters, parameters-in-sublayouts, inspections"
+    "name, layout-keys, threshold, require, identities, index, sources, layout, layout-sha256,"
+    " binds, build, parameters, parameters-in-sublayouts, inspections"
 )
 
 #: text, line, message, expected, found, advice
@@ -571,10 +573,10 @@ MISTAKES = [
     (
         HEAD + DEMO + "require = 1",
         10,
-        "`require` in [[project]] is reserved for a later version of pip-intoto",
-        "",
-        "",
-        "Remove it: this version would not heed it.",
+        "`require` must be an array of templates and tables",
+        "an array of templates and tables",
+        "1",
+        None,
     ),
     (
         'version = 1\n[project]\nname = "demo"',
@@ -680,7 +682,10 @@ MISTAKES = [
         "[[project]] demo lacks `layout-keys`",
         "",
         "",
-        "Name the keys of [keys] that sign the project's layouts.",
+        (
+            "Name the keys of [keys] that sign the project's layouts; or say what you `require`:"
+            ' require = ["publish"].'
+        ),
     ),
     (
         HEAD + '[[project]]\nname = "a*b"\nlayout-keys = ["alice"]',
@@ -734,8 +739,8 @@ MISTAKES = [
     (
         HEAD + '[[project]]\nname = "demo"\nlayout-keys = "alice"',
         8,
-        "`layout-keys` must be an array of key names",
-        "an array of key names",
+        "`layout-keys` must be an array of names of keys and identities",
+        "an array of names of keys and identities",
         '"alice"',
         'Write layout-keys = ["alice"].',
     ),
@@ -823,7 +828,10 @@ MISTAKES = [
         HEAD + DEMO + 'sources = ["besides"]',
         10,
         '"besides" is not a source',
-        '"beside", a URL with placeholders, or a directory such as "./evidence"',
+        (
+            '"beside", "pep740", a URL with placeholders, "tuf:NAME", or a directory such as'
+            ' "./evidence"'
+        ),
         "",
         'Did you mean "beside"?',
     ),
@@ -831,7 +839,10 @@ MISTAKES = [
         HEAD + DEMO + 'sources = ["wheelhouse"]',
         10,
         '"wheelhouse" is not a source',
-        '"beside", a URL with placeholders, or a directory such as "./evidence"',
+        (
+            '"beside", "pep740", a URL with placeholders, "tuf:NAME", or a directory such as'
+            ' "./evidence"'
+        ),
         "",
         'Write "./wheelhouse" for a directory.',
     ),
@@ -1080,7 +1091,10 @@ MISTAKES = [
         "[[revoked]] lacks `key`",
         "",
         "",
-        "Name the file of the public key, or put the PEM in.",
+        (
+            "Name the file of the public key, or put the PEM in; or name an `identity` or a"
+            " `publisher`."
+        ),
     ),
     (
         'version = 1\n[[revoked]]\nkey = "keys/alice.pub"',
