@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from pip_intoto.metadata import canonical
 from pip_intoto.metadata.envelope import PAYLOAD_TYPE, pre_authentication_encoding
-from pip_intoto.metadata.identities import KEYTYPE, SCHEME
 from pip_intoto.metadata.statement import STATEMENT
+from pip_intoto.policy.publishers import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -87,19 +87,7 @@ def identity_object(identity: Identity) -> JsonObject:
 
     Its keyid follows from what it says, whatever the identity's own is.
     """
-    asked = {
-        "issuer": identity.issuer,
-        "identity": identity.subject,
-        "repository": identity.repository,
-        "workflow": identity.workflow,
-        "ref": identity.ref,
-        "environment": identity.environment,
-    }
-    described: JsonObject = {
-        "keytype": KEYTYPE,
-        "scheme": SCHEME,
-        "keyval": {name: value for name, value in asked.items() if value},
-    }
+    described = listed(identity)
     # K4: "the KEYID … is the hexadecimal encoding of the SHA-256 hash of the canonical JSON form".
     return {"keyid": hashlib.sha256(canonical.encode(described)).hexdigest(), **described}
 
@@ -126,7 +114,7 @@ def layout(
 def step(
     name: str,
     *,
-    functionaries: Iterable[VerificationKey],
+    functionaries: Iterable[VerificationKey | str],
     threshold: int = 1,
     expected_materials: Iterable[Rule] = (),
     expected_products: Iterable[Rule] = (),
@@ -134,7 +122,7 @@ def step(
     expected_predicates: Iterable[JsonObject] = (),
     expected_attributes: Iterable[str] = (),
 ) -> JsonObject:
-    """Describe one step, and who may carry it out.
+    """Describe one step, and who may carry it out: keys, or keyids of what the layout lists.
 
     One with *expected_predicates* (ITE-10) has no *functionaries* and no threshold of its own.
     """
@@ -142,7 +130,7 @@ def step(
         "_type": "step",
         "name": name,
         "threshold": threshold,
-        "pubkeys": [key.keyid for key in functionaries],
+        "pubkeys": [each if isinstance(each, str) else each.keyid for each in functionaries],
         "expected_materials": _rules(expected_materials),
         "expected_products": _rules(expected_products),
         "expected_command": list(expected_command),

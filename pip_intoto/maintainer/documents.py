@@ -24,7 +24,7 @@ from pip_intoto.limits import LOCAL
 from pip_intoto.maintainer import authoring
 from pip_intoto.metadata import strict_json
 from pip_intoto.metadata.envelope import read_envelope, read_payload
-from pip_intoto.metadata.layout import Layout
+from pip_intoto.metadata.layout import Layout, parse_layout
 from pip_intoto.metadata.link import Link
 from pip_intoto.metadata.node import Node
 
@@ -139,6 +139,21 @@ def load_layout(path: Path, *, limits: Limits = LOCAL) -> tuple[SignedDocument, 
     if not isinstance(document.payload, Layout):
         raise CommandError(f"{path} is a link", expected="a layout")
     return document, document.payload
+
+
+def read_layout(path: Path, *, limits: Limits = LOCAL) -> tuple[authoring.Envelope | None, Layout]:
+    """Read the layout in a file, which may stand in no envelope, and the form of the envelope.
+
+    Those who install may hold layouts that nobody has signed. Raises as :func:`load_layout`.
+    """
+    data = files.read(path, limits.document_bytes)
+    with of_ours(str(path)):
+        content = Node(strict_json.parse(data, limits=limits))
+        is_bare = isinstance(content.value, dict) and content.value.get("_type") == "layout"
+        if is_bare:
+            return None, parse_layout(content, limits)
+    document, layout = load_layout(path, limits=limits)
+    return document.form, layout
 
 
 def load_link(path: Path, *, limits: Limits = LOCAL) -> tuple[SignedDocument, Link]:

@@ -15,7 +15,7 @@ from pip_intoto.cli.layout.naming import add_owner_option, owner_keys
 from pip_intoto.cli.terminal import Terminal
 from pip_intoto.errors import CommandError, EvidenceInvalid
 from pip_intoto.limits import LOCAL
-from pip_intoto.maintainer.documents import load_layout
+from pip_intoto.maintainer.documents import read_layout
 from pip_intoto.maintainer.evidence import evidence_files
 from pip_intoto.maintainer.layouts.compiling import compile_layout
 from pip_intoto.maintainer.layouts.layout_source import DEFAULT_NAME, is_source, load_source
@@ -117,7 +117,7 @@ def _read(args: argparse.Namespace, now: datetime) -> _LookedAt:
     owners = Owners.of_keys(named).trusted if named else ()
     if not is_source(args.layout):
         return _LookedAt(
-            layout=load_layout(args.layout)[1],
+            layout=read_layout(args.layout)[1],
             project=canonical_name(args.project or ""),
             owners=owners,
         )

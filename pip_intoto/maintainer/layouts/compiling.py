@@ -11,15 +11,21 @@ from pip_intoto.maintainer import authoring
 from pip_intoto.metadata import openpgp
 from pip_intoto.metadata.layout import parse_layout
 from pip_intoto.metadata.node import Node
+from pip_intoto.policy.model import NamedKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pip_intoto.maintainer.authoring import JsonObject
-    from pip_intoto.maintainer.layouts.layout_source import LayoutSource, SourceRule
+    from pip_intoto.maintainer.layouts.layout_source import (
+        LayoutSource,
+        SourceRule,
+        SourceStatement,
+    )
     from pip_intoto.metadata.keys import PublicKey
     from pip_intoto.metadata.layout import Layout
     from pip_intoto.metadata.strict_json import JsonValue
+    from pip_intoto.policy.model import Signer
 
 
 def compile_layout(source: LayoutSource, *, now: datetime) -> tuple[JsonObject, Layout]:
@@ -27,18 +33,19 @@ def compile_layout(source: LayoutSource, *, now: datetime) -> tuple[JsonObject, 
 
     Raises CommandError when it would be no layout that pip-intoto reads.
     """
-    functionaries = {key.key.keyid: key.key for step in source.steps for key in step.functionaries}
     payload = authoring.layout(
         expires=_expiry(source, now),
         keys=(),
         steps=(
             authoring.step(
                 step.name,
-                functionaries=[key.key for key in step.functionaries],
+                functionaries=map(_keyid, step.functionaries),
                 threshold=step.threshold,
                 expected_materials=_written(step.materials),
                 expected_products=_written(step.products),
                 expected_command=step.command,
+                expected_predicates=map(_predicate, step.statements),
+                expected_attributes=step.conditions,
             )
             for step in source.steps
         ),
@@ -48,12 +55,15 @@ def compile_layout(source: LayoutSource, *, now: datetime) -> tuple[JsonObject, 
                 run=inspection.run,
                 expected_materials=_written(inspection.materials),
                 expected_products=_written(inspection.products),
+                expected_attributes=inspection.conditions,
             )
             for inspection in source.inspections
         ),
         readme=source.readme,
     )
-    payload["keys"] = {keyid: _key_object(key) for keyid, key in functionaries.items()}
+    payload["keys"] = {
+        _keyid(each): _listed(each) for step in source.steps for each in step.everybody
+    }
     try:
         return payload, parse_layout(Node(payload), LOCAL)
     except EvidenceInvalid as error:
@@ -80,6 +90,26 @@ def _expiry(source: LayoutSource, now: datetime) -> datetime:
 
 def _written(rules: Iterable[SourceRule]) -> list[tuple[str, ...]]:
     return [each.rule.words for each in rules]
+
+
+def _predicate(statement: SourceStatement) -> JsonObject:
+    return authoring.predicate(
+        statement.predicate_type,
+        functionaries=map(_keyid, statement.functionaries),
+        threshold=statement.threshold,
+        expected_attributes=statement.conditions,
+    )
+
+
+def _keyid(signer: Signer) -> str:
+    return signer.key.keyid if isinstance(signer, NamedKey) else signer.identity.keyid
+
+
+def _listed(signer: Signer) -> JsonObject:
+    """What the layout lists among its keys."""
+    if isinstance(signer, NamedKey):
+        return _key_object(signer.key)
+    return authoring.identity_object(signer.identity)
 
 
 def _key_object(key: PublicKey) -> JsonObject:

@@ -18,13 +18,15 @@ from pip_intoto.errors import CommandError, MetadataMalformed
 from pip_intoto.limits import DEFAULT, LOCAL
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.layouts.expiry import Period, end_of
+from pip_intoto.maintainer.predicate_types import predicate_type
 from pip_intoto.metadata.names import check_step_name
 from pip_intoto.metadata.node import Node
 from pip_intoto.metadata.rules import parse_rule
 from pip_intoto.policy.file import project_name
+from pip_intoto.policy.named_identities import read_identities, signers_named
 from pip_intoto.policy.named_keys import keys_named, read_keys, threshold_of
 from pip_intoto.policy.tables import Kind, parse
-from pip_intoto.policy.vocabulary import KEY, nearest
+from pip_intoto.policy.vocabulary import IDENTITY, KEY, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
     from pip_intoto.maintainer.layouts.expiry import Expiry
     from pip_intoto.metadata.rules import Rule
-    from pip_intoto.policy.model import NamedKey
+    from pip_intoto.policy.model import NamedIdentity, NamedKey, Signer
     from pip_intoto.policy.tables import Table, Value
 
 #: Where a project's source lies, unless somebody says otherwise.
@@ -47,12 +49,23 @@ TOP = (
     "readme",
     "owners",
     "keys",
+    "identities",
     "step",
     "inspection",
 )
 OWNERS = ("keys", "threshold")
-STEP = ("name", "functionaries", "threshold", "command", "materials", "products")
-INSPECTION = ("name", "run", "materials", "products")
+STEP = (
+    "name",
+    "functionaries",
+    "threshold",
+    "command",
+    "materials",
+    "products",
+    "conditions",
+    "statement",
+)
+STATEMENT = ("predicate", "functionaries", "threshold", "conditions")
+INSPECTION = ("name", "run", "materials", "products", "conditions")
 
 _KIND = Kind(
     noun="layout source",
@@ -64,7 +77,9 @@ _KIND = Kind(
         ("in [owners]", OWNERS),
         ("in a [[step]]", STEP),
         ("in an [[inspection]]", INSPECTION),
+        ("in a [[step.statement]]", STATEMENT),
         ("in a [keys.…]", KEY),
+        ("in an [identities.…]", IDENTITY),
     ),
 )
 _KEYWORDS = ("create", "delete", "modify", "allow", "disallow", "require", "match")
@@ -82,16 +97,41 @@ class SourceRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceStatement:
+    """One ``[[step.statement]]``: a kind of statement that the step must come with.
+
+    ``predicate_type`` is a URI, ``conditions`` are expressions in CEL.
+    """
+
+    predicate_type: str
+    functionaries: tuple[Signer, ...]
+    threshold: int
+    conditions: tuple[str, ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceStep:
-    """One ``[[step]]``."""
+    """One ``[[step]]``. One with ``statements`` has no functionaries of its own."""
 
     name: str
-    functionaries: tuple[NamedKey, ...]
+    functionaries: tuple[Signer, ...]
     threshold: int
     command: tuple[str, ...]
     materials: tuple[SourceRule, ...]
     products: tuple[SourceRule, ...]
+    conditions: tuple[str, ...]
+    statements: tuple[SourceStatement, ...]
     line: int
+
+    @property
+    def everybody(self) -> tuple[Signer, ...]:
+        """All who may sign something for it, each once."""
+        named = [
+            *self.functionaries,
+            *(who for each in self.statements for who in each.functionaries),
+        ]
+        return tuple({each.name: each for each in named}.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +142,7 @@ class SourceInspection:
     run: tuple[str, ...]
     materials: tuple[SourceRule, ...]
     products: tuple[SourceRule, ...]
+    conditions: tuple[str, ...]
     line: int
 
 
@@ -121,6 +162,7 @@ class LayoutSource:
     owners: tuple[NamedKey, ...]
     threshold: int
     keys: Mapping[str, NamedKey]
+    identities: Mapping[str, NamedIdentity]
     steps: tuple[SourceStep, ...]
     inspections: tuple[SourceInspection, ...]
 
@@ -138,12 +180,17 @@ class LayoutSource:
         item = items[int(matched[2])]
         if matched[3] is None:
             return item.line
-        rules = item.materials if matched[3] == "materials" else item.products
         index = -1 if matched[4] is None else int(matched[4])
+        if matched[3] == "predicates":
+            stated = item.statements if isinstance(item, SourceStep) else ()
+            return stated[index].line if stated else item.line
+        rules = item.materials if matched[3] == "materials" else item.products
         return rules[index].line if rules else item.line
 
 
-_PLACE = re.compile(r"(steps|inspect)\[(\d+)\](?:\.expected_(materials|products)(?:\[(\d+)\])?)?")
+_PLACE = re.compile(
+    r"(steps|inspect)\[(\d+)\](?:\.expected_(materials|products|predicates)(?:\[(\d+)\])?)?"
+)
 
 
 # --- from TOML ------------------------------------------------------------------------------
@@ -177,12 +224,15 @@ class _Reader:
         self._top = top
         #: Names of steps and inspections, with their lines.
         self._names: dict[str, int] = {}
+        #: Whom steps may name.
+        self._named: tuple[Mapping[str, NamedKey], Mapping[str, NamedIdentity]] = ({}, {})
 
     def source(self) -> LayoutSource:
         top = self._top
         top.check_version()
         top.refuse_unknown(TOP)
         keys = read_keys(top, self._file, DEFAULT)
+        self._named = (keys, read_identities(top, keys))
         owners = self._table("owners", OWNERS, "Name the keys of those who sign the layout.")
         signing = keys_named(
             owners.need("keys", "Name the keys of [keys] that sign the layout."), keys, owners.name
@@ -205,7 +255,8 @@ class _Reader:
                 default=len({key.principal for key in signing}),
             ),
             keys=keys,
-            steps=self._steps(keys),
+            identities=self._named[1],
+            steps=self._steps(),
             inspections=tuple(
                 self._inspection(value) for value in top.tables("inspection", "inspections")
             ),
@@ -238,7 +289,7 @@ class _Reader:
 
     # --- steps and inspections ---
 
-    def _steps(self, keys: Mapping[str, NamedKey]) -> tuple[SourceStep, ...]:
+    def _steps(self) -> tuple[SourceStep, ...]:
         values = self._top.tables("step", "steps")
         if not values:
             # L6; a chain without steps says nothing of any file.
@@ -246,25 +297,48 @@ class _Reader:
                 "the layout source has no steps",
                 advice="Add a [[step]] for each step of the chain.",
             )
-        return tuple(self._step(value, keys) for value in values)
+        return tuple(map(self._step, values))
 
-    def _step(self, value: Value, keys: Mapping[str, NamedKey]) -> SourceStep:
+    def _step(self, value: Value) -> SourceStep:
         table = value.table("[[step]]", STEP)
         name = self._name(table)
         table = table.called(f"[[step]] {name}")
+        statements = tuple(
+            self._statement(each, name) for each in table.tables("statement", "statements")
+        )
+        if statements:
+            _refuse_of_links(table)
         return SourceStep(
             name=name,
-            functionaries=keys_named(
-                table.need("functionaries", "Name the keys of [keys] that may carry it out."),
-                keys,
-                table.name,
-            ),
+            functionaries=() if statements else self._functionaries(table),
             threshold=_threshold(table.get("threshold")),
             command=_words(table.get("command")),
             materials=_rules(table.get("materials")),
             products=_rules(table.get("products")),
+            conditions=_conditions(table.get("conditions")),
+            statements=statements,
             line=table.line,
         )
+
+    def _statement(self, value: Value, step: str) -> SourceStatement:
+        table = value.table("[[step.statement]]", STATEMENT)
+        table = table.called(f"[[step.statement]] of {step}")
+        kind = table.need("predicate", 'Write predicate = "test-result", or the URI of a type.')
+        try:
+            type_uri = predicate_type(kind.text())
+        except CommandError as error:
+            raise kind.error(error.message, expected=error.expected, advice=error.advice) from None
+        return SourceStatement(
+            predicate_type=type_uri,
+            functionaries=self._functionaries(table),
+            threshold=_threshold(table.get("threshold")),
+            conditions=_conditions(table.get("conditions")),
+            line=table.line,
+        )
+
+    def _functionaries(self, table: Table) -> tuple[Signer, ...]:
+        why = "Name those of [keys] and [identities] that may sign for it."
+        return signers_named(table.need("functionaries", why), *self._named, table.name)
 
     def _inspection(self, value: Value) -> SourceInspection:
         table = value.table("[[inspection]]", INSPECTION)
@@ -279,6 +353,7 @@ class _Reader:
             run=words,
             materials=_rules(table.get("materials")),
             products=_rules(table.get("products")),
+            conditions=_conditions(table.get("conditions")),
             line=table.line,
         )
 
@@ -299,6 +374,30 @@ class _Reader:
             )
         self._names[name] = value.line
         return name
+
+
+def _refuse_of_links(table: Table) -> None:
+    """ITE-10: functionaries, threshold and conditions of statements are each statement's own."""
+    for key in ("functionaries", "threshold", "conditions", "command"):
+        value = table.get(key)
+        if value is not None:
+            raise value.error(
+                f"`{key}` of {table.name} has no meaning beside [[step.statement]]",
+                advice="A command is reported by links alone: leave it out."
+                if key == "command"
+                else f"Write `{key}` into each [[step.statement]].",
+            )
+
+
+def _conditions(value: Value | None) -> tuple[str, ...]:
+    """Expressions in CEL; several lines are welcome. What they say is for lint to look into."""
+    if value is None:
+        return ()
+    found = tuple(_word(each) for each in value.array("conditions"))
+    for element, text in zip(value.array("conditions"), found, strict=True):
+        if not text.strip():
+            raise element.error("this condition says nothing", expected="an expression in CEL")
+    return found
 
 
 def _threshold(value: Value | None) -> int:

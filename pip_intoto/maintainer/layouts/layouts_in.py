@@ -10,7 +10,7 @@ from pip_intoto import files
 from pip_intoto.errors import CommandError, EvidenceInvalid
 from pip_intoto.limits import LOCAL
 from pip_intoto.maintainer import authoring
-from pip_intoto.maintainer.documents import load, load_layout
+from pip_intoto.maintainer.documents import load, read_layout
 from pip_intoto.maintainer.layouts.compiling import compile_layout
 from pip_intoto.maintainer.layouts.layout_source import is_source, load_source
 from pip_intoto.metadata.bundle import parse_bundle
@@ -59,8 +59,8 @@ def layouts_in(path: Path, *, now: datetime) -> tuple[Found, ...]:
         return (Found(layout=layout, origin=str(path), form=source.envelope, names=names),)
     if path.name.endswith(BUNDLE_SUFFIX) or path.suffix == ".jsonl":
         return _sorted(_in_bundle(path), path, now)
-    document, layout = load_layout(path)
-    return (Found(layout=layout, origin=str(path), form=document.form),)
+    form, layout = read_layout(path)
+    return (Found(layout=layout, origin=str(path), form=form),)
 
 
 def layout_in(path: Path, *, now: datetime) -> Found:

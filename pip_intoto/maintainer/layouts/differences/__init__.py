@@ -21,6 +21,10 @@ from pip_intoto.maintainer.layouts.differences.functionaries import (
 )
 from pip_intoto.maintainer.layouts.differences.renames import renamed, with_names
 from pip_intoto.maintainer.layouts.differences.rules import rule_changes
+from pip_intoto.maintainer.layouts.differences.statements import (
+    condition_changes,
+    statement_changes,
+)
 from pip_intoto.maintainer.layouts.expiry import written
 from pip_intoto.metadata.layout import Inspection, Step
 from pip_intoto.verification.artifact_rules import SIDES, rules_of
@@ -205,7 +209,11 @@ class _Comparison:
 
     def _item(self, place: str, old: Item, new: Item) -> Iterator[Change]:
         if isinstance(old, Step) and isinstance(new, Step):
-            yield from step_changes(place, (old, self._old), (new, self._new), self._names)
+            asked = ((old, self._old), (new, self._new))
+            if old.expected_predicates or new.expected_predicates:
+                yield from statement_changes(place, *asked, self._names)
+            else:
+                yield from step_changes(place, *asked, self._names)
             if old.expected_command != new.expected_command:
                 yield Change(
                     code="command",
@@ -228,6 +236,7 @@ class _Comparison:
                 gone=old.run,
                 came=new.run,
             )
+        yield from condition_changes(place, old.expected_attributes, new.expected_attributes)
         for side in SIDES:
             yield from rule_changes(
                 place, side, (rules_of(old, side), self._old), (rules_of(new, side), self._new)

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pip_intoto.errors import UnusableKey
 from pip_intoto.maintainer.layouts.differences.changes import Change, Effect, by_sets, only, told
+from pip_intoto.metadata.identities import KEYTYPE, MANAGED_KEYTYPE
 from pip_intoto.metadata.keys import identity
 from pip_intoto.verification.signatures import Keyring
-from pip_intoto.verification.wording import short_keyid
+from pip_intoto.verification.wording import publisher, short_keyid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from pip_intoto.maintainer.layouts.layouts_in import Found
+    from pip_intoto.metadata.identities import Identity
     from pip_intoto.metadata.keys import PublicKey
     from pip_intoto.metadata.layout import Layout, Step
 
@@ -45,6 +47,8 @@ class Names:
     def __init__(self, old: Found, new: Found) -> None:
         self._names: dict[str, str] = {**old.names, **new.names}
         for layout in (new.layout, old.layout):
+            for whose in layout.identities.values():
+                self._names.setdefault(_ident(whose), publisher(whose))
             for ident, keyids, _ in _signing(layout):
                 self._names.setdefault(ident, f"key {short_keyid(keyids[0])}")
 
@@ -53,47 +57,26 @@ class Names:
         return self._names.get(ident, f"key sha256:{ident[:16]}")
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whose signatures count for a step, or for a statement of it: ``threshold`` of ``keyids``."""
+
+    keyids: tuple[str, ...]
+    threshold: int
+    layout: Layout
+
+
 def step_changes(
     place: str, old: tuple[Step, Layout], new: tuple[Step, Layout], names: Names
 ) -> Iterator[Change]:
     """Who may carry out a step, and how many of them must; each step comes with its layout."""
     (was, was_in), (now, now_in) = old, new
-    if was.threshold != now.threshold:
-        lower = now.threshold < was.threshold
-        yield Change(
-            code="threshold",
-            place=place,
-            what=f"asks for {now.threshold} functionar{'y' if now.threshold == 1 else 'ies'}"
-            f" instead of {was.threshold}",
-            means="fewer have to agree" if lower else "more have to agree",
-            effect=Effect.WEAKER if lower else Effect.STRICTER,
-            gone=(str(was.threshold),),
-            came=(str(now.threshold),),
-        )
-    before, after = allowed(*old), allowed(*new)
-    for ident in sorted(after.keys() - before.keys()):
-        yield Change(
-            code="functionary-added",
-            place=place,
-            what=f"may be carried out by {names(ident)} as well",
-            means="links that this key signs count",
-            effect=Effect.WEAKER,
-            came=(names(ident),),
-        )
-    for ident in sorted(before.keys() - after.keys()):
-        yield Change(
-            code="functionary-removed",
-            place=place,
-            what=f"may not be carried out by {names(ident)} any more",
-            means="links that this key signed do not count any more",
-            effect=Effect.STRICTER,
-            gone=(names(ident),),
-        )
-    common = sorted(before.keys() & after.keys())
-    for ident in common:
-        if before[ident] != after[ident]:
-            yield _key_changed(place, names(ident), before[ident], after[ident])
-    yield from _parties_changed(place, _parties(common, was_in), _parties(common, now_in))
+    yield from signer_changes(
+        place,
+        Asked(was.pubkeys, was.threshold, was_in),
+        Asked(now.pubkeys, now.threshold, now_in),
+        names,
+    )
     gone, came = only(map(str, was.constraints), map(str, now.constraints))
     if gone or came:
         yield Change(
@@ -105,6 +88,52 @@ def step_changes(
             gone=gone,
             came=came,
         )
+
+
+def signer_changes(
+    place: str, old: Asked, new: Asked, names: Names, *, of_links: bool = True
+) -> Iterator[Change]:
+    """Whose signatures count, and how many of them must be there."""
+    if old.threshold != new.threshold:
+        lower = new.threshold < old.threshold
+        yield Change(
+            code="threshold",
+            place=place,
+            what=f"asks for {new.threshold} functionar{'y' if new.threshold == 1 else 'ies'}"
+            f" instead of {old.threshold}",
+            means="fewer have to agree" if lower else "more have to agree",
+            effect=Effect.WEAKER if lower else Effect.STRICTER,
+            gone=(str(old.threshold),),
+            came=(str(new.threshold),),
+        )
+    done, signed = (
+        ("carried out", "links that this key") if of_links else ("signed", "statements that it")
+    )
+    before, after = (_signers(each.keyids, each.layout) for each in (old, new))
+    for ident in sorted(after.keys() - before.keys()):
+        yield Change(
+            code="functionary-added",
+            place=place,
+            what=f"may be {done} by {names(ident)} as well",
+            means=f"{signed} signs count",
+            effect=Effect.WEAKER,
+            came=(names(ident),),
+        )
+    for ident in sorted(before.keys() - after.keys()):
+        yield Change(
+            code="functionary-removed",
+            place=place,
+            what=f"may not be {done} by {names(ident)} any more",
+            means=f"{signed} signed do not count any more",
+            effect=Effect.STRICTER,
+            gone=(names(ident),),
+        )
+    common = sorted(before.keys() & after.keys())
+    for ident in common:
+        if before[ident] != after[ident]:
+            yield _key_changed(place, names(ident), before[ident], after[ident])
+    parties = (_parties(common, each.layout) for each in (old, new))
+    yield from _parties_changed(place, *parties)
 
 
 def key_changes(old: Layout, new: Layout, names: Names) -> Iterator[Change]:
@@ -144,7 +173,11 @@ def key_changes(old: Layout, new: Layout, names: Names) -> Iterator[Change]:
 
 
 def _signing(layout: Layout) -> Iterator[tuple[str, tuple[str, ...], Way]]:
-    """Identity, keyids and way of every key that can sign; the others sign nothing (K3)."""
+    """Identity, keyids and way of everybody who can sign; other keys sign nothing (K3)."""
+    for keyid, whose in layout.identities.items():
+        yield _ident(whose), (keyid,), Way(KEYTYPE, (None, None))
+    for keyid, managed in layout.managed.items():
+        yield f"{MANAGED_KEYTYPE} {managed.target}", (keyid,), Way(MANAGED_KEYTYPE, (None, None))
     for key in layout.keys.values():
         try:
             yield identity(key), (key.keyid,), Way(key.scheme, _validity(key))
@@ -160,15 +193,31 @@ def _signing(layout: Layout) -> Iterator[tuple[str, tuple[str, ...], Way]]:
             yield ident, (subkey.keyid, key.keyid), way
 
 
+def _ident(whose: Identity) -> str:
+    """What tells one identity from another, whatever it is listed under."""
+    asked = (whose.issuer, whose.subject, whose.repository, whose.workflow, whose.ref)
+    return " ".join(map(repr, (KEYTYPE, *asked, whose.environment)))
+
+
 def _validity(key: PublicKey) -> _Validity:
     return key.not_before, key.not_after
 
 
 def allowed(step: Step, layout: Layout) -> dict[str, frozenset[Way]]:
     """Who may carry out a step, by identity, and how they sign."""
+    return _signers(everybody(step), layout)
+
+
+def everybody(step: Step) -> tuple[str, ...]:
+    """The keyids of all who may sign something for a step."""
+    stated = (keyid for each in step.expected_predicates for keyid in each.functionaries)
+    return (*step.pubkeys, *stated)
+
+
+def _signers(named: tuple[str, ...], layout: Layout) -> dict[str, frozenset[Way]]:
     found: dict[str, frozenset[Way]] = {}
     for ident, keyids, way in _signing(layout):
-        if not set(keyids).isdisjoint(step.pubkeys):
+        if not set(keyids).isdisjoint(named):
             found[ident] = found.get(ident, frozenset()) | {way}
     return found
 

@@ -13,20 +13,21 @@ from typing import TYPE_CHECKING
 
 from pip_intoto.errors import UnusableKey
 from pip_intoto.maintainer.layouts.reach import is_closed, is_everything
+from pip_intoto.maintainer.predicate_types import spelled
 from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.layout import Inspection
 from pip_intoto.metadata.rules import Allow, Create, Delete, Disallow, Match, Modify, Require
 from pip_intoto.sources.addresses import printable
 from pip_intoto.verification.artifact_rules import as_folder
 from pip_intoto.verification.binding import deciding_inspections
-from pip_intoto.verification.wording import command, counted, short_keyid
+from pip_intoto.verification.wording import command, counted, publisher, short_keyid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from pip_intoto.maintainer.layouts.layouts_in import Found
-    from pip_intoto.metadata.layout import Layout, Step
+    from pip_intoto.metadata.layout import ExpectedPredicate, Layout, Step
     from pip_intoto.metadata.rules import Rule
 
 #: Patterns of one kind that are shown, and keys of one step.
@@ -155,7 +156,7 @@ def chart_of(found: Found, *, now: datetime) -> Chart:
 
 
 class _Called:
-    """What to call the keys of a layout."""
+    """What to call the keys and identities of a layout."""
 
     def __init__(self, layout: Layout, names: Mapping[str, str]) -> None:
         self._names: dict[str, str] = {}
@@ -167,6 +168,10 @@ class _Called:
                 except UnusableKey:
                     name += " (unusable)"
                 self._names.setdefault(each.keyid, name)
+        for keyid, whose in layout.identities.items():
+            self._names.setdefault(keyid, _text(publisher(whose)))
+        for keyid, managed in layout.managed.items():
+            self._names.setdefault(keyid, _text(f"TUF's {managed.target}"))
 
     def __call__(self, keyid: str) -> str:
         return self._names.get(keyid, f"key {short_keyid(keyid)} (missing)")
@@ -175,12 +180,14 @@ class _Called:
 def _facts(item: Step | Inspection, index: Mapping[str, int], called: _Called) -> Iterator[Fact]:
     if isinstance(item, Inspection):
         yield Fact("runs", (_text(command(item.run)),))
+    elif item.expected_predicates:
+        yield from _stated(item.expected_predicates, called)
     else:
         who = [called(keyid) for keyid in item.pubkeys]
         who += ["holders of certificates"] if item.constraints else []
-        count = f"{item.threshold} of " if item.threshold > 1 or len(who) > 1 else ""
-        short = item.threshold > len(who) and not item.constraints
-        yield Fact("by", (f"{count}{_listed(who) or 'nobody'}",), is_doubt=short or not who)
+        yield _signed("by", who, item.threshold, is_open=bool(item.constraints))
+    if item.expected_attributes:
+        yield Fact("if", tuple(_cut(item.expected_attributes)))
     materials, products = item.expected_materials, item.expected_products
     both = (*materials, *products)
     for label, rules in (
@@ -204,6 +211,24 @@ def _facts(item: Step | Inspection, index: Mapping[str, int], called: _Called) -
     ]
     if is_open:
         yield Fact("is open to any", (" and ".join(is_open),), is_doubt=True)
+
+
+def _stated(predicates: Iterable[ExpectedPredicate], called: _Called) -> Iterator[Fact]:
+    """The statements that a step asks for, and on what conditions."""
+    listed = list(predicates)
+    for each in listed[:_SHOWN]:
+        who = [called(keyid) for keyid in each.functionaries]
+        yield _signed(f"{_text(spelled(each.predicate_type))} by", who, each.threshold)
+        if each.expected_attributes:
+            yield Fact("if", tuple(_cut(each.expected_attributes)))
+    if len(listed) > _SHOWN:
+        yield Fact("and", (counted(len(listed) - _SHOWN, "statement"),))
+
+
+def _signed(label: str, who: Sequence[str], threshold: int, *, is_open: bool = False) -> Fact:
+    count = f"{threshold} of " if threshold > 1 or len(who) > 1 else ""
+    short = threshold > len(who) and not is_open
+    return Fact(label, (f"{count}{_listed(who) or 'nobody'}",), is_doubt=short or not who)
 
 
 def _patterns(
