@@ -489,3 +489,25 @@ def test_a_page_that_opens_and_never_closes_costs_bounded_time(policy: Policy, p
     (selected,) = select(policy, entry(), evil)
     assert time.perf_counter() - began < 5
     assert selected.problem is not None or selected.distribution.sha256 == PURE.sha256
+
+
+def test_what_the_index_says_of_provenance_is_handed_on(policy: Policy) -> None:
+    provenance = "https://index.example/integrity/demo"
+    repository = of_page(described(PURE, provenance=provenance))
+    (selected,) = select(policy, entry(digest_of(PURE)), repository)
+    assert selected.distribution.provenance == provenance
+    (selected,) = select(policy, entry(file_of(PURE, url="")), of_page(described(PURE)))
+    # The page was read, and names none: nobody has to read it again.
+    assert selected.distribution.provenance == ""
+
+
+def test_the_index_that_the_user_names_is_asked_for_provenance_where_the_lock_names_none(
+    policy: Policy,
+) -> None:
+    selector = Selector(policy, choice=None, index_url=INDEX, found=None, limits=DEFAULT)
+    repository = Repository()
+    (selected,) = repository.run(selector.select(entry(file_of(PURE))))
+    assert selected.distribution.page == f"{INDEX}demo/"
+    # That says nothing of where the file is from.
+    assert selected.distribution.index == selected.distribution.url
+    assert repository.asked == []
