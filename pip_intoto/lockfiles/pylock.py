@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 FORMAT = "pylock"
 
-_KIND = tables.Kind(
+KIND = tables.Kind(
     noun="lockfile",
     example='lock-version = "1.0"',
     error=LockfileInvalid,
@@ -82,7 +82,7 @@ def read(
     Extras are not asked for, and of the dependency groups only the default ones.
     Raises LockfileInvalid, and CommandError for a file that cannot be read.
     """
-    return _Reader(tables.parse(tree.read(path), path, _KIND), limits).read(interpreter)
+    return _Reader(tables.parse(tree.read(path), path, KIND), limits).read(interpreter)
 
 
 class _Reader:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 PUBLISH = "https://docs.pypi.org/attestations/publish/v1"
 _STEP = "publish"
 #: A pin does not end: the lock is written again when it should say something else.
-_NEVER = datetime.max.replace(tzinfo=timezone.utc, microsecond=0)
+_NEVER = datetime.max.replace(tzinfo=timezone.utc)
 #: Where attestations of a pinned file are looked for.
 _SOURCES: tuple[Source, ...] = (Beside(), Pep740())
 #: Signers that a message names.
