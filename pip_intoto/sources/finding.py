@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from pip_intoto.errors import EvidenceInvalid, MetadataTooLarge
-from pip_intoto.metadata.bundle import Document, parse_bundle
+from pip_intoto.errors import EvidenceInvalid, MetadataMalformed, MetadataTooLarge
+from pip_intoto.metadata.bundle import Document, documents_in
 from pip_intoto.metadata.envelope import parse_envelope
 from pip_intoto.verdict import Outcome, TraceEntry
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pip_intoto.limits import Limits
+    from pip_intoto.metadata.keys import PublicKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,9 @@ class Finding:
     trace: tuple[TraceEntry, ...] = ()
     #: What was read, for the cap on all evidence of one distribution.
     size: int = 0
+    #: Keys of owners, and those of functionaries by what a layout calls them, that came along.
+    keys: tuple[PublicKey, ...] = ()
+    managed: tuple[tuple[str, PublicKey], ...] = ()
 
     def __add__(self, other: Finding) -> Finding:
         return Finding(
@@ -41,6 +45,8 @@ class Finding:
             faults=self.faults + other.faults,
             trace=self.trace + other.trace,
             size=self.size + other.size,
+            keys=self.keys + other.keys,
+            managed=self.managed + other.managed,
         )
 
 
@@ -90,9 +96,12 @@ def too_large(origin: str, at_most: int) -> Finding:
 
 
 def read_bundle(data: bytes, *, origin: str, limits: Limits) -> Finding:
-    """The documents of a bundle; lines of unknown kinds are skipped and counted."""
+    """The documents of a bundle, or of whatever else has some (PEP 740); known by their content.
+
+    Lines of unknown kinds are skipped and counted.
+    """
     try:
-        bundle = parse_bundle(data, origin=origin, limits=limits)
+        bundle = documents_in(data, origin=origin, limits=limits)
     except EvidenceInvalid as error:
         return fault(origin, error, len(data))
     detail = _count(len(bundle.documents), "document")
@@ -108,11 +117,29 @@ def read_bundle(data: bytes, *, origin: str, limits: Limits) -> Finding:
     )
 
 
+def read_attestations(data: bytes, *, origin: str, limits: Limits) -> Finding:
+    """The same of a place for attestations alone: an object that cannot be read is a fault."""
+    found = read_bundle(data, origin=origin, limits=limits)
+    if found.documents or found.faults or data.lstrip()[:1] != b"{":
+        return found
+    notes = documents_in(data, origin=origin, limits=limits).notes
+    error = MetadataMalformed(
+        "this is no attestation",
+        expected="a provenance object or attestation object as in PEP 740, or a Sigstore bundle",
+        found=notes[0] if notes else "",
+        place=origin,
+    )
+    return fault(origin, error, len(data))
+
+
 def read_document(data: bytes, *, origin: str, name: str, limits: Limits) -> Finding:
     """One document of the directory form, known there as ``name``."""
     try:
         envelope = parse_envelope(data, limits=limits)
     except EvidenceInvalid as error:
+        attested = _attested(data, origin=origin, limits=limits)
+        if attested is not None:
+            return attested
         error.place = f"{origin}, {error.place}".removesuffix(", ")
         return fault(origin, error, len(data))
     return Finding(
@@ -120,6 +147,14 @@ def read_document(data: bytes, *, origin: str, name: str, limits: Limits) -> Fin
         trace=(TraceEntry(origin, Outcome.OK, "1 document"),),
         size=len(data),
     )
+
+
+def _attested(data: bytes, *, origin: str, limits: Limits) -> Finding | None:
+    """What was no envelope may be an attestation, which holds one."""
+    if not data.lstrip().startswith(b"{"):
+        return None
+    found = read_bundle(data, origin=origin, limits=limits)
+    return found if found.documents else None
 
 
 def is_plain(name: str) -> bool:

@@ -22,7 +22,7 @@ from pip_intoto.errors import MetadataMalformed, MetadataTooLarge
 from pip_intoto.sources.addresses import is_web, printable, redacted, within
 from pip_intoto.sources.beside import local_path
 from pip_intoto.sources.fetching import Fetch, Fetches
-from pip_intoto.sources.finding import Finding, nothing_at, read_bundle, unreachable
+from pip_intoto.sources.finding import Finding, nothing_at, read_attestations, unreachable
 from pip_intoto.sources.local import read_file
 from pip_intoto.sources.remote import OK, fetch_all, without_body
 from pip_intoto.verdict import Outcome, TraceEntry
@@ -111,7 +111,7 @@ class NamedProvenance:
         (response,) = await Fetches((Fetch(address, cap, self.limits.fetch_seconds, ACCEPT),))
         origin = redacted(address)
         if response.status == OK and not response.too_large:
-            return read_bundle(response.body, origin=origin, limits=self.limits)
+            return read_attestations(response.body, origin=origin, limits=self.limits)
         return without_body(response, origin, cap)
 
     async def find_named(self, names: Sequence[str]) -> Finding:  # noqa: ARG002
@@ -165,7 +165,7 @@ class RemoteAttestations:
         for url, response in zip(urls, responses, strict=True):
             origin = redacted(url)
             if response.status == OK and not response.too_large:
-                found += read_bundle(response.body, origin=origin, limits=self.limits)
+                found += read_attestations(response.body, origin=origin, limits=self.limits)
             else:
                 found += without_body(response, origin, cap)
         return _briefly(found, redacted(self.url))
@@ -195,7 +195,7 @@ class LocalAttestations:
                 )
             else:
                 origin = printable(str(path))
-                found += read_bundle(data, origin=origin, limits=self.limits)
+                found += read_attestations(data, origin=origin, limits=self.limits)
         return _briefly(found, printable(str(self.path)))
 
     async def find_named(self, names: Sequence[str]) -> Finding:  # noqa: ARG002

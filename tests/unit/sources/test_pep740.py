@@ -145,6 +145,13 @@ def test_a_page_that_cannot_be_asked_is_unreachable_and_never_missing(
         (Response(None, error="reset"), "unreachable"),
         (Response(None, too_large=True), "faults"),
         (Response(200, b"\xff\xfe{"), "faults"),
+        (Response(200, b'{"version": 1, "attestation_bundles": 7}'), "faults"),
+        (
+            Response(200, b'{"version": 1, "attestation_bundles": [{"attestations": [{}]}]}'),
+            "faults",
+        ),
+        (Response(200, b'{"anything": "else"}'), "faults"),
+        (Response(200, b"<h1>Welcome</h1>"), "missing"),
     ],
 )
 def test_what_the_named_address_answers_is_never_mixed_up(answer: Response, outcome: str) -> None:

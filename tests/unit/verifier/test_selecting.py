@@ -496,7 +496,7 @@ def test_what_the_index_says_of_provenance_is_handed_on(policy: Policy) -> None:
     repository = of_page(described(PURE, provenance=provenance))
     (selected,) = select(policy, entry(digest_of(PURE)), repository)
     assert selected.distribution.provenance == provenance
-    (selected,) = select(policy, entry(file_of(PURE, url="")), of_page(described(PURE)))
+    (selected,) = select(policy, entry(file_of(PURE, url=False)), of_page(described(PURE)))
     # The page was read, and names none: nobody has to read it again.
     assert selected.distribution.provenance == ""
 
