@@ -48,6 +48,16 @@ class Limits:
     signature_checks: int = 4_096
     #: characters of a name, a pattern, or any other word
     text: int = 4_096
+    # One attestation, or one provenance object of them
+    attestations: int = 256
+    #: characters of what a log holds of one signature
+    log_entry_text: int = 256 * 1024
+    #: from one entry of a log to its root
+    inclusion_hashes: int = 64
+    #: timestamps of one signature
+    timestamps: int = 8
+    #: a trust root
+    trust_root_bytes: int = 1024 * 1024
     # One link
     #: materials of one link, and as many products
     artifacts: int = 200_000
@@ -66,10 +76,8 @@ class Limits:
     #: signatures times keys that are tried, all documents of one chain together
     chain_signature_checks: int = 100_000
     # The conditions of one step, inspection, or predicate
-    #: expressions of one list
-    conditions: int = 64
     #: operations, elements, and every 64 characters read, all expressions of a list together
-    condition_steps: int = 200_000
+    condition_steps: int = 500_000
     #: characters and elements that they may make
     condition_made: int = 1_000_000
     #: operations inside each other

@@ -49,13 +49,6 @@ def check(
     """
     if not expressions:
         return
-    if len(expressions) > limits.conditions:
-        raise AttributeUnusable(
-            "there are too many conditions in one place",
-            expected=f"at most {limits.conditions}",
-            found=str(len(expressions)),
-            place=place,
-        )
     _installed(place)
     from pip_intoto.verification import cel
 
