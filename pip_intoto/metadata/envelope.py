@@ -13,14 +13,12 @@ from pip_intoto.errors import MetadataMalformed, MetadataTooLarge
 from pip_intoto.metadata import canonical, strict_json
 from pip_intoto.metadata.artifacts import Uniform
 from pip_intoto.metadata.certificates import parse_signer
-from pip_intoto.metadata.layout import parse_layout
-from pip_intoto.metadata.link import parse_link
+from pip_intoto.metadata.layout import Layout, parse_layout
+from pip_intoto.metadata.link import Link, parse_link
 from pip_intoto.metadata.node import Node, shown
 
 if TYPE_CHECKING:
     from pip_intoto.limits import Limits
-    from pip_intoto.metadata.layout import Layout
-    from pip_intoto.metadata.link import Link
     from pip_intoto.metadata.openpgp import Headers
     from pip_intoto.metadata.statement import Statement
     from pip_intoto.metadata.strict_json import JsonValue
@@ -31,6 +29,8 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 #: A1: "``payloadType`` MUST be set to ``application/vnd.in-toto.<predicate>+json`` or to
 #: ``application/vnd.in-toto+json``" for statements.
 _STATEMENT_TYPE = re.compile(r"application/vnd\.in-toto(\.[A-Za-z0-9_-]{1,64})?\+json")
+#: What the ``_type`` of a statement begins with, whatever its version.
+_STATEMENTS = "https://in-toto.io/Statement/"
 
 _LETTERS_AND_DIGITS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _STANDARD = _LETTERS_AND_DIGITS + b"+/"
@@ -163,6 +163,8 @@ class Envelope:
         """
         payload = self._payload
         if isinstance(payload, bytes):
+            if self.payload_type != PAYLOAD_TYPE:
+                return False
             return b"layout" in payload or (b"\\" in payload and b"\\u" in payload)
         return payload.members.get("_type") == "layout"
 
@@ -193,12 +195,11 @@ def read_envelope(
 ) -> Envelope:
     """The envelope in ``node``, parsed from a document with the digest ``sha256``.
 
-    One ``of_statement`` is DSSE, and may have a payload type that names the predicate. Raises as
-    :func:`parse_envelope` does.
+    One ``of_statement`` is DSSE. Raises as :func:`parse_envelope` does.
     """
     # E1: a payload makes it DSSE, and one that is bad is never passed over for "signed".
     if node.optional("payload") is not None:
-        return _dsse(node, sha256, limits, of_statement=of_statement)
+        return _dsse(node, sha256, limits)
     if node.optional("signed") is not None and not of_statement:
         return _metablock(node, sha256, limits)
     raise node.malformed(
@@ -209,17 +210,16 @@ def read_envelope(
     )
 
 
-def _dsse(node: Node, sha256: str, limits: Limits, *, of_statement: bool) -> Envelope:
+def _dsse(node: Node, sha256: str, limits: Limits) -> Envelope:
     payload_type = node.member("payloadType")
     kind = payload_type.string()
     # E4, A1
-    if kind != PAYLOAD_TYPE and not (of_statement and _STATEMENT_TYPE.fullmatch(kind)):
-        what = "no statement" if of_statement else "neither a layout nor a link"
+    if not _STATEMENT_TYPE.fullmatch(kind):
         raise payload_type.malformed(
-            f"this envelope carries {what}", expected=PAYLOAD_TYPE, found=shown(kind)
+            "this envelope carries nothing of in-toto", expected=PAYLOAD_TYPE, found=shown(kind)
         )
     encoded = node.member("payload")
-    payload = _from_base64(encoded.string())
+    payload = decode_base64(encoded.string())
     if payload is None:
         raise encoded.malformed("this is not base64")
     signatures, notes = _signatures(node.member("signatures"), limits, is_dsse=True)
@@ -283,7 +283,7 @@ def _signature(node: Node, limits: Limits, *, is_dsse: bool) -> Signature:
     has_old_name = headers is not None and not is_dsse and node.optional("sig") is None
     sig = node.member("signature" if has_old_name else "sig")
     text = sig.string()
-    value = _from_base64(text) if is_dsse else _from_hex(text)
+    value = decode_base64(text) if is_dsse else _from_hex(text)
     if not value:
         raise sig.malformed(
             "this is no signature",
@@ -312,7 +312,7 @@ def _from_hex(text: str) -> bytes | None:
     return bytes.fromhex(text) if _HEX.fullmatch(text) else None
 
 
-def _from_base64(text: str) -> bytes | None:
+def decode_base64(text: str) -> bytes | None:
     """What ``text`` encodes; None when it is no base64."""
     # E3: "either standard or URL-safe encoding is allowed"; the padding may be left out.
     if not text.isascii():
@@ -338,12 +338,38 @@ def read_payload(envelope: Envelope, *, limits: Limits) -> Layout | Link:
     :class:`pip_intoto.errors.MetadataTooLarge` or
     :class:`pip_intoto.errors.LayoutFeatureUnsupported`.
     """
+    read = read_evidence(envelope, limits=limits)
+    if isinstance(read, (Layout, Link)):
+        return read
+    # L1
+    raise read.node.member("_type").malformed(
+        "this is neither a layout nor a link",
+        expected='"layout" or "link"',
+        found="a statement",
+    )
+
+
+def read_evidence(envelope: Envelope, *, limits: Limits) -> Layout | Link | Statement:
+    """The document inside, whichever it is; see :func:`read_payload`."""
     node, uniform = _opened(envelope, limits)
     kind = node.member("_type")
+    # E4: "payloadType MUST be exactly application/vnd.in-toto+json" for layouts and links.
+    if kind.string() in {"layout", "link"} and envelope.payload_type not in {"", PAYLOAD_TYPE}:
+        raise MetadataMalformed(
+            f"this envelope carries no {kind.string()}",
+            expected=PAYLOAD_TYPE,
+            found=shown(envelope.payload_type),
+            place="payloadType",
+        )
     if kind.string() == "layout":
         return parse_layout(node, limits)
     if kind.string() == "link":
         return parse_link(node, limits, uniform)
+    if envelope.kind == "dsse" and kind.string().startswith(_STATEMENTS):
+        # Imported here for start-up time: classic evidence has no statements.
+        from pip_intoto.metadata.statement import parse_statement
+
+        return parse_statement(node, limits)
     # L1
     raise kind.malformed(
         "this is neither a layout nor a link",

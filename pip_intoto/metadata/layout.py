@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 
 _EXPIRES = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z")
-#: ITE-10, 11, and members of ITE-7 as nobody spells them: they restrict or widen what the layout
-#: accepts. To ignore one would be to verify another layout than the one that was signed.
+#: Members of the prototype of ITE-10, and of ITE-7 as nobody spells them: they restrict or widen
+#: what the layout accepts. To ignore one would be to verify another layout than the one that was
+#: signed.
 _EXTENSIONS_OF_LAYOUTS = (
     "rootCas",
     "intermediateCas",
@@ -41,14 +42,19 @@ _EXTENSIONS_OF_LAYOUTS = (
     "functionaries",
     "subjects",
 )
-_EXTENSIONS_OF_STEPS = (
+_EXTENSIONS_OF_STEPS = ("expectedMaterials", "expectedProducts")
+#: X1: certificates sign for steps; ITE-10: so do statements.
+_EXTENSIONS_OF_INSPECTIONS = (
+    *_EXTENSIONS_OF_STEPS,
+    "cert_constraints",
+    "certConstraints",
     "expected_predicates",
     "expectedPredicates",
-    "expected_attributes",
-    "expectedAttributes",
+    "predicates",
 )
-#: X1: certificates sign for steps.
-_EXTENSIONS_OF_INSPECTIONS = (*_EXTENSIONS_OF_STEPS, "cert_constraints", "certConstraints")
+#: ITE-10 spells its members as the specification does, its prototype and ITE-11 do not.
+_PREDICATES = ("expected_predicates", "expectedPredicates")
+_ATTRIBUTES = ("expected_attributes", "expectedAttributes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,11 +147,24 @@ def parse_layout(node: Node, limits: Limits) -> Layout:
         raise node.member("steps").malformed(
             "a layout without steps verifies nothing", expected="at least one step"
         )
-    constraints = sum(len(step.constraints) for step in layout.steps)
-    check_count("constraints", constraints, limits.certificate_constraints, node)
+    for what, count, most in (
+        (
+            "constraints",
+            sum(len(step.constraints) for step in layout.steps),
+            limits.certificate_constraints,
+        ),
+        ("predicates", sum(len(step.expected_predicates) for step in layout.steps), limits.steps),
+        ("conditions", sum(map(_conditions, layout.items)), limits.attributes),
+    ):
+        check_count(what, count, most, node)
     _check_names(node)
     _check_keyids(node, layout)
     return layout
+
+
+def _conditions(item: Step | Inspection) -> int:
+    predicates = item.expected_predicates if isinstance(item, Step) else ()
+    return len(item.expected_attributes) + sum(len(each.expected_attributes) for each in predicates)
 
 
 def _check_type(node: Node, expected: str) -> None:
@@ -213,27 +232,105 @@ def _expires(node: Node) -> datetime:
 def _step(node: Node, limits: Limits) -> Step:
     _check_type(node, "step")  # S1
     _refuse_extensions(node, _EXTENSIONS_OF_STEPS)
+    command = node.optional("expected_command")
+    step = Step(
+        name=check_step_name(node.member("name")),
+        threshold=_threshold(node),
+        expected_materials=_rules(node.optional("expected_materials"), limits),
+        expected_products=_rules(node.optional("expected_products"), limits),
+        pubkeys=_keyids(node.optional("pubkeys")),
+        expected_command=() if command is None else command.strings(),
+        constraints=parse_constraints(node, limits),
+        expected_predicates=_predicates(node, limits),
+        expected_attributes=_attributes(node, limits),
+    )
+    # ITE-10: "The original `pubkeys` field is updated to `functionaries`"; "`threshold` applies
+    # per predicate type rather than the step as a whole". One that has both says two things.
+    if step.expected_predicates and (
+        step.pubkeys or step.constraints or step.expected_attributes or step.threshold > 1
+    ):
+        raise node.malformed(
+            "this step asks for links and for statements at once",
+            expected="functionaries, a threshold and conditions in each expected predicate alone",
+            found="some that are the step's own",
+        )
+    return step
+
+
+def _threshold(node: Node) -> int:
     threshold = node.optional("threshold")
     # S3: "MUST be an integer"; what some writers leave out is 1.
-    if threshold is not None and threshold.integer() < 1:
+    if threshold is None:
+        return 1
+    if threshold.integer() < 1:
         raise threshold.malformed(
             "a threshold below 1 asks for nobody",
             expected="1 or more",
             found=shown(threshold.value),
         )
-    pubkeys = node.optional("pubkeys")
-    keyids = [] if pubkeys is None else [check_keyid(k.string(), k) for k in pubkeys.elements()]
-    command = node.optional("expected_command")
-    return Step(
-        name=check_step_name(node.member("name")),
-        threshold=1 if threshold is None else threshold.integer(),
-        expected_materials=_rules(node.optional("expected_materials"), limits),
-        expected_products=_rules(node.optional("expected_products"), limits),
-        # T2: a functionary who is named twice is still one.
-        pubkeys=tuple(dict.fromkeys(keyids)),
-        expected_command=() if command is None else command.strings(),
-        constraints=parse_constraints(node, limits),
+    return threshold.integer()
+
+
+def _keyids(node: Node | None) -> tuple[str, ...]:
+    # T2: a functionary who is named twice is still one.
+    keyids = [] if node is None else [check_keyid(k.string(), k) for k in node.elements()]
+    return tuple(dict.fromkeys(keyids))
+
+
+def _predicates(node: Node, limits: Limits) -> tuple[ExpectedPredicate, ...]:
+    # ITE-10: "expected_predicates: list of expectedStepPredicates"
+    listed = _in_one_spelling(node, _PREDICATES)
+    return () if listed is None else tuple(_predicate(each, limits) for each in listed.elements())
+
+
+def _predicate(node: Node, limits: Limits) -> ExpectedPredicate:
+    kind = node.member("predicateType")
+    if not kind.string(longest=limits.text):
+        raise kind.malformed("this names no predicate type", expected="the URI of one")
+    functionaries = node.optional("functionaries")
+    if functionaries is not None:
+        check_count("functionaries", len(functionaries.sequence()), limits.keys, node)
+    return ExpectedPredicate(
+        predicate_type=kind.string(),
+        functionaries=_keyids(functionaries),
+        threshold=_threshold(node),
+        expected_attributes=_attributes(node, limits),
     )
+
+
+def _attributes(node: Node, limits: Limits) -> tuple[str, ...]:
+    # ITE-11: "expectedAttributes: list of CEL expressions"
+    listed = _in_one_spelling(node, _ATTRIBUTES)
+    return () if listed is None else tuple(_condition(each, limits) for each in listed.elements())
+
+
+def _condition(node: Node, limits: Limits) -> str:
+    if isinstance(node.value, dict):
+        # As the prototype has it. Its two ways to let things pass would each make a signed
+        # condition one that need not hold.
+        for name in ("allowIfNoClaim", "warn"):
+            member = node.optional(name)
+            if member is not None and member.value not in (None, False):
+                raise LayoutFeatureUnsupported(
+                    "the layout has a condition that need not hold",
+                    expected=f"a condition without {name!r}",
+                    found=f"{name!r}",
+                    place=member.place,
+                )
+        node = node.member("rule")
+    if not node.string(longest=limits.text).strip():
+        raise node.malformed("this condition says nothing", expected="an expression in CEL")
+    return node.string()
+
+
+def _in_one_spelling(node: Node, names: tuple[str, str]) -> Node | None:
+    """The member that has one of ``names``; None where there is none, or it asks for nothing."""
+    found = [member for name in names if (member := node.optional(name)) is not None]
+    if len(found) > 1:
+        raise node.malformed(
+            "this has a member in two spellings", expected=f"{names[0]!r} alone", found=f"{names}"
+        )
+    return found[0] if found and found[0].value not in (None, [], {}) else None
 
 
 def _inspection(node: Node, limits: Limits) -> Inspection:
@@ -248,6 +345,7 @@ def _inspection(node: Node, limits: Limits) -> Inspection:
         expected_materials=_rules(node.optional("expected_materials"), limits),
         expected_products=_rules(node.optional("expected_products"), limits),
         run=run.strings(),
+        expected_attributes=_attributes(node, limits),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from pip_intoto.errors import MetadataTooLarge
 from pip_intoto.metadata.digests import ACCEPTED, are_well_formed
 from pip_intoto.metadata.node import shown
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 _OLD_STATEMENT = "https://in-toto.io/Statement/v0.1"
+#: A4: "The TypeURI is represented as a case sensitive string"; 0.1 is a major version.
+STATEMENTS = frozenset({STATEMENT, _OLD_STATEMENT})
 _TIMESTAMP = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?Z", re.ASCII)
 
 
@@ -42,22 +45,34 @@ class Resource:
 class Statement:
     """A checked statement, its predicate not looked into.
 
-    ``predicate`` stands for an empty one where there is none.
+    ``predicate`` stands for an empty one where there is none. ``node`` is the whole of it, as it
+    was received.
     """
 
     subjects: tuple[Resource, ...]
     predicate_type: str
     predicate: Node = field(repr=False, compare=False)
+    node: Node = field(repr=False, compare=False)
+
+    @property
+    def variables(self) -> Mapping[str, JsonValue]:
+        """What conditions see of it (ITE-11)."""
+        return {
+            "type": self.node.member("_type").value,
+            "subject": self.node.member("subject").value,
+            "predicateType": self.predicate_type,
+            "predicate": self.predicate.value,
+        }
 
 
 def parse_statement(node: Node, limits: Limits) -> Statement:
     """The statement in ``node``; members that are not known are ignored (A3).
 
-    Raises :class:`pip_intoto.errors.MetadataMalformed`.
+    Raises :class:`pip_intoto.errors.MetadataMalformed` or
+    :class:`pip_intoto.errors.MetadataTooLarge`.
     """
     kind = node.member("_type")
-    # A4: "The TypeURI is represented as a case sensitive string"; 0.1 is a major version.
-    if kind.string() not in {STATEMENT, _OLD_STATEMENT}:
+    if kind.string() not in STATEMENTS:
         raise kind.malformed(
             "this is no statement", expected=f'"{STATEMENT}"', found=shown(kind.value)
         )
@@ -67,12 +82,19 @@ def parse_statement(node: Node, limits: Limits) -> Statement:
     if predicate is None or predicate.value is None:
         predicate = node.inner("predicate", {})
     predicate.mapping()
+    subjects = node.member("subject")
+    if len(subjects.sequence()) > limits.artifacts:
+        raise MetadataTooLarge(
+            "this statement has too many subjects",
+            expected=f"at most {limits.artifacts}",
+            found=str(len(subjects.sequence())),
+            place=subjects.place,
+        )
     return Statement(
-        subjects=tuple(
-            _subject(each, limits, needs_name=is_old) for each in node.member("subject").elements()
-        ),
+        subjects=tuple(_subject(each, limits, needs_name=is_old) for each in subjects.elements()),
         predicate_type=node.member("predicateType").string(longest=limits.text),
         predicate=predicate,
+        node=node,
     )
 
 

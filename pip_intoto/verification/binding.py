@@ -9,7 +9,9 @@ The layout or the policy, never the links, says where the file must appear:
 3.  In that step, every product whose last path segment is this filename has this sha256. Only
     when no product has the name are materials looked at.
 4.  The entry must have been consumed by an explicit CREATE, MODIFY, MATCH or ALLOW (for
-    materials: MATCH). What only the implicit ALLOW * lets through is not bound.
+    materials: MATCH). What only the implicit ALLOW * lets through is not bound. In a step over
+    statements that only say something of what is there (ITE-10), materials are what they are
+    about, and an explicit ALLOW will do.
 5.  No other step is ever a fallback.
 6.  Where the layout keys serve more than one project, the rule that consumed the file must be
     *scoped*: the last segment of its pattern begins with the distribution's name and ``-``; or
@@ -30,6 +32,8 @@ from pip_intoto.errors import (
 from pip_intoto.metadata.node import shown
 from pip_intoto.metadata.rules import Allow, Create, Match, Modify
 from pip_intoto.verification.artifact_rules import as_folder, check_item, consumers, shown_rule
+from pip_intoto.verification.claims import about_something_else, only_informs
+from pip_intoto.verification.filenames import last_segment, parsed
 from pip_intoto.verification.patterns import literal_start_of_last_segment
 from pip_intoto.verification.stations import of_station
 from pip_intoto.verification.wording import NAMED
@@ -176,7 +180,7 @@ def nearness(subject: Subject, record: Record) -> int:
     rank = 2
     for artifacts in (record.products, record.materials):
         for name, digests in artifacts.items():
-            if name.endswith(subject.filename) and _last_segment(name) == subject.filename:
+            if name.endswith(subject.filename) and last_segment(name) == subject.filename:
                 if digests.get("sha256") == subject.sha256:
                     return 0
                 rank = 1
@@ -225,6 +229,8 @@ def _bind_by_step(
         if names:
             break
     else:
+        if step.expected_predicates:
+            raise about_something_else(step, record, subject)
         raise ArtifactNotBound(
             f"The evidence is not about this file: the step {step.name} did not report it",
             expected=f"{shown(subject.filename)}, sha256 {subject.sha256}, among its products",
@@ -236,15 +242,16 @@ def _bind_by_step(
         _check_digest(subject, name, record.side(side)[name], record, place)
     # 4. "The entry must have been consumed by an explicit CREATE, MODIFY, MATCH or ALLOW (for
     # materials: MATCH)."
-    enough = (Create, Modify, Match, Allow) if side == "products" else (Match,)
+    enough: tuple[type[Rule], ...] = (Create, Modify, Match, Allow)
+    if side == "materials":
+        enough = (Match, Allow) if only_informs(step) else (Match,)
     consumed = consumers(step, side, frozenset(names), records, budget)
     bound = [(name, rule) for name in names if isinstance(rule := consumed.get(name), enough)]
     if not bound:
         raise ArtifactNotBound(
             f"No rule of the step {step.name} speaks of this file",
-            expected=f"a rule CREATE, MODIFY, MATCH or ALLOW that fits {shown(names[0])}"
-            if side == "products"
-            else f"a rule MATCH that fits {shown(names[0])}",
+            expected=f"a rule {' or '.join(rule.__name__.upper() for rule in enough)} that fits"
+            f" {shown(names[0])}",
             found="none but the ALLOW * that every list of rules ends with unsaid"
             if names[0] not in consumed
             else f"`{shown_rule(consumed[names[0]])}`",
@@ -267,17 +274,17 @@ def _names_of(
         sorted(
             name
             for name in artifacts
-            if name.endswith(subject.filename) and _last_segment(name) == subject.filename
+            if name.endswith(subject.filename) and last_segment(name) == subject.filename
         )
     )
     if exact:
         return exact, ""
     # "else, if exactly one candidate parses to the same name, version, build tag and tags, that
     # one, with a note".
-    wanted = _parsed(subject.filename)
+    wanted = parsed(subject.filename)
     if wanted is None:
         return (), ""
-    same = [name for name in artifacts if _parsed(_last_segment(name)) == wanted]
+    same = [name for name in artifacts if parsed(last_segment(name)) == wanted]
     if len(same) > 1:
         raise ArtifactNotBound(
             f"Several {side} are {shown(subject.filename)} under another spelling",
@@ -288,35 +295,6 @@ def _names_of(
     if not same:
         return (), ""
     return (same[0],), f"{shown(same[0])} was taken for {shown(subject.filename)}"
-
-
-def _parsed(filename: str) -> object:
-    """Return what a wheel's or sdist's filename means, comparable; None when it means nothing."""
-    lowered = filename.lower()
-    if not lowered.endswith((".whl", ".tar.gz", ".zip")):
-        return None
-    # Here for start-up time: filenames are nearly always exact.
-    from packaging.utils import (
-        InvalidSdistFilename,
-        InvalidWheelFilename,
-        parse_sdist_filename,
-        parse_wheel_filename,
-    )
-
-    try:
-        if lowered.endswith(".whl"):
-            # Compressed tags, "py2.py3-none-any", multiply when they are expanded: a name of a
-            # few hundred characters may stand for millions. They are compared as they are.
-            stem, *tags = filename[: -len(".whl")].rsplit("-", 3)
-            name, version, build, _ = parse_wheel_filename(f"{stem}-py3-none-any.whl")
-            return name, version, build, *(frozenset(tag.lower().split(".")) for tag in tags)
-        return (*parse_sdist_filename(filename), lowered.endswith(".zip"))
-    except (InvalidSdistFilename, InvalidWheelFilename):
-        return None
-
-
-def _last_segment(name: str) -> str:
-    return name.rpartition("/")[2]
 
 
 def _check_digest(

@@ -46,6 +46,7 @@ from pip_intoto.errors import (
     EvidenceInvalid,
     InspectionFailed,
     LayoutFeatureUnsupported,
+    MetadataMalformed,
     MetadataTooLarge,
     RuleViolated,
 )
@@ -55,9 +56,18 @@ from pip_intoto.metadata.link import Link
 from pip_intoto.metadata.names import link_filename
 from pip_intoto.metadata.node import shown
 from pip_intoto.verdict import Outcome, SupplyChain, TraceEntry
-from pip_intoto.verification.artifact_rules import Budget, shown_rule
+from pip_intoto.verification.artifact_rules import Budget, check_item, shown_rule
 from pip_intoto.verification.binding import another_file, bind, nearness
 from pip_intoto.verification.choice import Candidate, Group, alike, qualifying_groups, search
+from pip_intoto.verification.claims import (
+    LINK,
+    Claim,
+    check_claim,
+    kind_of,
+    place_of,
+    spread,
+    station_of,
+)
 from pip_intoto.verification.evidence import StepEvidence, signers
 from pip_intoto.verification.functionaries import Functionaries
 from pip_intoto.verification.inspections import is_permitted, permit
@@ -75,16 +85,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from pip_intoto.credential import Credential
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.bundle import Document
     from pip_intoto.metadata.envelope import Content
-    from pip_intoto.metadata.layout import Inspection
+    from pip_intoto.metadata.layout import Inspection, Step
+    from pip_intoto.metadata.statement import Statement
     from pip_intoto.verdict import Station
     from pip_intoto.verification.binding import Binding, Subject
     from pip_intoto.verification.evidence import Authorised, Signer
     from pip_intoto.verification.functionaries import Signatories
     from pip_intoto.verification.inspections import Inspector
     from pip_intoto.verification.roots import RootLayout
+    from pip_intoto.verification.statements import Stated
     from pip_intoto.verification.trust import Trust
 
 
@@ -172,7 +185,7 @@ def verify_chain(
         chain=_drawn(
             root,
             whole(root.layout, outcome.chosen, outcome.records),
-            [outcome.chosen[step.name] for step in root.layout.steps],
+            outcome.chosen.values(),
             "" if outcome.binding is None else outcome.binding.place,
         ),
         binding=outcome.binding,
@@ -183,7 +196,9 @@ def verify_chain(
 def _drawn(
     root: RootLayout, stations: tuple[Station, ...], groups: Iterable[Group], binding: str = ""
 ) -> SupplyChain:
-    documents = (sha for group in groups for member in group.members for sha in member.documents)
+    members = [member for group in groups for member in group.members]
+    documents = (sha for member in members for sha in member.documents)
+    credentials = (credential for member in members for credential in member.credentials)
     return SupplyChain(
         layout_sha256=root.sha256,
         owners=root.signed_by,
@@ -191,6 +206,8 @@ def _drawn(
         stations=stations,
         documents=tuple(dict.fromkeys(documents)),
         binding=binding,
+        owner_keys=root.owner_keys,
+        credentials=tuple(dict.fromkeys((*root.credentials, *credentials))),
     )
 
 
@@ -209,7 +226,7 @@ def wanted_names(
     workflow = _Workflow(documents, trust, None, None, now, limits)
     have = {document.hint for document in documents}
     # A sublayout can name millions; no more than these documents would be taken.
-    below = workflow.names_below(root.layout, "", (root.content,))
+    below = workflow.names_below(root.layout, "", root.contents)
     names = dict.fromkeys(islice(below, limits.documents))
     return tuple(name for name in names if name not in have)
 
@@ -251,6 +268,7 @@ class _Summary:
     record: Record
     documents: tuple[str, ...]
     notes: tuple[str, ...]
+    credentials: tuple[Credential, ...]
 
 
 class _Workflow:
@@ -274,6 +292,8 @@ class _Workflow:
         self._budget = Budget(limits)
         self._sublayouts = 0
         self._inspected: dict[tuple[int, str], Record] = {}
+        #: What statements say of artifacts, by the sha256 of the document.
+        self._stated: dict[str, Stated] = {}
         #: Sublayouts with their parameters substituted, by the sha256 of the document.
         self._substituted: dict[str, Layout] = {}
         #: What links say of inspections that are not carried out here (U5).
@@ -288,15 +308,16 @@ class _Workflow:
         return self._pool.notes()
 
     def verify_root(self, root: RootLayout) -> _Outcome:
-        return next(iter(self._outcomes(root.layout, (root.content,))))
+        return next(iter(self._outcomes(root.layout, root.contents)))
 
     def broken(self, root: RootLayout, error: EvidenceError) -> SupplyChain:
         """Draw the chain that failed with ``error``, as far as it was looked at."""
         layout = root.layout
         chosen = {name: groups[0] for name, groups in self._groups.items()}
-        for step in layout.steps:
+        for step in spread(layout).steps:
             # The first step without enough links keeps those behind it from being looked at.
-            if step.name in self._evidence and step.name not in {*chosen, error.station}:
+            looked_at = step.name in self._evidence and step.name not in chosen
+            if looked_at and station_of(step) != error.station:
                 with suppress(MetadataTooLarge):
                     candidates = self._evidence[step.name].candidates
                     groups = qualifying_groups(step, candidates, self._limits)
@@ -310,12 +331,12 @@ class _Workflow:
             for inspection in layout.inspections
             if (id(layout), inspection.name) in self._inspected
         }
-        stations = broken(layout, self._evidence, chosen, inspected, error, self._budget)
+        stations = broken(layout, self._evidence, chosen, inspected, error, self._check)
         return _drawn(root, stations, chosen.values())
 
     def survey(self, root: RootLayout) -> tuple[TraceEntry, ...]:
         entries: list[TraceEntry] = []
-        for name, found in self._load(root.layout, (root.content,)).items():
+        for name, found in self._load(spread(root.layout), root.contents).items():
             entries += [
                 TraceEntry(f"step {name}", Outcome.OK, f"a link that counts: {each.record.origin}")
                 for each in found.candidates
@@ -334,15 +355,17 @@ class _Workflow:
         ``within`` holds what was signed of the layout and of those above it. ``signer`` is who
         signed it when it is a sublayout.
         """
+        # ITE-10: a step over statements is as many claims as it expects predicates.
+        claims = spread(layout)
         # V4, V5, V6
-        evidence = self._load(layout, within)
+        evidence = self._load(claims, within)
         # V8: "multiple functionaries must perform the operation and report the same results"
         groups: dict[str, Sequence[Group]] = {}
         if signer is None:
             self._evidence, self._groups = evidence, groups
-        for step in layout.steps:
+        for step in claims.steps:
             found = evidence[step.name]
-            with of_station(step.name):
+            with of_station(station_of(step)):
                 qualifying = qualifying_groups(step, found.candidates, self._limits)
                 if not qualifying:
                     raise too_few(step, layout, found, self._pool, self._trust)
@@ -361,7 +384,7 @@ class _Workflow:
                         layout.inspections,
                         inspected,
                         lambda groups, _: groups,
-                        self._budget,
+                        self._check,
                         self._limits,
                         given=records,
                     )
@@ -375,6 +398,7 @@ class _Workflow:
                     other.station = violation.station
                 raise other or violation from None
             records.update({name: group.record for name, group in looked.items()})
+            self._check_inspected(layout, records)
             bound = None
             if subject is not None:
                 bound = bind(subject, layout, records, self._trust, self._budget)
@@ -382,12 +406,21 @@ class _Workflow:
                 chosen=chosen,
                 records=records,
                 binding=bound,
-                trace=self._trace(layout, chosen, evidence, bound),
+                trace=self._trace(claims, chosen, evidence, bound),
                 reported=tuple(member for group in looked.values() for member in group.members),
             )
 
         # V9: "Artifact rules are applied against the products and materials reported by each step"
-        return search(layout.steps, groups, accept, self._budget, self._limits)
+        return search(claims.steps, groups, accept, self._check, self._limits)
+
+    def _check(self, item: Step | Inspection, records: Mapping[str, Record]) -> None:
+        """Hold a step, a claim or an inspection against the records of those it refers to."""
+        if not isinstance(item, Claim):
+            check_item(item, records, self._budget)
+            return
+        with of_station(item.step.name):
+            check_item(item, records, self._budget)
+            check_claim(item, records, self._subject, self._budget)
 
     def _load(self, layout: Layout, within: tuple[Content, ...]) -> dict[str, StepEvidence]:
         evidence = {step.name: StepEvidence() for step in layout.steps}
@@ -403,8 +436,10 @@ class _Workflow:
             payload = self._pool.payload(document)
             if isinstance(payload, Layout):
                 self._load_sublayout(document, payload, layout, signed, within, evidence)
-            elif payload is not None:
+            elif isinstance(payload, Link):
                 self._load_link(document, payload, layout, signed, evidence)
+            elif payload is not None:
+                self._load_statement(document, payload, layout, signed, evidence)
             else:
                 # Of which step it is nobody knows; where one lacks a link, it is worth a word.
                 error = self._pool.malformed[document.envelope.sha256]
@@ -429,10 +464,12 @@ class _Workflow:
         # N4: "the NAME field must be set to the same identifier as the step described in the
         # layout": the link itself says which step it is of, not its file name.
         step = next((step for step in layout.steps if step.name == link.name), None)
-        if step is None:
+        # A4: where a statement is expected, one must come.
+        if step is None or isinstance(step, Claim):
             self._pool.note_stray(
                 document,
-                f"{document.origin} is a link of {shown(link.name)}, which is no step here",
+                f"{document.origin} is a link of {shown(link.name)}, which is no step here"
+                + (" that links are expected of" if step is not None else ""),
             )
             return
         found = evidence[step.name]
@@ -440,14 +477,76 @@ class _Workflow:
         # T1: what is not authorised is skipped, not fatal.
         if not authorised:
             return
+        self._compare_command(document, step, link.command)
+        reported = _reported(document, link, authorised)
+        if step.expected_attributes:
+            # ITE-11. Imported here for start-up time: few layouts have conditions.
+            from pip_intoto.verification.statements import as_statement, check_attributes
+
+            variables = as_statement(
+                name=link.name,
+                record=reported.record,
+                command=link.command,
+                byproducts=link.byproducts,
+                environment=link.environment,
+            )
+            try:
+                check_attributes(step.expected_attributes, variables, place_of(step), self._limits)
+            except EvidenceInvalid as error:
+                found.unfit.append((error, authorised))
+                return
+        found.candidates.append(reported)
+
+    def _compare_command(self, document: Document, step: Step, ran: tuple[str, ...]) -> None:
         # V7, S7: "clients should only show a warning if the expected command field does not
         # match its counterpart in the link metadata".
-        if step.expected_command and link.command != step.expected_command:
+        if step.expected_command and ran != step.expected_command:
             self._pool.note(
-                f"step {step.name}: expected the command {command(step.expected_command)}, found"
-                f" {command(link.command)} ({document.origin})"
+                f"{place_of(step)}: expected the command {command(step.expected_command)}, found"
+                f" {command(ran)} ({document.origin})"
             )
-        found.candidates.append(_reported(document, link, authorised))
+
+    def _load_statement(
+        self,
+        document: Document,
+        statement: Statement,
+        layout: Layout,
+        signed: Signatories,
+        evidence: Mapping[str, StepEvidence],
+    ) -> None:
+        # Imported here for start-up time: classic evidence has no statements.
+        from pip_intoto.verification.statements import Stated
+
+        try:
+            stated = self._stated.get(document.envelope.sha256) or Stated.read(
+                statement, self._limits
+            )
+        except (MetadataMalformed, MetadataTooLarge) as error:
+            self._pool.note(f"{document.origin} was skipped: {error}")
+            error.place = f"{document.origin}: {error.place}".removesuffix(": ")
+            for step in layout.steps:
+                authorised = signed.authorised(step, evidence[step.name])
+                if authorised and statement.predicate_type == kind_of(step):
+                    evidence[step.name].unfit.append((error, authorised))
+            return
+        self._stated[document.envelope.sha256] = stated
+        # "A statement names no step": it serves every claim of its type, as far as the subjects
+        # fit; whether they do is decided once the other claims of the step are chosen.
+        for step in layout.steps:
+            if not stated.may_serve(step):
+                continue
+            found = evidence[step.name]
+            authorised = signed.authorised(step, found)
+            if not authorised:
+                continue
+            self._compare_command(document, step, stated.said.command)
+            try:
+                record = stated.record(step, self._subject, _by(document, authorised), self._limits)
+            except EvidenceInvalid as error:
+                self._pool.note(f"{document.origin} does not count: {error}")
+                found.unfit.append((error, authorised))
+                continue
+            found.candidates.append(_candidate(document, record, authorised))
 
     # V6
 
@@ -466,11 +565,14 @@ class _Workflow:
             # owner intended for this step".
             found = evidence[step.name]
             authorised = signed.authorised(step, found)
+            if authorised and (error := _no_summary_for(step, document)) is not None:
+                found.unfit.append((error, authorised))
+                continue
             for signer in signers(
                 signed.signings, authorised, each_alone=bool(sublayout.inspections)
             ):
                 if signer.identity not in presented:
-                    with of_station(step.name):
+                    with of_station(station_of(step)):
                         presented[signer.identity] = self._summaries(
                             document, sublayout, within, signer
                         )
@@ -488,6 +590,7 @@ class _Workflow:
                         content=document.envelope.content,
                         documents=(document.envelope.sha256, *summary.documents),
                         notes=summary.notes,
+                        credentials=(*signer.authorised.credentials, *summary.credentials),
                     )
                     for summary in summaries
                 ]
@@ -512,7 +615,7 @@ class _Workflow:
                     expected=f"at most {self._limits.sublayout_depth} levels",
                 )
             # V1 held already: the functionary's signature is how it got here.
-            check_expiry(sublayout, document, self._now, self._trust, what="A sublayout")
+            check_expiry(sublayout, document.origin, self._now, self._trust, what="A sublayout")
             # V3
             sublayout = self._with_parameters(document, sublayout)
             for outcome in self._outcomes(
@@ -526,7 +629,7 @@ class _Workflow:
                     products=outcome.chosen[last].record.products,
                 )
                 if all(summary != known.record for known in summaries):
-                    chosen = (outcome.chosen[step.name] for step in sublayout.steps)
+                    chosen = outcome.chosen.values()
                     members = [member for group in chosen for member in group.members]
                     members += outcome.reported
                     summaries.append(
@@ -534,6 +637,9 @@ class _Workflow:
                             record=summary,
                             documents=tuple(sha for each in members for sha in each.documents),
                             notes=tuple(note for each in members for note in each.notes),
+                            credentials=tuple(
+                                credential for each in members for credential in each.credentials
+                            ),
                         )
                     )
         except EvidenceInvalid as error:
@@ -642,6 +748,24 @@ class _Workflow:
             self._inspected[key] = replace(record, origin=origin)
         return self._inspected[key]
 
+    def _check_inspected(self, layout: Layout, records: Mapping[str, Record]) -> None:
+        for inspection in layout.inspections:
+            if not inspection.expected_attributes:
+                continue
+            # ITE-11. Imported here for start-up time: few layouts have conditions.
+            from pip_intoto.verification.statements import as_statement, check_attributes
+
+            variables = as_statement(
+                name=inspection.name, record=records[inspection.name], command=inspection.run
+            )
+            with of_station(inspection.name):
+                check_attributes(
+                    inspection.expected_attributes,
+                    variables,
+                    f"inspection {inspection.name}",
+                    self._limits,
+                )
+
     # The trace of the choice that passed.
 
     def _trace(
@@ -657,7 +781,7 @@ class _Workflow:
             names = group.principals
             entries.append(
                 TraceEntry(
-                    f"step {step.name}",
+                    place_of(step),
                     Outcome.OK,
                     f"{len(names)} of {step.threshold} needed: {', '.join(sorted(names.values()))};"
                     f" {counted(len(group.record.materials), 'material')},"
@@ -665,14 +789,14 @@ class _Workflow:
                 )
             )
             entries += [
-                TraceEntry(f"step {step.name}", Outcome.NOTE, note)
+                TraceEntry(place_of(step), Outcome.NOTE, note)
                 for note in dict.fromkeys(note for each in group.members for note in each.notes)
             ]
             # Dissent is a note.
             members = {id(member) for member in group.members}
             entries += [
                 TraceEntry(
-                    f"step {step.name}",
+                    place_of(step),
                     Outcome.NOTE,
                     f"other artifacts are reported by {candidate.record.origin}",
                 )
@@ -725,18 +849,39 @@ class _Workflow:
                     yield from self.names_below(sublayout, below, inner)
 
 
+def _no_summary_for(step: Step, document: Document) -> EvidenceInvalid | None:
+    """Say why a sublayout cannot stand for a claim, unless it can.
+
+    ITE-10 lets verifiers generate other predicates than links; this one generates links (U3).
+    """
+    if not isinstance(step, Claim) or kind_of(step) == LINK:
+        return None
+    return LayoutFeatureUnsupported(
+        "A sublayout stands in for an attestation that no sublayout sums up to",
+        expected=f"a statement of the type {step.predicate.predicate_type}",
+        found=f"a layout ({document.origin})",
+        place=place_of(step),
+    )
+
+
 def _by(document: Document, authorised: Authorised) -> str:
     return f"{document.origin}, signed by {', '.join(authorised.principals.values())}"
 
 
 def _reported(document: Document, link: Link, authorised: Authorised) -> Candidate:
     """Return what a link says, as said by those who may."""
+    record = Record(
+        materials=link.materials, products=link.products, origin=_by(document, authorised)
+    )
+    return _candidate(document, record, authorised)
+
+
+def _candidate(document: Document, record: Record, authorised: Authorised) -> Candidate:
     return Candidate(
-        record=Record(
-            materials=link.materials, products=link.products, origin=_by(document, authorised)
-        ),
+        record=record,
         principals=authorised.principals,
         signings=authorised.signings,
         content=document.envelope.content,
         documents=(document.envelope.sha256,),
+        credentials=authorised.credentials,
     )

@@ -16,23 +16,25 @@ from pip_intoto.errors import (
     ArtifactNotBound,
     EvidenceInvalid,
     LayoutNotForProject,
+    LinksDisagree,
     MetadataTooLarge,
     RuleViolated,
+    StatementForAnotherFile,
+    StatementForAnotherProject,
 )
 from pip_intoto.metadata.digests import ACCEPTED, agree
-from pip_intoto.metadata.rules import Match
-from pip_intoto.verification.artifact_rules import check_item
+from pip_intoto.verification.claims import refers_to
 from pip_intoto.verification.parties import count_parties
 from pip_intoto.verification.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+    from pip_intoto.credential import Credential
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.digests import Digests
     from pip_intoto.metadata.envelope import Content
     from pip_intoto.metadata.layout import Inspection, Step
-    from pip_intoto.verification.artifact_rules import Budget
 
 _T = TypeVar("_T")
 Item: TypeAlias = "Step | Inspection"
@@ -54,6 +56,8 @@ class Candidate:
     documents: tuple[str, ...]
     #: What is worth knowing of it when it is chosen.
     notes: tuple[str, ...] = ()
+    #: Of those of the parties who are known by an identity.
+    credentials: tuple[Credential, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,14 +252,22 @@ def _intersection(records: Sequence[Record]) -> Record:
 
 
 #: What a choice can fail of, so that another one is worth trying.
-_REJECTIONS = (RuleViolated, ArtifactNotBound, ArtifactDigestMismatch, LayoutNotForProject)
+_REJECTIONS = (
+    RuleViolated,
+    ArtifactNotBound,
+    ArtifactDigestMismatch,
+    LayoutNotForProject,
+    LinksDisagree,
+    StatementForAnotherFile,
+    StatementForAnotherProject,
+)
 
 
 def search(
     items: Sequence[Item],
     groups: Mapping[str, Sequence[Group]],
     accept: Callable[[Mapping[str, Group], dict[str, Record]], _T],
-    budget: Budget,
+    check: Callable[[Item, Mapping[str, Record]], None],
     limits: Limits,
     *,
     given: Mapping[str, Record] = MappingProxyType({}),
@@ -264,8 +276,9 @@ def search(
 
     ``items`` are the steps, or the inspections, of a layout. ``groups`` holds the groups of each,
     the likeliest first; ``given`` are records that are not to be chosen, and that rules may refer
-    to. ``accept`` gets the chosen groups, and a dictionary with all records that it may add to; it
-    raises what it has against a choice. When no choice passes, raises what is wrong with the
+    to. ``check`` gets an item, and records of at least those that
+    :func:`~pip_intoto.verification.claims.refers_to` names; ``accept`` gets the chosen groups, and a
+    dictionary with all records that it may add to. Both raise what they have against a choice. When no choice passes, raises what is wrong with the
     likeliest one, or :class:`MetadataTooLarge` after ``limits.choices`` that do not.
 
     The rules of an item are checked as soon as all steps that they refer to are chosen, the last
@@ -274,7 +287,7 @@ def search(
     # V9 in the order of the layout, where there is nothing to choose.
     best = {item.name: groups[item.name][0] for item in items}
     if all(len(groups[item.name]) == 1 for item in items):
-        yield _check_in_order(items, best, given, accept, budget)
+        yield _check_in_order(items, best, given, accept, check)
         return
 
     order = list(reversed(items))
@@ -288,8 +301,8 @@ def search(
         nonlocal tried
         try:
             for item in due[level]:
-                check_item(item, records, budget)
-        except RuleViolated:
+                check(item, records)
+        except _REJECTIONS:
             tried += 1
             return False
         return True
@@ -326,7 +339,7 @@ def search(
             expected=f"a choice among the first {limits.choices} that does",
             advice="Ask the project to publish, beside a file, only the links of that file.",
         )
-    _check_in_order(items, best, given, accept, budget)
+    _check_in_order(items, best, given, accept, check)
     # Cannot be reached: that choice was among those that failed.
     raise EvidenceInvalid("No choice of links satisfies the layout")
 
@@ -359,11 +372,11 @@ def _check_in_order(
     chosen: Mapping[str, Group],
     given: Mapping[str, Record],
     accept: Callable[[Mapping[str, Group], dict[str, Record]], _T],
-    budget: Budget,
+    check: Callable[[Item, Mapping[str, Record]], None],
 ) -> _T:
     records = {**given, **{name: group.record for name, group in chosen.items()}}
     for item in items:
-        check_item(item, records, budget)
+        check(item, records)
     return accept(chosen, records)
 
 
@@ -372,10 +385,6 @@ def _due_at(order: Sequence[Item]) -> list[list[Item]]:
     level_of = {item.name: level for level, item in enumerate(order)}
     due: list[list[Item]] = [[] for _ in order]
     for item in order:
-        referred = [
-            level_of[rule.step]
-            for rule in (*item.expected_materials, *item.expected_products)
-            if isinstance(rule, Match) and rule.step in level_of
-        ]
+        referred = [level_of[name] for name in refers_to(item) if name in level_of]
         due[max([level_of[item.name], *referred])].append(item)
     return due

@@ -10,6 +10,7 @@ from pip_intoto.verification.signatures import Signing
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pip_intoto.credential import Credential
     from pip_intoto.errors import EvidenceInvalid
     from pip_intoto.metadata.keys import PublicKey
     from pip_intoto.verification.certificates import Holder
@@ -29,6 +30,9 @@ class StepEvidence:
     strangers: list[str] = field(default_factory=list)
     #: Why sublayouts and malformed documents do not count, and for whom they would have.
     failed: list[tuple[EvidenceInvalid, Authorised]] = field(default_factory=list)
+    #: Why statements and links of the right kind do not count, and for whom they would have:
+    #: something in them failed, or conditions on them do not hold.
+    unfit: list[tuple[EvidenceInvalid, Authorised]] = field(default_factory=list)
     #: Certificates that do not count, and why.
     uncertified: list[str] = field(default_factory=list)
 
@@ -37,11 +41,13 @@ class StepEvidence:
 class Authorised:
     """The parties behind one document that may carry out one step.
 
-    ``principals`` maps them to what messages call them, ``signings`` pairs them with their keys.
+    ``principals`` maps them to what messages call them, ``signings`` pairs them with their keys,
+    ``credentials`` are of those who are known by an identity.
     """
 
     principals: Mapping[str, str]
     signings: frozenset[tuple[str, str]]
+    credentials: tuple[Credential, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.principals)

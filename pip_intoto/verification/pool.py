@@ -7,10 +7,12 @@ kept here, and the work that signatures make is counted.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from pip_intoto.errors import LayoutFeatureUnsupported, MetadataMalformed, MetadataTooLarge
-from pip_intoto.metadata.envelope import read_payload
+from pip_intoto.metadata.envelope import read_evidence
+from pip_intoto.metadata.node import shown
 from pip_intoto.verdict import Outcome, TraceEntry
 from pip_intoto.verification.signatures import Keyring, expired
 from pip_intoto.verification.wording import short_keyid
@@ -23,13 +25,15 @@ if TYPE_CHECKING:
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.bundle import Document
     from pip_intoto.metadata.envelope import Content
+    from pip_intoto.metadata.keys import PublicKey
     from pip_intoto.metadata.layout import Layout
     from pip_intoto.metadata.link import Link
+    from pip_intoto.metadata.statement import Statement
     from pip_intoto.verification.certificates import Certified, Holder, Refused
     from pip_intoto.verification.signatures import Signing
     from pip_intoto.verification.trust import Trust
 
-Payload: TypeAlias = "Layout | Link"
+Payload: TypeAlias = "Layout | Link | Statement"
 
 
 class Pool:
@@ -75,15 +79,22 @@ class Pool:
     def functionaries(self, layout: Layout) -> Keyring:
         """Return the keys that may sign for some step."""
         # K6: a step may name a subkey; and whose subkey a key is decides for whom it counts.
-        masters = [key for key in layout.keys.values() if key.subkeys]
+        listed = {**layout.keys, **self._managed(layout)}
+        masters = [key for key in listed.values() if key.subkeys]
         keys = {key.keyid: key for key in masters}
         for step in layout.steps:
             # S6: "a list of KEYIDs … of the keys that can sign the link metadata that
             # corresponds to this step".
             for keyid in step.pubkeys:
-                key = layout.keys.get(keyid)
+                key = listed.get(keyid)
                 if key is not None:
                     keys[keyid] = key
+                elif keyid in layout.managed:
+                    self.note(
+                        f"step {step.name} names a key that a TUF repository gives out as"
+                        f" {shown(layout.managed[keyid].target)}, and none of the sources gave it:"
+                        " whoever has it cannot sign"
+                    )
                 elif not any(keyid == sub.keyid for key in masters for sub in key.subkeys):
                     self.note(
                         f"step {step.name} names the key {short_keyid(keyid)}, which the layout"
@@ -94,6 +105,17 @@ class Pool:
             # K3: a key of an unknown kind only matters when it is needed.
             self.note(f"the layout names the key {short_keyid(key.keyid)}, which is not usable")
         return keyring
+
+    def _managed(self, layout: Layout) -> dict[str, PublicKey]:
+        """Return the keys that TUF repositories gave out, under the layout's names for them."""
+        keys: dict[str, PublicKey] = {}
+        for keyid, managed in layout.managed.items():
+            key = self._trust.managed.get(managed.target)
+            if key is not None:
+                # A subkey that is called as somebody else's key is would sign for their steps.
+                own = (sub for sub in key.subkeys if sub.keyid not in layout.keys)
+                keys[keyid] = replace(key, keyid=keyid, subkeys=tuple(own))
+        return keys
 
     def _count_checks(self, checks: int) -> None:
         self._signature_checks += checks
@@ -153,7 +175,7 @@ class Pool:
         if sha256 not in self._payloads:
             self._payloads[sha256] = None
             try:
-                self._payloads[sha256] = read_payload(document.envelope, limits=self._limits)
+                self._payloads[sha256] = read_evidence(document.envelope, limits=self._limits)
             except (LayoutFeatureUnsupported, MetadataMalformed, MetadataTooLarge) as error:
                 # V4: one bad document is skipped; the others may be enough.
                 self.note(f"{document.origin} was skipped: {error}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import (
@@ -27,13 +28,16 @@ from pip_intoto.verification.wording import NAMED, counted, so_many_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
+    from pip_intoto.credential import Credential
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.bundle import Document
     from pip_intoto.metadata.envelope import Content
     from pip_intoto.verification.signatures import Signing
-    from pip_intoto.verification.trust import Owner, Trust
+    from pip_intoto.verification.trust import Owner, OwnLayout, Trust
+
+#: A layout that the policy amounts to holds as long as the policy does.
+NEVER = datetime.max.replace(tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +50,19 @@ class RootLayout:
 
     layout: Layout
     sha256: str
-    content: Content = field(repr=False)
+    #: None of a layout that nobody signed, the consumer's own.
+    content: Content | None = field(repr=False)
     origin: str
     signed_by: tuple[str, ...]
     trace: tuple[TraceEntry, ...] = ()
+    #: Identities of the keys that signed it, and what is known of who signed by another way.
+    owner_keys: tuple[str, ...] = ()
+    credentials: tuple[Credential, ...] = ()
+
+    @property
+    def contents(self) -> tuple[Content, ...]:
+        """What was signed of it, if anything."""
+        return () if self.content is None else (self.content,)
 
 
 def root_layouts(
@@ -65,6 +78,8 @@ def root_layouts(
     """
     if not documents:
         raise EvidenceMissing("There is no evidence")
+    if trust.own_layout is not None:
+        return (_own(trust.own_layout, trust, now),)
     owners = _Owners(trust, now, limits)
     faults: list[tuple[int, EvidenceInvalid]] = []
     notes: list[TraceEntry] = []
@@ -81,8 +96,8 @@ def root_layouts(
             continue
         # The same layout in another envelope is no other layout: the one with more names stands.
         if root is not None:
-            known = believed.get(root.content, root)
-            believed[root.content] = max(known, root, key=_weight)
+            known = believed.get(document.envelope.content, root)
+            believed[document.envelope.content] = max(known, root, key=_weight)
     if not believed:
         if not faults:
             raise owners.nobody_signed(len(documents))
@@ -91,6 +106,19 @@ def root_layouts(
     found = sorted(believed.values(), key=lambda root: root.layout.expires, reverse=True)
     return tuple(
         replace(root, trace=(*root.trace, *notes[: limits.trace_entries])) for root in found
+    )
+
+
+def _own(own: OwnLayout, trust: Trust, now: datetime) -> RootLayout:
+    """Believe the consumer's own layout: the policy that it comes with stands in for owners."""
+    expiry = check_expiry(own.layout, own.origin, now, trust, what="The layout")
+    return RootLayout(
+        layout=substitute(own.layout, trust.parameters),
+        sha256=own.sha256,
+        content=None,
+        origin=own.origin,
+        signed_by=("policy",),
+        trace=(TraceEntry("layout", Outcome.OK, f"the policy's own; {expiry} ({own.origin})"),),
     )
 
 
@@ -169,7 +197,7 @@ class _Owners:
         # V2: "If the system's date is newer than the expiration date on the layout's expiration
         # field, verification should fail."
         try:
-            expiry = check_expiry(layout, document, self._now, trust, what="The layout")
+            expiry = check_expiry(layout, document.origin, self._now, trust, what="The layout")
         except LayoutExpired as error:
             raise _NearMiss(4, error) from error
         # V3
@@ -185,6 +213,7 @@ class _Owners:
             origin=document.origin,
             signed_by=tuple(names),
             trace=(TraceEntry("layout", Outcome.OK, summary),),
+            owner_keys=tuple(sorted({each.identity for _, each in counting})),
         )
 
     def _too_few(
@@ -220,15 +249,15 @@ def count_signers(signing: Sequence[tuple[Owner, Signing]]) -> int:
     )
 
 
-def check_expiry(
-    layout: Layout, document: Document, now: datetime, trust: Trust, *, what: str
-) -> str:
+def check_expiry(layout: Layout, origin: str, now: datetime, trust: Trust, *, what: str) -> str:
     """Return how long a layout lasts, in words; ``what`` is what messages call it.
 
     Raises :class:`LayoutExpired`.
     """
     # L3: "EXPIRES indicates the time _after_ which the metadata is considered to be expired":
     # at that very second it is not.
+    if layout.expires == NEVER:
+        return "does not expire"
     expires = f"{layout.expires:%Y-%m-%dT%H:%M:%SZ}"
     if now <= layout.expires:
         return f"expires {expires}"
@@ -238,7 +267,7 @@ def check_expiry(
     raise LayoutExpired(
         f"{what} has expired",
         expected=f"a layout that is valid today, {now:%Y-%m-%d}",
-        found=f"expired at {expires} ({document.origin})",
+        found=f"expired at {expires} ({origin})",
     )
 
 

@@ -14,15 +14,14 @@ from pip_intoto.errors import EvidenceError
 from pip_intoto.metadata.layout import Step
 from pip_intoto.metadata.rules import Match
 from pip_intoto.verdict import Outcome, Station
-from pip_intoto.verification.artifact_rules import check_item
 from pip_intoto.verification.choice import alike
+from pip_intoto.verification.claims import Claim, by_step
 from pip_intoto.verification.parties import count_parties
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from pip_intoto.metadata.layout import Inspection, Layout
-    from pip_intoto.verification.artifact_rules import Budget
     from pip_intoto.verification.choice import Group
     from pip_intoto.verification.evidence import StepEvidence
     from pip_intoto.verification.record import Record
@@ -45,8 +44,18 @@ def whole(
     layout: Layout, chosen: Mapping[str, Group], records: Mapping[str, Record]
 ) -> tuple[Station, ...]:
     """Draw a chain that holds: ``records`` has what every step and inspection reported."""
+    claims = by_step(layout)
     steps = tuple(
-        _station(step, layout, records[step.name], chosen[step.name].principals.values())
+        _station(
+            step,
+            layout,
+            records[step.name],
+            [
+                name
+                for claim in claims[step.name]
+                for name in chosen[claim.name].principals.values()
+            ],
+        )
         for step in layout.steps
     )
     return steps + tuple(
@@ -60,7 +69,7 @@ def broken(
     chosen: Mapping[str, Group],
     inspected: Mapping[str, Record],
     error: EvidenceError,
-    budget: Budget,
+    check: Callable[[Step | Inspection, Mapping[str, Record]], None],
 ) -> tuple[Station, ...]:
     """Draw a chain that fails with ``error``, as far as it could be looked at.
 
@@ -69,18 +78,26 @@ def broken(
     """
     records = {**{name: group.record for name, group in chosen.items()}, **inspected}
 
+    claims = by_step(layout)
+
     def outcome(item: Step | Inspection, station: Station) -> tuple[Outcome, str]:
         if item.name == error.station:
             return Outcome.FAIL, error.message
+        found = [outcome_of(each, station) for each in claims.get(item.name, (item,))]
+        # The first claim of a step that does not hold says what is wrong with it.
+        return next((each for each in found if each[0] is not Outcome.OK), found[0])
+
+    def outcome_of(item: Step | Inspection, station: Station) -> tuple[Outcome, str]:
         if item.name not in records:
             if isinstance(item, Step) and item.name in evidence:
                 return Outcome.FAIL, _too_few(item, evidence[item.name])
             return Outcome.NOTE, "not looked at"
-        lacking = [name for name in station.feeds if name not in records]
+        makers = item.makers if isinstance(item, Claim) else ()
+        lacking = [name for name in (*station.feeds, *makers) if name not in records]
         if lacking:
             return Outcome.NOTE, f"its rules were not looked at: they refer to {lacking[0]}"
         try:
-            check_item(item, records, budget)
+            check(item, records)
         except EvidenceError as violation:
             return Outcome.FAIL, violation.message
         return Outcome.OK, ""
@@ -89,14 +106,17 @@ def broken(
     for item in layout.items:
         record = records.get(item.name)
         principals: Iterable[str] = ()
-        if item.name in chosen:
-            principals = chosen[item.name].principals.values()
-        elif item.name in evidence:
-            candidates = evidence[item.name].candidates
-            principals = [name for each in candidates for name in each.principals.values()]
-            # Too few, but all say the same.
-            same = alike(candidates)
-            record = same[0][0].record if len(same) == 1 else None
+        for claim in claims.get(item.name, ()):
+            if claim.name in chosen:
+                principals = [*principals, *chosen[claim.name].principals.values()]
+            elif claim.name in evidence:
+                candidates = evidence[claim.name].candidates
+                names = [name for each in candidates for name in each.principals.values()]
+                principals = [*principals, *names]
+                # Too few, but all say the same.
+                same = alike(candidates)
+                if claim.name == item.name:
+                    record = same[0][0].record if len(same) == 1 else None
         station = _station(item, layout, record, principals)
         how, detail = outcome(item, station)
         stations.append(replace(station, outcome=how, detail=detail))
@@ -120,11 +140,16 @@ def _station(
         name=item.name,
         is_inspection=not is_step,
         functionaries=tuple(sorted(set(principals))),
-        wanted=item.threshold if isinstance(item, Step) else 0,
+        wanted=_wanted(item) if isinstance(item, Step) else 0,
         materials=None if record is None else len(record.materials),
         products=None if record is None else len(record.products),
         feeds=tuple(feeds),
     )
+
+
+def _wanted(step: Step) -> int:
+    # ITE-10: "`threshold` applies per predicate type rather than the step as a whole".
+    return max((each.threshold for each in step.expected_predicates), default=step.threshold)
 
 
 def _too_few(step: Step, found: StepEvidence) -> str:

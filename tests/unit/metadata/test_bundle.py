@@ -53,7 +53,7 @@ def test_A8_both_kinds_of_envelopes_with_hints_and_places() -> None:
         b'{"a": 1, "a": 1}',
         b"[" * 1000,
         line({"mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json"}),
-        line(dsse(link(), payloadType="application/vnd.in-toto.provenance+json")),
+        line(dsse(link(), payloadType="application/vnd.in-toto.provenance+xml")),
         line(dsse(link(), payload="%")),
         line(dsse(link(), signatures=[{"sig": "AAAA"}] * (DEFAULT.signatures + 1))),
     ],

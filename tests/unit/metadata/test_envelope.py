@@ -120,7 +120,7 @@ def test_E4_the_payload_type_of_layouts_and_links() -> None:
     "kind",
     [
         "application/vnd.in-toto",
-        "application/vnd.in-toto.provenance+json",
+        "application/vnd.in-toto.provenance+xml",
         "APPLICATION/VND.IN-TOTO+JSON",
         "application/vnd.in-toto+json ",
         "",
@@ -130,6 +130,15 @@ def test_E4_the_payload_type_of_layouts_and_links() -> None:
 )
 def test_E4_no_other_payload_type(kind: JsonValue) -> None:
     refused(dsse(link(), payloadType=kind))
+
+
+@pytest.mark.rejects("E4", "A1")
+@pytest.mark.parametrize("payload", [layout(), link()])
+def test_E4_a_type_that_names_a_predicate_is_for_statements_alone(payload: JsonValue) -> None:
+    envelope = read(dsse(payload, payloadType="application/vnd.in-toto.provenance+json"))
+    assert not envelope.may_be_layout
+    with pytest.raises(MetadataMalformed, match="carries no l"):
+        read_payload(envelope, limits=DEFAULT)
 
 
 @pytest.mark.accepts("E5")

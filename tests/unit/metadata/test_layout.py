@@ -10,7 +10,7 @@ import pytest
 
 from pip_intoto.errors import LayoutFeatureUnsupported, MetadataMalformed, MetadataTooLarge
 from pip_intoto.limits import DEFAULT
-from pip_intoto.metadata.layout import parse_layout
+from pip_intoto.metadata.layout import ExpectedPredicate, parse_layout
 from pip_intoto.metadata.node import Node
 from pip_intoto.metadata.rules import Create, Disallow
 from tests.unit.metadata.documents import KEYID, WITHOUT, inspection, key, layout, step
@@ -266,10 +266,14 @@ def test_I3_an_inspection_runs_a_list_of_words(run: JsonValue) -> None:
         {"functionaries": {"x": {}}},
         {"steps": [step(cert_constraints=[{"common_name": "*", "ip_addresses": []}])]},
         {"inspect": [inspection(cert_constraints=[{"common_name": "*"}])]},
-        {"steps": [step(expected_predicates=[{"predicateType": "x"}])]},
-        {"steps": [step(expectedPredicates=[{"predicateType": "x"}])]},
-        {"steps": [step(expectedAttributes=[{"rule": "false"}])]},
-        {"inspect": [inspection(expectedAttributes=[{"rule": "false"}])]},
+        {"subjects": [{"subject": ["x"]}]},
+        {"steps": [step(expectedMaterials=["DISALLOW *"])]},
+        {"steps": [step(expectedProducts=["DISALLOW *"])]},
+        {"steps": [step(expectedAttributes=[{"rule": "false", "allowIfNoClaim": True}])]},
+        {"steps": [step(expectedAttributes=[{"rule": "false", "warn": True}])]},
+        {"steps": [step(expectedAttributes=[{"rule": "false", "warn": 1}])]},
+        {"inspect": [inspection(expected_predicates=[{"predicateType": "x"}])]},
+        {"inspect": [inspection(predicates=["x"])]},
     ],
 )
 def test_X1_what_another_verifier_would_enforce_is_refused(changes: dict[str, JsonValue]) -> None:
@@ -281,6 +285,89 @@ def test_X1_what_another_verifier_would_enforce_is_refused(changes: dict[str, Js
 def test_X1_extensions_that_are_not_used_do_no_harm(empty: JsonValue) -> None:
     plain = read(layout())
     assert read(layout(rootcas=empty, steps=[step(cert_constraints=empty)])) == plain
+
+
+# --- statements (ITE-10) and conditions (ITE-11) ------------------------------------------------
+
+
+def expecting(*predicates: JsonValue, **changes: JsonValue) -> dict[str, JsonValue]:
+    return layout(
+        steps=[
+            step(**{"pubkeys": [], "threshold": 1, "expected_predicates": [*predicates], **changes})
+        ]
+    )
+
+
+@pytest.mark.parametrize("name", ["expected_predicates", "expectedPredicates"])
+@pytest.mark.parametrize("conditions", ["expected_attributes", "expectedAttributes"])
+def test_a_step_may_expect_statements(name: str, conditions: str) -> None:
+    predicate: dict[str, JsonValue] = {
+        "predicateType": "https://example.com/tests/v1",
+        "functionaries": [KEYID, OTHER_KEYID, KEYID],
+        "threshold": 2,
+        conditions: [
+            "predicate.passed",
+            {"rule": "size(subject) > 0", "debug": "x", "warn": False},
+        ],
+    }
+    (found,) = read(layout(steps=[step(pubkeys=[], **{name: [predicate]})])).steps
+    assert found.expected_predicates == (
+        ExpectedPredicate(
+            predicate_type="https://example.com/tests/v1",
+            functionaries=(KEYID, OTHER_KEYID),
+            threshold=2,
+            expected_attributes=("predicate.passed", "size(subject) > 0"),
+        ),
+    )
+
+
+def test_links_and_inspections_may_have_conditions_as_well() -> None:
+    found = read(
+        layout(
+            steps=[step(expected_attributes=["true"])],
+            inspect=[inspection(expectedAttributes=[{"rule": "1 == 1"}])],
+        )
+    )
+    assert found.steps[0].expected_attributes == ("true",)
+    assert found.inspections[0].expected_attributes == ("1 == 1",)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        expecting({"functionaries": [KEYID]}),
+        expecting({"predicateType": ""}),
+        expecting({"predicateType": 1}),
+        expecting({"predicateType": "x", "threshold": 0}),
+        expecting({"predicateType": "x", "threshold": True}),
+        expecting({"predicateType": "x", "functionaries": KEYID}),
+        expecting({"predicateType": "x", "expectedAttributes": [], "expected_attributes": []}),
+        expecting({"predicateType": "x", "expectedAttributes": "true"}),
+        expecting({"predicateType": "x", "expectedAttributes": [" "]}),
+        expecting({"predicateType": "x", "expectedAttributes": [{"warn": False}]}),
+        expecting({"predicateType": "x"}, expectedPredicates=[]),
+        expecting({"predicateType": "x"}, pubkeys=[KEYID]),
+        expecting({"predicateType": "x"}, threshold=2),
+        expecting({"predicateType": "x"}, expected_attributes=["true"]),
+        expecting({"predicateType": "x"}, cert_constraints=[{"common_name": "*"}]),
+        expecting("x"),
+        layout(steps=[step(expected_predicates="x")]),
+    ],
+)
+def test_what_a_step_expects_of_statements_is_said_once_and_in_full(
+    wrong: dict[str, JsonValue],
+) -> None:
+    refused(wrong)
+
+
+def test_J4_predicates_and_conditions_are_bounded() -> None:
+    two = expecting(
+        {"predicateType": "x", "expected_attributes": ["a", "b"]}, {"predicateType": "y"}
+    )
+    assert read(two)
+    for field in ("steps", "attributes"):
+        with pytest.raises(MetadataTooLarge):
+            parse_layout(Node(two), dataclasses.replace(DEFAULT, **{field: 1}))
 
 
 # --- sizes ------------------------------------------------------------------------------------
