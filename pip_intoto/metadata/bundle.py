@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import MetadataMalformed, MetadataTooLarge
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from pip_intoto.metadata.envelope import Envelope
 
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+#: Members that only documents have that Sigstore signed.
+_OF_SIGSTORE = frozenset({"verificationMaterial", "verification_material", "attestation_bundles"})
 #: Skipped lines that a bundle says more about than their number.
 _NOTES = 8
 _HINT = re.compile(r"[^\x00-\x1f\x7f\\]{1,512}")
@@ -85,13 +89,94 @@ def parse_bundle(
         where = f"{origin}#line {number}"
         try:
             node = Node(strict_json.parse(document, limits=limits))
-            envelope = read_envelope(node, sha256=sha256, of_statement=of_statements, limits=limits)
+            if not _is_of_sigstore(node):
+                envelope = read_envelope(
+                    node, sha256=sha256, of_statement=of_statements, limits=limits
+                )
+                documents.append(
+                    Document(envelope=envelope, origin=where, hint=_hint(node), data=document)
+                )
+                continue
+            found = _attested(node, document, origin=where, limits=limits)
+        except (MetadataMalformed, MetadataTooLarge) as error:
+            found = Bundle(documents=(), skipped=1, notes=(f"{where}: {error}",))
+        documents += found.documents
+        skipped += found.skipped
+        notes += found.notes[: _NOTES - len(notes)]
+    return Bundle(documents=tuple(documents), skipped=skipped, notes=tuple(notes))
+
+
+def documents_in(data: bytes, *, origin: str, limits: Limits) -> Bundle:
+    """Give the documents in ``data``, whatever it is: one document, or many.
+
+    That is an envelope, a Sigstore bundle, an attestation or provenance object (PEP 740), over as
+    many lines as it likes, or JSON Lines of these. Raises as :func:`parse_bundle` does.
+    """
+    if b"\n" in data.strip() and len(data) <= limits.document_bytes:
+        with suppress(MetadataMalformed, MetadataTooLarge):
+            node = Node(strict_json.parse(data, limits=limits))
+            # On one line it would be one of JSON Lines: so it is read as such.
+            return _whole(node, data, origin=origin, limits=limits)
+    if b"\n" in data.strip():
+        return parse_bundle(data, origin=origin, limits=limits)
+    # There are no lines to speak of.
+    found = parse_bundle(data.strip(), origin=origin, limits=limits)
+    line = f"{origin}#line 1"
+    return Bundle(
+        documents=tuple(
+            replace(each, origin=origin + each.origin[len(line) :]) for each in found.documents
+        ),
+        skipped=found.skipped,
+        notes=found.notes,
+    )
+
+
+def _is_of_sigstore(node: Node) -> bool:
+    """Tell whether it is a bundle of Sigstore, an attestation object, or a provenance object."""
+    return isinstance(node.value, dict) and not _OF_SIGSTORE.isdisjoint(node.value)
+
+
+def _whole(node: Node, data: bytes, *, origin: str, limits: Limits) -> Bundle:
+    """Read one document that takes more than one line."""
+    try:
+        if _is_of_sigstore(node):
+            return _attested(node, data, origin=origin, limits=limits)
+        envelope = read_envelope(node, sha256=hashlib.sha256(data).hexdigest(), limits=limits)
+    except (MetadataMalformed, MetadataTooLarge) as error:
+        return Bundle(documents=(), skipped=1, notes=(f"{origin}: {error}",))
+    document = Document(envelope=envelope, origin=origin, hint=_hint(node), data=data)
+    return Bundle(documents=(document,), skipped=0)
+
+
+def _attested(node: Node, data: bytes, *, origin: str, limits: Limits) -> Bundle:
+    """Read what Sigstore signed, parsed from ``data``: one attestation, or several.
+
+    A8: those that cannot be read are skipped. Raises as :func:`read_attestations` does.
+    """
+    # Imported here for start-up time: classic evidence has none.
+    from pip_intoto.metadata.sigstore import read_attestations, read_attested
+
+    documents: list[Document] = []
+    notes: list[str] = []
+    skipped = 0
+    for attestation, name in read_attestations(node, limits):
+        where = f"{origin}#{name}" if name else origin
+        # One of several has no bytes of its own but those that it would have alone.
+        own = (
+            json.dumps(attestation.value, sort_keys=True, separators=(",", ":")).encode()
+            if name
+            else data
+        )
+        try:
+            envelope = read_attested(
+                attestation, sha256=hashlib.sha256(own).hexdigest(), limits=limits
+            )
         except (MetadataMalformed, MetadataTooLarge) as error:
             skipped += 1
             if len(notes) < _NOTES:
                 notes.append(f"{where}: {error}")
             continue
-        documents.append(Document(envelope=envelope, origin=where, hint=_hint(node), data=document))
+        documents.append(Document(envelope=envelope, origin=where, data=own))
     return Bundle(documents=tuple(documents), skipped=skipped, notes=tuple(notes))
 
 
