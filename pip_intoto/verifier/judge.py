@@ -8,18 +8,22 @@ The order of questions is fixed, and each can end the matter:
 4. Does an exception in force waive all verification?
 5. May it be built from source at all?
 6. Is the file called what it is said to be?
-7. Does the evidence, pooled over the sources, verify, and bind this file?
-8. Is it a build requirement of something that wants those verified too?
+7. Does the evidence, pooled over the sources, verify, and bind this file? Where the rule asks for
+   a layout and for attestations besides, it must do so for each. Is the layout no older than the
+   one that was seen here before?
+8. Is it vouched for by whom the lock pins, if it pins anybody?
+9. Is it a build requirement of something that wants those verified too?
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pip_intoto.distribution import Kind
 from pip_intoto.errors import (
+    AttestationMissing,
     BuildNotAllowed,
     BuildRequirementUnverified,
     EvidenceError,
@@ -32,6 +36,7 @@ from pip_intoto.errors import (
     PipIntotoError,
     PolicyError,
     SourceUnreachable,
+    TufInvalid,
     Unpinned,
 )
 from pip_intoto.limits import DEFAULT
@@ -39,13 +44,15 @@ from pip_intoto.sources.addresses import redacted, within
 from pip_intoto.sources.fetching import OFFLINE
 from pip_intoto.verdict import Action, ExceptionUsed, Outcome, Status, TraceEntry, Verdict
 from pip_intoto.verifier.attempt import Attempt, verify
+from pip_intoto.verifier.authenticating import authenticator_with
 from pip_intoto.verifier.inspecting import inspector_for
 from pip_intoto.verifier.naming import normalized, parse_filename, subject_of
 from pip_intoto.verifier.presenting import presentable
+from pip_intoto.verifier.records import is_judged
 from pip_intoto.verifier.search import Search, held_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from pip_intoto.distribution import Distribution
     from pip_intoto.limits import Limits
@@ -54,15 +61,18 @@ if TYPE_CHECKING:
     from pip_intoto.verdict import SupplyChain
     from pip_intoto.verification.binding import Subject
     from pip_intoto.verification.chain import Verified
-    from pip_intoto.verification.inspections import Inspector
     from pip_intoto.verification.trust import Trust
     from pip_intoto.verifier.inspecting import Obtain
+    from pip_intoto.verifier.pins import Pin
+    from pip_intoto.verifier.records import Records
 
 #: What to do where evidence is needed, and nobody may be asked.
 _CURE_OF_OFFLINE = (
     "Leave --offline out, or bring the evidence here: verify --export writes it where there is a"
     " network, and --import reads it."
 )
+_T = TypeVar("_T")
+
 #: What stands where a file is expected.
 _WITHOUT_FILE = {Kind.DIRECTORY: "directory", Kind.VCS: "checkout"}
 
@@ -98,6 +108,8 @@ async def judge(
     problem: EvidenceError | None = None,
     obtain: Obtain | None = None,
     found: Callable[[tuple[Document, ...]], None] | None = None,
+    pin: Pin | None = None,
+    records: Records | None = None,
     now: datetime | None = None,
     limits: Limits = DEFAULT,
 ) -> Verdict:
@@ -107,17 +119,18 @@ async def judge(
     is looked for on the strength of what was announced. Without it, ``announced`` is complete.
     ``problem`` says why there is no file to judge, where the policy asks for one. ``obtain``
     brings the file when an inspection needs it and it is not at hand. ``found`` is told the
-    evidence that was found, whatever came of it.
+    evidence that was found, whatever came of it. ``pin`` is what a lock says of who vouches for it,
+    and ``records`` are of the layouts that were seen here before.
     Never raises an error of this package: whatever is wrong becomes the verdict.
     """
     decision = decision or Decision(announced)
-    search = None if problem else await _begin(announced, policy, limits)
+    search = None if problem else await _begin(announced, policy, pin, limits)
     distribution = await decision
     if _identity(distribution) != _identity(announced):
         # The server named the file otherwise: what was found belongs to another distribution.
         search = None
     case = _Case(distribution, policy, search, now or datetime.now(timezone.utc), limits)
-    case.problem, case.obtain = problem, obtain
+    case.problem, case.obtain, case.pin, case.records = problem, obtain, pin, records
     try:
         verdict = await case.verdict()
     except PipIntotoError as error:
@@ -142,7 +155,9 @@ def out_of_resources(distribution: Distribution, policy: Policy, *, recursion: b
     )
 
 
-async def _begin(announced: Distribution, policy: Policy, limits: Limits) -> Search | None:
+async def _begin(
+    announced: Distribution, policy: Policy, pin: Pin | None, limits: Limits
+) -> Search | None:
     """Look for evidence ahead of the file, where a rule names the project."""
     rule = policy.rule_for(announced.name)
     if rule is None or announced.kind not in {Kind.WHEEL, Kind.SDIST}:
@@ -151,7 +166,7 @@ async def _begin(announced: Distribution, policy: Policy, limits: Limits) -> Sea
         return None
     try:
         _check_index(rule, announced)
-        search = Search(rule, announced, limits)
+        search = Search(_searched(rule, pin, announced), announced, limits, policy.tuf)
         await search.begin()
     except PipIntotoError:
         # It will be met again, and said, when the distribution is decided about.
@@ -186,10 +201,16 @@ class _Case:
         #: What the verdict rests on.
         self._chain: SupplyChain | None = None
         self._used: PolicyException | None = None
+        #: A layout expired, which an exception waives.
+        self._has_expired = False
         #: Why there is no file to judge.
         self.problem: EvidenceError | None = None
         #: What brings the file when an inspection needs it.
         self.obtain: Obtain | None = None
+        #: What a lock says of who vouches for it.
+        self.pin: Pin | None = None
+        #: Of the layouts that were seen here before.
+        self.records: Records | None = None
 
     @property
     def evidence(self) -> tuple[Document, ...]:
@@ -209,10 +230,12 @@ class _Case:
         self._exception = policy.exception_for(distribution, self._now.date())
         if self._exception is not None and not self._exception.waives:
             return self._exempt(self._exception, "and nothing of it was verified")
-        if rule is None:
-            return self._unlisted()
         try:
-            return await self._verified(rule)
+            if rule is not None:
+                return await self._verified(rule)
+            if self.pin is not None:
+                await self._pinned_alone(self.pin)
+            return self._unlisted()
         except EvidenceError as error:
             exception = self._waived(error.code)
             if exception is not None:
@@ -344,32 +367,28 @@ class _Case:
                 expected=f"a wheel of {distribution.name}",
                 found="a source archive, from which pip would have to build",
             )
-        if self.problem is not None:
-            raise self.problem
-        subject = subject_of(distribution)
-        trust = self._policy.trust_for(rule, distribution)
-        if rule.layout is not None and not trust.layout_sha256:
-            # The consumer's own layout is the one that counts; a source cannot offer another.
-            trust = replace(trust, layout_sha256=(held_sha256(rule.layout),))
-        search = self._search or Search(rule, distribution, self._limits)
-        self._search = search
-        search.settle(distribution)
-        inspector = inspector_for(distribution, trust, obtain=self.obtain, limits=self._limits)
-        try:
-            verified = await self._pooled(search, trust, subject, inspector)
-        except LayoutExpired as error:
-            exception = self._waived(error.code)
-            if exception is None:
-                raise
-            # Waived is the expiry alone: all else is still verified.
-            self._note("exception", f"waives {error.code}: {error}")
-            trust = replace(trust, waived=frozenset({error.code}))
-            verified = await self._pooled(search, trust, subject, inspector)
-            self._trace += verified.trace
-            return self._exempt(exception, "although its layout has expired; all else is verified")
-        self._trace += verified.trace
+        subject = self._subject()
+        search = self._searching(rule)
+        verified: list[tuple[Trust, Verified]] = []
+        for trust in self._policy.trusts_for(rule, distribution):
+            one = await self._satisfying(search, self._completed(trust, rule), subject)
+            if self.records is not None and is_judged(trust):
+                self.records.check(distribution.name, distribution.version, one.chain)
+            verified.append((trust, one))
+            self._trace += one.trace
+        self._chain = chain = _joined([each.chain for _, each in verified])
+        if self.pin is not None:
+            self.pin.check(distribution, chain)
+            await self._pinned(self.pin, search, subject, listed=True)
+            self._chain = chain
+        expired = self._waived(LayoutExpired.code)
+        if self._has_expired and expired is not None:
+            return self._exempt(expired, "although its layout has expired; all else is verified")
         if built and may_build is not None:
             return self._exempt(may_build, "although it is built from source; all else is verified")
+        for trust, one in verified:
+            if self.records is not None and is_judged(trust):
+                self.records.note(distribution.name, distribution.version, one.chain)
         return self._make(
             Status.VERIFIED,
             "verified",
@@ -377,16 +396,81 @@ class _Case:
             f"{self._title} is verified: {_by_whom(verified)}.",
         )
 
-    async def _pooled(
-        self, search: Search, trust: Trust, subject: Subject, inspector: Inspector | None
-    ) -> Verified:
+    async def _satisfying(self, search: Search, trust: Trust, subject: Subject) -> Verified:
+        """Verify, if need be without the expiry where an exception waives that.
+
+        Raises EvidenceError.
+        """
+        try:
+            return await self._pooled(search, trust, subject)
+        except LayoutExpired as error:
+            if self._waived(error.code) is None:
+                raise
+            # Waived is the expiry alone: all else is still verified.
+            self._note("exception", f"waives {error.code}: {error}")
+            self._has_expired = True
+            trust = replace(trust, waived=frozenset({error.code}))
+            return await self._pooled(search, trust, subject)
+        except EvidenceMissing as error:
+            if self.pin is None:
+                raise
+            raise self.pin.downgraded(error, self._distribution) from None
+
+    async def _pinned_alone(self, pin: Pin) -> None:
+        """Hold a file of a project that no rule lists against the lock. Raises EvidenceError."""
+        subject = self._subject()
+        search = self._searching(None)
+        await self._pinned(pin, search, subject, listed=False)
+        self._chain = None
+
+    async def _pinned(self, pin: Pin, search: Search, subject: Subject, *, listed: bool) -> None:
+        revoked = tuple(each.identity for each in self._policy.revoked_identities)
+        trusts = pin.trusts(self._distribution, listed=listed)
+        for each in trusts:
+            trust = replace(self._completed(each, None), revoked_identities=revoked)
+            try:
+                one = await self._pooled(search, trust, subject)
+            except EvidenceError as error:
+                raise pin.explained(error, self._distribution) from None
+            self._trace += one.trace
+            self._note("pin", pin.holds)
+        if pin.first_use and not trusts:
+            # Whoever vouches for it is yet to be seen: everything there is should be found.
+            while await search.widen():
+                pass
+
+    def _subject(self) -> Subject:
+        """Say what evidence must be about. Raises EvidenceError."""
+        if self.problem is not None:
+            raise self.problem
+        return subject_of(self._distribution)
+
+    def _searching(self, rule: ProjectRule | None) -> Search:
+        wanted = _searched(rule, self.pin, self._distribution)
+        search = self._search or Search(wanted, self._distribution, self._limits, self._policy.tuf)
+        search.settle(self._distribution)
+        self._search = search
+        return search
+
+    def _completed(self, trust: Trust, rule: ProjectRule | None) -> Trust:
+        if rule is not None and rule.layout is not None and not trust.layout_sha256:
+            # The consumer's own layout is the one that counts; a source cannot offer another.
+            trust = replace(trust, layout_sha256=(held_sha256(rule.layout),))
+        return replace(trust, authenticator=authenticator_with(self._policy.trust_root))
+
+    async def _pooled(self, search: Search, trust: Trust, subject: Subject) -> Verified:
         """Verify with what there is; find more for as long as that fails."""
+        inspector = inspector_for(
+            self._distribution, trust, obtain=self.obtain, limits=self._limits
+        )
         while True:
             outcome = Attempt()
-            if search.documents:
+            # Some keys arrive with the evidence.
+            completed = search.completed(trust)
+            if search.documents and completed is not None:
                 outcome = verify(
                     search.documents,
-                    trust,
+                    completed,
                     subject,
                     inspector,
                     now=self._now,
@@ -395,19 +479,23 @@ class _Case:
             self._chain = outcome.chain
             if outcome.verified is not None:
                 return outcome.verified
-            if await search.deepen(outcome.wanted):
+            if await search.deepen(outcome.wanted) or await search.resolve(outcome.managed):
                 continue
             if not await search.widen():
                 self._trace += outcome.trace
-                raise self._why(search, outcome.error)
+                raise self._why(search, trust, outcome.error or search.lacking(trust))
 
-    def _why(self, search: Search, error: EvidenceError | None) -> EvidenceError:
+    def _why(self, search: Search, trust: Trust, error: EvidenceError | None) -> EvidenceError:
         """Choose between invalid, unreachable and missing.
 
         If nothing verifies: invalid when any source gave evidence, else unreachable when any
         could not be asked, else missing.
         """
         faults = search.found.faults
+        for fault in faults:
+            # Whatever else was found: somebody shows this machine what is not so.
+            if isinstance(fault, TufInvalid):
+                return fault
         if search.evidence and error is not None:
             return error
         if faults:
@@ -430,6 +518,12 @@ class _Case:
             )
         if error is not None:
             return LinkMissing(error.message, expected=error.expected, found=asked)
+        if trust.own_layout is not None:
+            return AttestationMissing(
+                "there is no attestation of it",
+                expected=f"what {trust.own_layout.origin} asks for",
+                found=asked,
+            )
         return EvidenceMissing(
             "there is no evidence of how it was made",
             expected=f"in-toto metadata, as in {self._distribution.filename}.intoto.jsonl"
@@ -543,10 +637,40 @@ def _used(exception: PolicyException) -> ExceptionUsed:
     )
 
 
-def _by_whom(verified: Verified) -> str:
-    owners = ", ".join(verified.signed_by)
-    functionaries = ", ".join(dict.fromkeys(verified.functionaries))
-    return f"its layout is signed by {owners}, its steps by {functionaries}"
+def _searched(rule: ProjectRule | None, pin: Pin | None, distribution: Distribution) -> ProjectRule:
+    """Say where evidence is looked for."""
+    if pin is not None:
+        return pin.rule(rule, distribution.name)
+    assert rule is not None  # noqa: S101 - without either, nothing is looked for
+    return rule
+
+
+def _joined(chains: Sequence[SupplyChain]) -> SupplyChain:
+    """Make one of all that must hold: the first, with what the others rest on besides."""
+
+    def union(parts: Iterable[tuple[_T, ...]]) -> tuple[_T, ...]:
+        return tuple(dict.fromkeys(each for part in parts for each in part))
+
+    return replace(
+        chains[0],
+        expires=min(each.expires for each in chains),
+        stations=tuple(station for each in chains for station in each.stations),
+        documents=union(each.documents for each in chains),
+        owner_keys=union(each.owner_keys for each in chains),
+        credentials=union(each.credentials for each in chains),
+    )
+
+
+def _by_whom(verified: Iterable[tuple[Trust, Verified]]) -> str:
+    parts = []
+    for trust, each in verified:
+        functionaries = ", ".join(dict.fromkeys(each.functionaries))
+        if trust.own_layout is not None:
+            parts.append(f"it is attested by {functionaries}")
+        else:
+            owners = ", ".join(each.signed_by)
+            parts.append(f"its layout is signed by {owners}, its steps by {functionaries}")
+    return ", and ".join(parts)
 
 
 def _sentence(error: PipIntotoError) -> str:

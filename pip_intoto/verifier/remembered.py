@@ -33,11 +33,12 @@ import secrets
 import stat
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Protocol
 
 from pip_intoto import __version__, files
+from pip_intoto.credential import Credential
 from pip_intoto.errors import CommandError, EvidenceInvalid
 from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata import strict_json
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
     from pip_intoto.sources.fetching import Fetch, FetchMany, Response
 
 #: Rises when an entry means something else, or is reached otherwise.
-_SCHEMA = 1
+_SCHEMA = 2
 _OK = 200
 _SECRET_BYTES = 32
 _SECRET = re.compile(rb"[0-9a-f]{64}\n")
@@ -171,7 +172,7 @@ class Remembered:
                 if self._current(name) != sha256.string():
                     return None
             verdict = _verdict(entry, distribution)
-        except (EvidenceInvalid, ValueError):
+        except (EvidenceInvalid, ValueError, KeyError):
             return None
         with self._lock:
             self.recalled += 1
@@ -295,10 +296,15 @@ def _written(verdict: Verdict) -> dict[str, object]:
         "chain": {
             "layout": chain.layout_sha256,
             "owners": chain.owners,
-            "expires": chain.expires.astimezone(timezone.utc).isoformat(),
+            "expires": _spelled(chain.expires),
             "documents": chain.documents,
             "binding": chain.binding,
+            "owner_keys": chain.owner_keys,
         },
+        "credentials": [
+            {**asdict(credential), "signed_at": _spelled(credential.signed_at)}
+            for credential in chain.credentials
+        ],
         "stations": [
             {
                 "name": station.name,
@@ -333,7 +339,28 @@ def _verdict(entry: Node, distribution: Distribution) -> Verdict:
             stations=tuple(map(_station, entry.member("stations").elements())),
             documents=chain.member("documents").strings(),
             binding=chain.member("binding").string(),
+            owner_keys=chain.member("owner_keys").strings(),
+            credentials=tuple(map(_credential, entry.member("credentials").elements())),
         ),
+    )
+
+
+def _spelled(moment: datetime) -> str:
+    return moment.astimezone(timezone.utc).isoformat()
+
+
+def _credential(node: Node) -> Credential:
+    said = {name: value.string() for name, value in node.items()}
+    return Credential(
+        issuer=said["issuer"],
+        subject=said["subject"],
+        signed_at=datetime.fromisoformat(said["signed_at"]),
+        host=said["host"],
+        repository=said["repository"],
+        workflow=said["workflow"],
+        reused_workflow=said["reused_workflow"],
+        ref=said["ref"],
+        environment=said["environment"],
     )
 
 

@@ -25,6 +25,7 @@ import pytest
 from fixtures.distributions import wheel
 from fixtures.keys import key
 from fixtures.supply_chain import SupplyChain
+from pip_intoto.credential import Credential
 from pip_intoto.distribution import Distribution, Kind
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer import authoring
@@ -176,6 +177,17 @@ def test_everything_that_a_verdict_says_is_kept(known: Site) -> None:
         outcome=Outcome.NOTE,
         detail="detail",
     )
+    credential = Credential(
+        issuer="issuer",
+        subject="subject",
+        signed_at=NOW,
+        host="host",
+        repository="repository",
+        workflow="workflow",
+        reused_workflow="reused",
+        ref="ref",
+        environment="environment",
+    )
     chain = Drawn(
         layout_sha256="1" * 64,
         owners=("owner",),
@@ -183,6 +195,8 @@ def test_everything_that_a_verdict_says_is_kept(known: Site) -> None:
         stations=(station,),
         documents=("2" * 64,),
         binding="binding",
+        owner_keys=("3" * 64,),
+        credentials=(credential,),
     )
     trace = (TraceEntry("a", Outcome.FAIL, "b"),)
     verdict = dataclasses.replace(known.run(), chain=chain, summary="ümlaut", trace=trace)
@@ -190,7 +204,7 @@ def test_everything_that_a_verdict_says_is_kept(known: Site) -> None:
     read = remembered._verdict(Node(json.loads(text)), verdict.distribution)
     assert read == verdict
     # And nothing of it is as it would be anyway.
-    for part in (station, chain):
+    for part in (station, chain, credential):
         for each in dataclasses.fields(part):
             assert getattr(part, each.name) != each.default
 
