@@ -41,6 +41,8 @@ class Fetch:
     seconds: float
     accept: str = ""
     known: Validators = UNKNOWN
+    #: What was remembered will not do, and the answer is not to be remembered.
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 class Attempt:
     """What came of it.
 
-    ``wanted`` are files of the directory form that might help. ``trace`` is what was found
-    before the error.
+    ``wanted`` are files of the directory form that might help, and ``managed`` targets of TUF
+    repositories that hold keys which the layout names. ``trace`` is what was found before the
+    error.
     """
 
     verified: Verified | None = None
     error: EvidenceError | None = None
     wanted: tuple[str, ...] = ()
+    managed: tuple[str, ...] = ()
     trace: tuple[TraceEntry, ...] = ()
 
     @property
@@ -75,7 +77,18 @@ def _failed(
             for root in layouts
             for name in chain.wanted_names(root, documents, trust, now, limits=limits)
         )
+        managed = dict.fromkeys(
+            each.target
+            for root in layouts
+            for each in root.layout.managed.values()
+            if each.target not in trust.managed
+        )
         found = chain.survey(layouts[0], documents, trust, now, limits=limits)
     except EvidenceError:
         return Attempt(error=error)
-    return Attempt(error=error, wanted=tuple(wanted), trace=(*layouts[0].trace, *found))
+    return Attempt(
+        error=error,
+        wanted=tuple(wanted),
+        managed=tuple(managed),
+        trace=(*layouts[0].trace, *found),
+    )

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from pip_intoto.distribution import Distribution, Kind
 from pip_intoto.errors import PolicyError
 from pip_intoto.policy.file import load_policy
-from pip_intoto.policy.model import Template
+from pip_intoto.policy.model import Template, Tuf
 from pip_intoto.sources.fetching import Fetches, Response
 from pip_intoto.verifier.protocol import Garbage
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterator
     from typing import Any
 
     from pip_intoto.limits import Limits
@@ -112,6 +112,7 @@ class Service:
                 if isinstance(source, Template)
             )
         )
+        templates += _tuf_templates(policy)
         self._wire.send(
             {
                 "type": "ready",
@@ -257,6 +258,21 @@ class Service:
                     for entry in verdict.trace[: self._limits.trace_entries]
                 ],
             }
+        )
+
+
+def _tuf_templates(policy: Policy) -> Iterator[str]:
+    """Give what the policy's TUF repositories may be asked for: whatever lies below them."""
+    names = {
+        source.name
+        for rule in policy.projects
+        for source in rule.sources
+        if isinstance(source, Tuf)
+    }
+    for name in sorted(names & policy.tuf.keys()):
+        repository = policy.tuf[name]
+        yield from dict.fromkeys(
+            f"{base}{{path}}" for base in (repository.metadata, repository.targets)
         )
 
 
