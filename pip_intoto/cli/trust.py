@@ -1,4 +1,4 @@
-"""``pip-intoto trust``: keys and rules in the policy file."""
+"""``pip-intoto trust``: keys, identities and rules in the policy file."""
 
 from __future__ import annotations
 
@@ -10,26 +10,37 @@ from typing import TYPE_CHECKING
 
 from pip_intoto.cli import BLOCKED, FAILED, add_common
 from pip_intoto.cli.terminal import Terminal
+from pip_intoto.cli.trusted import as_json, as_text, needs
 from pip_intoto.errors import CommandError, PolicyInvalid, PolicyMissing
 from pip_intoto.policy.editing import open_draft
+from pip_intoto.policy.extras import missing_extras
 from pip_intoto.policy.file import load_policy
+from pip_intoto.policy.model import NamedIdentity, NamedKey
+from pip_intoto.policy.templates import TEMPLATES
 from pip_intoto.verdict import Status
+from pip_intoto.verification.wording import publisher
 from pip_intoto_gate.location import PolicyUnusable, candidates, locate
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
-    from datetime import date
 
-    from pip_intoto.policy.editing import Draft, OfferedKey
-    from pip_intoto.policy.model import NamedKey, Policy, PolicyException, ProjectRule
+    from pip_intoto.metadata.keys import PublicKey
+    from pip_intoto.policy.editing import Draft, OfferedIdentity, OfferedKey
+    from pip_intoto.policy.model import (
+        Policy,
+        ProjectRule,
+    )
     from pip_intoto.verdict import Verdict
+    from pip_intoto.verification.trust import OwnerIdentity
 
 COMMANDS = ("add", "list", "remove", "revoke")
-HELP = "say whose keys must stand behind which project"
+HELP = "say who must stand behind which project"
 EXAMPLES = """
   # demo must come with evidence whose layout alice has signed
   pip-intoto trust add demo --key alice.pub
+
+  # whatever is installed of demo was published by this workflow, which Sigstore vouches for
+  pip-intoto trust add demo --publisher github:acme/demo:release.yml
 
   # two of three owners, from this index only; first see what it would say of the newest release
   pip-intoto trust add demo --key alice.pub --key bob.pub --key carol=keys/c.pem --threshold 2 \\
@@ -55,6 +66,18 @@ _ADD_EXAMPLES = """
   # an OpenPGP key of GnuPG's keyring, with the subkeys that sign
   pip-intoto trust add demo --gpg alice=7B3ABB26B97B655AB9296BD15B0BD02E1C768C43
 
+  # it was built and published by a workflow; first see what that says of the newest release
+  pip-intoto trust add demo --publisher github:acme/demo:release.yml \
+      --require slsa-build --require publish --try
+
+  # the same as a layout of your own, to be read, changed and linted
+  pip-intoto trust add demo --publisher github:acme/demo:release.yml --require slsa-build \
+      --as-layout demo.layout
+
+  # statements by a person, and by a key of your own
+  pip-intoto trust add demo --issuer https://accounts.google.com --subject ann@acme.example
+  pip-intoto trust add demo --key tester.pub --require test-result
+
   # a key that the policy has already, by its name
   pip-intoto trust add demo-plugin --key alice
 """
@@ -69,6 +92,7 @@ _REMOVE_EXAMPLES = """
 _REVOKE_EXAMPLES = """
   pip-intoto trust revoke stolen.pub --reason "laptop stolen 2026-10"
   pip-intoto trust revoke alice --reason "left the project"
+  pip-intoto trust revoke github:acme/demo:old.yml --reason "anybody could run it"
 """
 
 
@@ -76,7 +100,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the four commands below ``trust``."""
     commands = parser.add_subparsers(dest="trust_command", metavar="COMMAND", required=True)
 
-    add = _command(parser, commands, "add", "list a project, and the keys that sign its layouts")
+    add = _command(parser, commands, "add", "list a project, and who must stand behind it")
     add.add_argument("name", metavar="NAME", help='a project, or several with one "*" at the end')
     add.add_argument(
         "--key",
@@ -85,7 +109,37 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="public key of a project owner: FILE, NAME=FILE, or the name of a key in the policy;"
-        " again for each owner",
+        " again for each owner. With --require and no --publisher, it signs what is required",
+    )
+    add.add_argument(
+        "--publisher",
+        dest="publishers",
+        metavar="WHO",
+        action="append",
+        default=[],
+        help="who signs attestations: github:OWNER/REPOSITORY[:WORKFLOW[@REF]], gitlab:…,"
+        " google:ADDRESS, NAME=… for a name of its own, or the name of an identity in the policy;"
+        " again for each who may",
+    )
+    add.add_argument(
+        "--issuer", metavar="URL", help="with --subject, who vouches for somebody else who signs"
+    )
+    add.add_argument(
+        "--subject", metavar="NAME", help="as the certificate from --issuer names them"
+    )
+    add.add_argument(
+        "--require",
+        metavar="WHAT",
+        action="append",
+        default=[],
+        help=f"attestation that must be there: {', '.join(TEMPLATES)}; again for each"
+        " (default with --publisher: publish)",
+    )
+    add.add_argument(
+        "--as-layout",
+        metavar="FILE",
+        type=Path,
+        help="write what is required as a layout of your own, to be read and changed",
     )
     add.add_argument(
         "--gpg",
@@ -111,8 +165,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         dest="sources",
         metavar="SOURCE",
         action="append",
-        help='where evidence lies: "beside" (default), a URL with placeholders, or a directory;'
-        " again for each source",
+        help='where evidence lies: "beside" (default), "pep740" (default as well where attestations'
+        " are required), a URL with placeholders, or a directory; again for each source",
     )
     add.add_argument(
         "--inline", action="store_true", help="put the keys into the policy, instead of copies"
@@ -130,8 +184,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     remove = _command(parser, commands, "remove", "take a project out of the policy")
     remove.add_argument("name", metavar="NAME", help="the project or pattern, as the policy has it")
 
-    revoke = _command(parser, commands, "revoke", "refuse a key in every role, from now on")
-    revoke.add_argument("key", metavar="KEY", help="a public key file, or a key's name")
+    revoke = _command(
+        parser, commands, "revoke", "refuse a key or identity in every role, from now on"
+    )
+    revoke.add_argument(
+        "key",
+        metavar="KEY",
+        help="a public key file, the name of a key or identity, or a publisher: github:…",
+    )
     revoke.add_argument("--reason", required=True, help="for those who run into it")
     revoke.add_argument(
         "--inline", action="store_true", help="put the key into the policy, instead of a copy"
@@ -155,7 +215,7 @@ def run(args: argparse.Namespace) -> int:
     policy: Path | None = args.policy
     command: str = args.trust_command
     if command == "list":
-        return _list(terminal, policy, as_json=args.format == "json")
+        return _list(terminal, policy, to_programs=args.format == "json")
     path = _path_to_write(policy)
     if command == "remove":
         return _remove(terminal, path, args.name)
@@ -168,6 +228,11 @@ def run(args: argparse.Namespace) -> int:
             name=args.name,
             keys=tuple(args.keys),
             openpgp=tuple(args.openpgp),
+            publishers=tuple(args.publishers),
+            issuer=args.issuer or "",
+            subject=args.subject or "",
+            require=tuple(dict.fromkeys(args.require)),
+            as_layout=None if args.as_layout is None else args.as_layout.absolute(),
             gpg_home=args.gpg_home,
             threshold=args.threshold,
             index=args.index or "",
@@ -243,6 +308,11 @@ class _Addition:
     name: str
     keys: tuple[str, ...]
     openpgp: tuple[str, ...]
+    publishers: tuple[str, ...]
+    issuer: str
+    subject: str
+    require: tuple[str, ...]
+    as_layout: Path | None
     gpg_home: str | None
     threshold: int | None
     index: str
@@ -253,10 +323,89 @@ class _Addition:
 
 def _add(terminal: Terminal, path: Path, addition: _Addition) -> int:
     draft = before = open_draft(path)
+    _check(addition)
+    draft, keys = _with_keys(draft, addition)
+    draft, identities = _with_identities(draft, addition)
+    require = addition.require or (("publish",) if identities else ())
+    signers = [_name(each) for each in identities]
+    owners = [_name(each) for each in keys]
+    if require and not signers:
+        signers, owners = owners, []
+    draft = draft.with_project(
+        addition.name,
+        owners,
+        threshold=addition.threshold,
+        index=addition.index,
+        sources=[_source(source) for source in addition.sources],
+        require=require,
+        identities=signers,
+        as_layout=addition.as_layout,
+    )
+    rule = draft.rule_named(addition.name)
+    if rule is None:
+        raise CommandError(f"{addition.name!r} is not the name of a project")
+    for key in keys:
+        terminal.tell(f"key {_name(key)}: {key.keytype}, sha256:{key.identity}{_origin(key)}")
+    for each in identities:
+        known = each.known
+        where = "" if known is None else f" (in the policy, line {known.line})"
+        terminal.tell(f"identity {_name(each)}: {publisher(each.identity)}{where}")
+    if addition.tries:
+        status = _show_trial(terminal, draft, rule)
+        if status:
+            terminal.tell(f"Nothing was written to {path}; without --try it would be.")
+            return status
+    draft.write()
+    created = "Created" if before.original is None else "Changed"
+    terminal.tell(f"{created} {path}: {rule.name} needs {needs(rule)}.")
+    if addition.as_layout is not None:
+        terminal.tell(
+            f"What is required stands in {addition.as_layout}; check what you change in it with"
+            " `pip-intoto layout lint`."
+        )
+    _warn_about(terminal, draft.policy, rule)
+    return 0
+
+
+def _check(addition: _Addition) -> None:
+    if bool(addition.issuer) != bool(addition.subject):
+        raise CommandError(
+            "--issuer and --subject say together who signs",
+            expected="--issuer https://… --subject NAME",
+        )
+    who = addition.keys or addition.openpgp or addition.publishers or addition.issuer
+    if not who and addition.require:
+        raise CommandError(
+            "nobody is named who signs what is required",
+            expected="--publisher github:OWNER/REPOSITORY:WORKFLOW, --issuer and --subject, or"
+            " --key FILE",
+        )
+    if not who:
+        raise CommandError(
+            "no key is given",
+            expected="--key FILE, or --gpg FINGERPRINT; or --publisher github:OWNER/REPOSITORY",
+        )
+    if addition.as_layout is not None and not (
+        addition.require or addition.publishers or addition.issuer
+    ):
+        raise CommandError(
+            "--as-layout writes down what is required, and nothing is",
+            expected="--require, or --publisher",
+        )
+    mixed = (addition.keys or addition.openpgp) and (addition.publishers or addition.issuer)
+    if addition.as_layout is not None and mixed:
+        raise CommandError(
+            "--as-layout writes a layout of your own, and keys sign layouts of others",
+            expected="either --as-layout, or --key beside --publisher",
+        )
+
+
+def _name(offered: OfferedKey | OfferedIdentity) -> str:
+    return offered.name if offered.known is None else offered.known.name
+
+
+def _with_keys(draft: Draft, addition: _Addition) -> tuple[Draft, list[OfferedKey]]:
     offered: list[OfferedKey] = []
-    names: list[str] = []
-    if not addition.keys and not addition.openpgp:
-        raise CommandError("no key is given", expected="--key FILE, or --gpg FINGERPRINT")
     # What is read, in the order of the two options.
     arguments = [(argument, False) for argument in addition.keys]
     arguments += [(argument, True) for argument in addition.openpgp]
@@ -273,30 +422,22 @@ def _add(terminal: Terminal, path: Path, addition: _Addition) -> int:
                 advice="Name each key once: a threshold counts the owners, not the files.",
             )
         offered.append(key)
-        names.append(key.known.name if key.known is not None else key.name)
         draft = draft.with_key(key, inline=addition.inline)
-    draft = draft.with_project(
-        addition.name,
-        names,
-        threshold=addition.threshold,
-        index=addition.index,
-        sources=[_source(source) for source in addition.sources],
-    )
-    rule = draft.rule_named(addition.name)
-    if rule is None:
-        raise CommandError(f"{addition.name!r} is not the name of a project")
-    for key, name in zip(offered, names, strict=True):
-        terminal.tell(f"key {name}: {key.keytype}, sha256:{key.identity}{_origin(key)}")
-    if addition.tries:
-        status = _show_trial(terminal, draft, rule)
-        if status:
-            terminal.tell(f"Nothing was written to {path}; without --try it would be.")
-            return status
-    draft.write()
-    created = "Created" if before.original is None else "Changed"
-    terminal.tell(f"{created} {path}: {rule.name} needs {_threshold(rule)}.")
-    _warn_about(terminal, draft.policy, rule)
-    return 0
+    return draft, offered
+
+
+def _with_identities(draft: Draft, addition: _Addition) -> tuple[Draft, list[OfferedIdentity]]:
+    offered: list[OfferedIdentity] = []
+    for argument in addition.publishers:
+        each = draft.offered_publisher(argument)
+        if any(each.identity == other.identity for other in offered):
+            raise CommandError(f"{argument} is named twice", advice="Name each publisher once.")
+        offered.append(each)
+        draft = draft.with_identity(each)
+    if addition.issuer:
+        offered.append(draft.offered_identity(addition.issuer, addition.subject))
+        draft = draft.with_identity(offered[-1])
+    return draft, offered
 
 
 def _from_gnupg(draft: Draft, argument: str, home: str | None) -> OfferedKey:
@@ -310,13 +451,14 @@ def _from_gnupg(draft: Draft, argument: str, home: str | None) -> OfferedKey:
 
 def _source(text: str) -> str:
     """A source as the policy has to spell it: a directory is meant from here, not from there."""
-    if "://" in text or text == "beside":
+    if "://" in text or text in {"beside", "pep740"} or text.startswith("tuf:"):
         return text
     path = Path(text)
     if not path.is_dir():
         raise CommandError(
             f"{text!r} is not a source",
-            expected='"beside", a URL with placeholders, or a directory that is there',
+            expected='"beside", "pep740", a URL with placeholders, "tuf:NAME", or a directory that'
+            " is there",
         )
     return str(path.absolute())
 
@@ -325,15 +467,6 @@ def _origin(key: OfferedKey) -> str:
     if key.known is not None:
         return f" (in the policy, line {key.known.line})"
     return f" ({key.path or 'from GnuPG'})"
-
-
-def _threshold(rule: ProjectRule) -> str:
-    names = [owner.principal for owner in rule.owners]
-    unique = list(dict.fromkeys(names))
-    if len(unique) == 1:
-        return f"a layout signed by {unique[0]}"
-    counted = "all" if rule.threshold == len(unique) else str(rule.threshold)
-    return f"a layout signed by {counted} of {', '.join(unique)}"
 
 
 def _warn_about(terminal: Terminal, policy: Policy, rule: ProjectRule) -> None:
@@ -350,6 +483,11 @@ def _warn_about(terminal: Terminal, policy: Policy, rule: ProjectRule) -> None:
     ]
     if names:
         terminal.warn(f"these keys are revoked, and count for nothing: {', '.join(names)}")
+    refused = {revoked.identity for revoked in policy.revoked_identities}
+    gone = [each.principal for each in _identities_of(rule) if each.identity in refused]
+    if gone:
+        terminal.warn(f"these identities are revoked, and count for nothing: {', '.join(gone)}")
+    _warn_about_extras(terminal, rule)
     now = datetime.now(timezone.utc)
     for owner in rule.owners:
         if invalid := owner.key.invalid_at(now):
@@ -362,6 +500,31 @@ def _warn_about(terminal: Terminal, policy: Policy, rule: ProjectRule) -> None:
         held = "no policy is" if location is None else f"{location.path} is"
         terminal.warn(
             f"this policy is not in force here: {held}; --policy or $INTOTO_POLICY names it"
+        )
+
+
+def _keys_of(rule: ProjectRule) -> list[PublicKey]:
+    required = [signer for each in rule.requirements for signer in each.signers]
+    return [
+        *(owner.key for owner in rule.owners),
+        *(signer.key for signer in required if isinstance(signer, NamedKey)),
+    ]
+
+
+def _identities_of(rule: ProjectRule) -> list[NamedIdentity | OwnerIdentity]:
+    """Those of a rule who are known by identities, wherever it names them."""
+    required = [signer for each in rule.requirements for signer in each.signers]
+    return [
+        *rule.owner_identities,
+        *(signer for signer in required if isinstance(signer, NamedIdentity)),
+    ]
+
+
+def _warn_about_extras(terminal: Terminal, rule: ProjectRule) -> None:
+    for extra in missing_extras([rule]):
+        terminal.warn(
+            f"what checks this is not installed: pip install 'pip-intoto[{extra}]'; until then"
+            f" nothing of {rule.name} verifies"
         )
 
 
@@ -408,23 +571,37 @@ def _remove(terminal: Terminal, path: Path, name: str) -> int:
 def _warn_about_rest(terminal: Terminal, policy: Policy, gone: ProjectRule) -> None:
     other = None if gone.is_glob else policy.rule_for(gone.name)
     if other is not None:
-        terminal.tell(f"{gone.name} now falls under {other.name}, which needs {_threshold(other)}.")
+        terminal.tell(f"{gone.name} now falls under {other.name}, which needs {needs(other)}.")
     elif policy.unlisted != "deny":
         terminal.tell(
             f'What no rule names is installed unverified (unlisted = "{policy.unlisted}").'
         )
-    used = [owner.key for rule in policy.projects for owner in rule.owners]
+    used = [key for rule in policy.projects for key in _keys_of(rule)]
     idle = [
         key.name
         for key in policy.keys.values()
-        if key.key not in used and any(key.key == owner.key for owner in gone.owners)
+        if key.key not in used and key.key in _keys_of(gone)
     ]
+    still = {each.identity for rule in policy.projects for each in _identities_of(rule)}
+    once = {each.identity for each in _identities_of(gone)}
+    unused = [
+        each.name
+        for each in policy.identities.values()
+        if each.identity in once and each.identity not in still
+    ]
+    if unused:
+        terminal.tell(
+            f"No rule uses these identities any more; they stay in [identities]:"
+            f" {', '.join(unused)}."
+        )
     if idle:
         terminal.tell(f"No rule uses these keys any more; they stay in [keys]: {', '.join(idle)}.")
 
 
 def _revoke(terminal: Terminal, path: Path, argument: str, reason: str, *, inline: bool) -> int:
     draft = open_draft(path)
+    if _names_identity(draft, argument):
+        return _revoke_identity(terminal, draft, argument, reason)
     key = draft.offered_key(argument)
     after = draft.with_revoked(key, reason, inline=inline)
     after.write()
@@ -434,6 +611,41 @@ def _revoke(terminal: Terminal, path: Path, argument: str, reason: str, *, inlin
     )
     for rule in after.policy.projects:
         _warn_about_owners(terminal, after.policy, rule, key.identity)
+    return 0
+
+
+def _names_identity(draft: Draft, argument: str) -> bool:
+    if argument in draft.policy.identities:
+        return True
+    return ":" in argument and "=" not in argument and not Path(argument).exists()
+
+
+def _revoke_identity(terminal: Terminal, draft: Draft, argument: str, reason: str) -> int:
+    offered = draft.offered_publisher(argument)
+    after = draft.with_revoked_identity(offered, reason)
+    after.write()
+    terminal.tell(f"identity {_name(offered)}: {publisher(offered.identity)}")
+    terminal.tell(
+        f"Changed {after.path}: the identity is revoked, whatever it signs, and whatever else it"
+        " says of itself."
+    )
+    gone = {each.identity for each in after.policy.revoked_identities}
+    for rule in after.policy.projects:
+        for each in rule.requirements:
+            left = {
+                signer.principal
+                for signer in each.signers
+                if not (isinstance(signer, NamedIdentity) and signer.identity in gone)
+            }
+            named = any(
+                isinstance(signer, NamedIdentity) and signer.identity == offered.identity
+                for signer in each.signers
+            )
+            if named and len(left) < each.threshold:
+                terminal.warn(
+                    f"nothing of {rule.name} will verify until somebody else may sign its"
+                    f" {each.name}"
+                )
     return 0
 
 
@@ -459,142 +671,14 @@ def _existing(path: Path) -> Draft:
     return open_draft(path)
 
 
-# --- list -----------------------------------------------------------------------------------
+# --- list ---------------------------------------------------------------------------------
 
 
-def _list(terminal: Terminal, named: Path | None, *, as_json: bool) -> int:
+def _list(terminal: Terminal, named: Path | None, *, to_programs: bool) -> int:
     policy = load_policy(_path_to_read(named))
-    if as_json:
-        print(json.dumps(_as_json(policy), indent=2))
+    if to_programs:
+        print(json.dumps(as_json(policy), indent=2))
     else:
-        for line in _as_text(policy):
+        for line in as_text(policy):
             terminal.report(line)
     return 0
-
-
-def _as_text(policy: Policy) -> list[str]:
-    today = datetime.now(timezone.utc).date()
-    lines = [
-        f"{policy.path}: mode {policy.mode}, unlisted projects: {policy.unlisted}",
-    ]
-    lines += _section(
-        "projects",
-        [
-            (rule.name, [_threshold(rule), *_particulars(rule)])
-            for rule in sorted(policy.projects, key=lambda rule: (rule.is_glob, rule.name))
-        ],
-        "none; `pip-intoto trust add NAME --key FILE` lists one",
-    )
-    lines += _section(
-        "keys",
-        [(key.name, [_key_line(policy, key)]) for key in policy.keys.values()],
-        "none",
-    )
-    lines += _section(
-        "exceptions",
-        [
-            (exception.project, _exception_lines(exception, today))
-            for exception in policy.exceptions
-        ],
-        "",
-    )
-    if policy.revoked:
-        lines.append("revoked:")
-    for revoked in policy.revoked:
-        lines += [f"  sha256:{revoked.identity}", f"    {revoked.reason}"]
-    return lines
-
-
-def _section(title: str, entries: Sequence[tuple[str, Sequence[str]]], empty: str) -> list[str]:
-    if not entries:
-        return [f"{title}: {empty}"] if empty else []
-    width = min(24, max(len(name) for name, _ in entries))
-    lines = [f"{title}:"]
-    for name, details in entries:
-        lines.append(f"  {name:<{width}}  {details[0]}")
-        lines += [f"  {'':<{width}}  {detail}" for detail in details[1:]]
-    return lines
-
-
-def _particulars(rule: ProjectRule) -> list[str]:
-    lines = []
-    if rule.index:
-        lines.append(f"only from {rule.index}")
-    sources = [source.spelled for source in rule.sources]
-    if sources != ["beside"]:
-        lines.append("evidence: " + ", ".join(sources))
-    if rule.layout is not None:
-        lines.append(f"layout: {rule.layout.path}")
-    if rule.layout_sha256:
-        lines.append("layout sha256: " + ", ".join(rule.layout_sha256))
-    if rule.parameters_in_sublayouts:
-        lines.append("those who sign sublayouts may use the parameters")
-    return lines
-
-
-def _key_line(policy: Policy, key: NamedKey) -> str:
-    revoked = any(revoked.identity == key.identity for revoked in policy.revoked)
-    principal = f", principal {key.principal}" if key.principal != key.name else ""
-    invalid = key.key.invalid_at(datetime.now(timezone.utc))
-    return (
-        f"{key.key.keytype}, sha256:{key.identity}{principal}{', revoked' if revoked else ''}"
-        f"{f', {invalid}' if invalid else ''}"
-    )
-
-
-def _exception_lines(exception: PolicyException, today: date) -> list[str]:
-    what = ", ".join(exception.waives) or "all verification"
-    version = f" of {exception.version}" if exception.version is not None else ""
-    expired = "" if exception.holds(today) else ", expired"
-    return [
-        f"waives {what}{version} until {exception.expires}{expired}",
-        f"{exception.reason} ({exception.owner})",
-    ]
-
-
-def _as_json(policy: Policy) -> dict[str, object]:
-    return {
-        "schema": 1,
-        "policy": str(policy.path),
-        "sha256": policy.sha256,
-        "mode": policy.mode,
-        "unlisted": policy.unlisted,
-        "keys": [
-            {
-                "name": key.name,
-                "keytype": key.key.keytype,
-                "sha256": key.identity,
-                "principal": key.principal,
-            }
-            for key in policy.keys.values()
-        ],
-        "projects": [
-            {
-                "name": rule.name,
-                "principals": list(dict.fromkeys(owner.principal for owner in rule.owners)),
-                "threshold": rule.threshold,
-                "index": rule.index or None,
-                "sources": [source.spelled for source in rule.sources],
-                "parameters_in_sublayouts": rule.parameters_in_sublayouts,
-                "line": rule.line,
-            }
-            for rule in policy.projects
-        ],
-        "exceptions": [
-            {
-                "project": exception.project,
-                "version": None if exception.version is None else str(exception.version),
-                "sha256": list(exception.sha256),
-                "waives": list(exception.waives),
-                "reason": exception.reason,
-                "owner": exception.owner,
-                "expires": exception.expires.isoformat(),
-                "line": exception.line,
-            }
-            for exception in policy.exceptions
-        ],
-        "revoked": [
-            {"sha256": revoked.identity, "reason": revoked.reason, "line": revoked.line}
-            for revoked in policy.revoked
-        ],
-    }

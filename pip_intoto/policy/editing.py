@@ -19,13 +19,17 @@ from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata import keys as public_keys
 from pip_intoto.policy.file import PolicySyntax, canonical_name, load_policy, parse_policy
 from pip_intoto.policy.places import find_places
+from pip_intoto.policy.publishers import PUBLISHERS, NoPublisher, parse_publisher
+from pip_intoto.policy.publishers import identity as identity_of
+from pip_intoto.policy.templates import PARAMETER, written
 from pip_intoto_gate.location import others_may_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from pip_intoto.metadata.identities import Identity
     from pip_intoto.metadata.keys import PublicKey
-    from pip_intoto.policy.model import NamedKey, Policy, ProjectRule
+    from pip_intoto.policy.model import NamedIdentity, NamedKey, Policy, ProjectRule
     from pip_intoto.policy.places import Path as Way
     from pip_intoto.policy.places import Places, Statement
 
@@ -60,6 +64,20 @@ class OfferedKey:
     content: bytes
     path: Path | None
     known: NamedKey | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedIdentity:
+    """An identity that somebody wants in the policy.
+
+    ``spelled`` is the publisher that it was given as; empty where it was given in parts.
+    ``known`` is its entry in the policy, if it is there already, under whatever name.
+    """
+
+    name: str
+    identity: Identity
+    spelled: str
+    known: NamedIdentity | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +129,51 @@ class Draft:
         """
         return self._offered(name, content, None)
 
+    def offered_publisher(self, argument: str) -> OfferedIdentity:
+        """Read a publisher: ``github:owner/repository:workflow``, ``NAME=…``, or a known name.
+
+        Raises CommandError.
+        """
+        if argument in self.policy.identities:
+            known = self.policy.identities[argument]
+            return OfferedIdentity(name=argument, identity=known.identity, spelled="", known=known)
+        name, equals, rest = argument.partition("=")
+        is_named = bool(equals and _BARE.fullmatch(name))
+        spelled = rest if is_named else argument
+        try:
+            identity = parse_publisher(spelled)
+        except NoPublisher as problem:
+            names = ", ".join(self.policy.identities)
+            raise CommandError(
+                str(problem),
+                expected=PUBLISHERS + (f"; or an identity of the policy: {names}" * bool(names)),
+                advice=problem.advice,
+            ) from None
+        return self._offered_identity(name if is_named else "", identity, spelled)
+
+    def offered_identity(self, issuer: str, subject: str) -> OfferedIdentity:
+        """Take an identity for which ``issuer``, a URL, vouches under the name ``subject``.
+
+        Raises CommandError.
+        """
+        if not issuer.startswith("https://"):
+            raise CommandError(
+                f"{issuer!r} is not an issuer", expected="the https:// URL in the certificate"
+            )
+        return self._offered_identity("", identity_of(issuer=issuer, subject=subject), "")
+
+    def _offered_identity(self, name: str, identity: Identity, spelled: str) -> OfferedIdentity:
+        named = self.policy.identities.values()
+        known = next((each for each in named if each.identity == identity), None)
+        names = [name] if name else _names_of(identity)
+        free = (each for each in names if not self._is_taken(each))
+        return OfferedIdentity(
+            name=next(free, names[0]), identity=identity, spelled=spelled, known=known
+        )
+
+    def _is_taken(self, name: str) -> bool:
+        return name in self.policy.identities or name in self.policy.keys
+
     def _offered(self, name: str, content: bytes, path: Path | None) -> OfferedKey:
         try:
             key = public_keys.load_public(content, limits=DEFAULT)
@@ -160,6 +223,30 @@ class Draft:
         block = f"[keys.{_key(offered.name)}]\npublic = {public}\n"
         return self._with_block(block, ("keys",), unwritten)
 
+    def with_identity(self, offered: OfferedIdentity) -> Draft:
+        """Add an identity to ``[identities]``, unless it is there.
+
+        Raises CommandError when its name stands for somebody else.
+        """
+        if offered.known is not None:
+            return self
+        if self._is_taken(offered.name):
+            named = self.policy.identities.get(offered.name) or self.policy.keys[offered.name]
+            raise CommandError(
+                f"the policy already has somebody else named {offered.name}, on line {named.line}",
+                advice=f"Give this one a name of its own: --publisher NAME={offered.spelled}."
+                if offered.spelled
+                else f"Add [identities.…] to {self.path} by hand, with a name of its own.",
+            )
+        said = [f"publisher = {_string(offered.spelled)}"]
+        if not offered.spelled:
+            said = [
+                f"issuer = {_string(offered.identity.issuer)}",
+                f"subject = {_string(offered.identity.subject)}",
+            ]
+        block = "\n".join([f"[identities.{_key(offered.name)}]", *said]) + "\n"
+        return self._with_block(block, ("identities",), {})
+
     def with_project(
         self,
         name: str,
@@ -168,9 +255,14 @@ class Draft:
         threshold: int | None = None,
         index: str | None = None,
         sources: Sequence[str] = (),
+        require: Sequence[str] = (),
+        identities: Sequence[str] = (),
+        as_layout: Path | None = None,
     ) -> Draft:
-        """Add a ``[[project]]``; ``keys`` are names out of ``[keys]``.
+        """Add a ``[[project]]``; ``keys`` are names out of ``[keys]`` who sign its layouts.
 
+        ``identities`` are names out of ``[identities]`` or ``[keys]`` who sign what it requires;
+        ``as_layout`` is where that is written down as a layout instead, an absolute path.
         Directories in ``sources`` are absolute, or relative to the policy. Raises CommandError
         when there is a rule of that name, or when this one cannot be.
         """
@@ -185,15 +277,25 @@ class Draft:
         lines = [
             "[[project]]",
             f"name = {_string(spelled)}",
-            f"layout-keys = {_array(keys)}",
         ]
+        if keys:
+            lines.append(f"layout-keys = {_array(keys)}")
+        unwritten: dict[Path, bytes] = {}
+        if as_layout is not None:
+            required = self.with_project(name, [], require=require, identities=identities)
+            unwritten[as_layout] = _as_layout(required.policy.projects, spelled, as_layout)
+            lines.append(f"layout = {_string(self._relative(as_layout))}")
+            lines.append(f"parameters = {{ filename = {_string(PARAMETER)} }}")
+        elif require:
+            lines.append(f"require = {_array(require)}")
+            lines.append(f"identities = {_array(identities)}")
         if threshold is not None:
             lines.append(f"threshold = {threshold}")
         if index:
             lines.append(f"index = {_string(index)}")
         if sources:
             lines.append(f"sources = {_array(sources)}")
-        return self._with_block("\n".join(lines) + "\n", ("project",), {})
+        return self._with_block("\n".join(lines) + "\n", ("project",), unwritten)
 
     def without_project(self, name: str) -> Draft:
         """Take the ``[[project]]`` of that name out, and the comment right above it.
@@ -242,6 +344,22 @@ class Draft:
             )
         block = f"[[revoked]]\nkey = {public}\nreason = {_string(reason)}\n"
         return self._with_block(block, ("revoked",), unwritten)
+
+    def with_revoked_identity(self, offered: OfferedIdentity, reason: str) -> Draft:
+        """Add a ``[[revoked]]`` for whoever an identity speaks of.
+
+        Raises CommandError when it is revoked already.
+        """
+        for revoked in self.policy.revoked_identities:
+            if revoked.identity == offered.identity:
+                raise CommandError(
+                    f"the identity is already revoked, on line {revoked.line}: {revoked.reason}"
+                )
+        who = f"publisher = {_string(offered.spelled)}"
+        if offered.known is not None:
+            who = f"identity = {_string(offered.known.name)}"
+        block = f"[[revoked]]\n{who}\nreason = {_string(reason)}\n"
+        return self._with_block(block, ("revoked",), {})
 
     def rule_named(self, name: str) -> ProjectRule | None:
         """Find the rule with exactly this name or pattern."""
@@ -418,6 +536,23 @@ def _name_of(path: Path) -> str:
     """A name for a key out of its file's name: ``keys/alice.pub`` is ``alice``."""
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", re.sub(r"\.(pub|pem|json)$", "", path.name))
     return name.strip("-") or "key"
+
+
+def _as_layout(rules: Sequence[ProjectRule], name: str, path: Path) -> bytes:
+    """What the rule of this name requires, as a layout that will lie at ``path``."""
+    if _content(path) is not None:
+        raise CommandError(f"{path} is there", advice="Choose another file, or remove it.")
+    rule = next(rule for rule in rules if rule.name == name)
+    return written(rule.requirements).encode()
+
+
+def _names_of(identity: Identity) -> list[str]:
+    """Names for an identity, the best first: its repository, with the workflow where needed."""
+    repository = identity.repository.rpartition("/")[2]
+    workflow = re.sub(r"\.ya?ml$", "", identity.workflow.rpartition("/")[2])
+    said = [repository, f"{repository}-{workflow}"] if repository else [identity.subject]
+    names = [re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-") for text in said]
+    return list(dict.fromkeys(name for name in names if name)) or ["identity"]
 
 
 def _without(text: str, places: Places, way: Way) -> str:

@@ -39,7 +39,6 @@ from pip_intoto.policy.named_identities import publisher_in, read_identities, si
 from pip_intoto.policy.named_keys import read_key, read_keys, threshold_of
 from pip_intoto.policy.required import read_held_layout, read_requirements
 from pip_intoto.policy.tables import Kind, Value, parse
-from pip_intoto.policy.templates import PARAMETER
 from pip_intoto.policy.vocabulary import (
     EXCEPTION,
     PROJECT,
@@ -63,7 +62,7 @@ if TYPE_CHECKING:
 
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.identities import Identity
-    from pip_intoto.policy.model import Build, Mode, Requirement, Signer, Source, Unlisted
+    from pip_intoto.policy.model import Build, Mode, Signer, Source, Unlisted
     from pip_intoto.policy.tables import Table
 
 # Not IGNORECASE: with it, letters that are none of these (the Kelvin sign, a long s) would do.
@@ -71,6 +70,8 @@ _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _GLOB = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)?\*")
 _PARAMETER = re.compile(r"[A-Za-z0-9_-]+")
 _TUF = "tuf:"
+#: What TUF repositories call a distribution, unless the policy says otherwise.
+_TARGET = "{project}/{filename}"
 _SCHEMES = ("https", "http", "file")
 #: Without O_NONBLOCK a named pipe would hang, without O_BINARY Windows would rewrite newlines.
 _OPEN: int = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -305,7 +306,7 @@ class _Reader:
             root=content,
             metadata=self._folder_url(table.need("metadata", "Say where the metadata lies.")),
             targets=self._folder_url(table.need("targets", "Say where the targets lie.")),
-            target=PARAMETER if target is None else target.text(),
+            target=_TARGET if target is None else target.text(),
             line=table.line,
         )
 
@@ -461,7 +462,9 @@ class _Reader:
             owners_from=owners_from,
             threshold=self._threshold(table, owners, owners_from),
             index=self._index(table.get("index")),
-            sources=self._sources(table.get("sources"), requirements, owners_from),
+            sources=self._sources(
+                table.get("sources"), owners_from, attested=bool(requirements or own)
+            ),
             layout=held if is_signed else None,
             own_layout=own,
             requirements=requirements,
@@ -521,11 +524,11 @@ class _Reader:
             raise value.error(f'"{url}" has "." or ".." in its path')
 
     def _sources(
-        self, value: Value | None, requirements: tuple[Requirement, ...], owners_from: str
+        self, value: Value | None, owners_from: str, *, attested: bool
     ) -> tuple[Source, ...]:
         if value is None:
             managed = (Tuf(owners_from),) if owners_from else ()
-            return (*managed, Beside(), *((Pep740(),) if requirements else ()))
+            return (*managed, Beside(), *((Pep740(),) if attested else ()))
         sources: list[Source] = []
         for element in value.elements('"beside", "pep740", URL templates and directories'):
             source = self._source(element)

@@ -230,6 +230,13 @@ class ProjectRule:
         return bool(self.owners or self.owner_identities or self.owners_from)
 
     @property
+    def principals(self) -> tuple[str, ...]:
+        """Who is named as signing layouts, each once."""
+        keys = [owner.principal for owner in self.owners]
+        others = [owner.principal for owner in self.owner_identities]
+        return tuple(dict.fromkeys([*keys, *others]))
+
+    @property
     def is_glob(self) -> bool:
         """Whether the name stands for every project that begins like it."""
         return self.name.endswith("*")

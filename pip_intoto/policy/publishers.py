@@ -123,19 +123,3 @@ def listed(whose: Identity) -> dict[str, JsonValue]:
     parts |= {part: getattr(whose, part) for part in PARTS}
     said: dict[str, JsonValue] = {part: value for part, value in parts.items() if value}
     return {"keytype": KEYTYPE, "scheme": SCHEME, "keyval": said}
-
-
-def described(whose: Identity) -> str:
-    """What an identity asks for, in words: the publisher where there is one."""
-    service = next((name for name, one in _SERVICES.items() if one.issuer == whose.issuer), "")
-    if service and whose.repository and not whose.subject:
-        text = f"{service}:{whose.repository}"
-        text += f":{whose.workflow}" if whose.workflow else ", any workflow"
-        if whose.ref:
-            text += f"@{whose.ref}" if whose.workflow else f" at {whose.ref}"
-        return text + (f", environment {whose.environment}" if whose.environment else "")
-    if whose.issuer == GOOGLE and whose == identity(issuer=GOOGLE, subject=whose.subject):
-        return f"google:{whose.subject}"
-    parts = {"subject": whose.subject, **{part: getattr(whose, part) for part in PARTS}}
-    said = ", ".join(f"{part} {value}" for part, value in parts.items() if value)
-    return f"{said}, says {whose.issuer}"
