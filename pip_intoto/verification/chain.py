@@ -544,7 +544,9 @@ class _Workflow:
                 record = stated.record(step, self._subject, _by(document, authorised), self._limits)
             except EvidenceInvalid as error:
                 self._pool.note(f"{document.origin} does not count: {error}")
-                found.unfit.append((error, authorised))
+                # One about the file says best what is wrong.
+                first = 0 if stated.is_about(self._subject) else len(found.unfit)
+                found.unfit.insert(first, (error, authorised))
                 continue
             found.candidates.append(_candidate(document, record, authorised))
 

@@ -277,9 +277,10 @@ def search(
     ``items`` are the steps, or the inspections, of a layout. ``groups`` holds the groups of each,
     the likeliest first; ``given`` are records that are not to be chosen, and that rules may refer
     to. ``check`` gets an item, and records of at least those that
-    :func:`~pip_intoto.verification.claims.refers_to` names; ``accept`` gets the chosen groups, and a
-    dictionary with all records that it may add to. Both raise what they have against a choice. When no choice passes, raises what is wrong with the
-    likeliest one, or :class:`MetadataTooLarge` after ``limits.choices`` that do not.
+    :func:`~pip_intoto.verification.claims.refers_to` names; ``accept`` gets the chosen groups, and
+    a dictionary with all records that it may add to. Both raise what they have against a choice.
+    When no choice passes, raises what is wrong with the likeliest one, or
+    :class:`MetadataTooLarge` after ``limits.choices`` that do not.
 
     The rules of an item are checked as soon as all steps that they refer to are chosen, the last
     item first: so links of many releases side by side do not multiply.

@@ -183,6 +183,14 @@ class Pool:
                 self.malformed[sha256] = error
         return self._payloads[sha256]
 
+    def predicate_types(self) -> list[str]:
+        """Return what the statements attest that somebody who counts signed."""
+        # Imported here for start-up time: classic evidence has no statements.
+        from pip_intoto.metadata.statement import Statement
+
+        read = [each for each in self._payloads.values() if isinstance(each, Statement)]
+        return sorted({statement.predicate_type for statement in read})
+
 
 def in_one_order(documents: Sequence[Document], limits: Limits) -> tuple[Document, ...]:
     """Return the documents, those that are byte for byte the same only once.

@@ -9,6 +9,7 @@ from pip_intoto.errors import (
     LinkMissing,
     LinksDisagree,
     LinkThresholdUnmet,
+    PredicateMissing,
     UnusableKey,
 )
 from pip_intoto.metadata.digests import agree
@@ -16,6 +17,7 @@ from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.names import link_filename
 from pip_intoto.metadata.node import shown
 from pip_intoto.verification.artifact_rules import SIDES, shown_digests
+from pip_intoto.verification.claims import Claim, place_of, station_of
 from pip_intoto.verification.link_names import keyids_of
 from pip_intoto.verification.parties import count_parties
 from pip_intoto.verification.wording import NAMED, counted, short_keyid, so_many_of
@@ -42,7 +44,8 @@ def too_few(
         for principal, name in candidate.principals.items()
     }
     signings = frozenset[tuple[str, str]]().union(*(each.signings for each in found.candidates))
-    place = f"step {step.name}"
+    place = place_of(step)
+    what = "an attestation" if isinstance(step, Claim) else "a link"
     wanted = so_many_of(
         step.threshold, _called(step, layout, trust), at_least=bool(step.constraints)
     )
@@ -50,7 +53,7 @@ def too_few(
     if parties >= step.threshold:
         difference, of_archives = _difference(found.candidates)
         return LinksDisagree(
-            f"Those who carried out the step {step.name} report different results",
+            f"Those who carried out the step {station_of(step)} report different results",
             expected=f"the same report from {wanted}",
             found=difference,
             advice=f"{LinksDisagree.advice} {_HOW_TO_SEE}" if of_archives else "",
@@ -59,17 +62,22 @@ def too_few(
     if found.revoked and len(known.keys() | found.revoked.keys()) >= step.threshold:
         signed = [*known.values(), *(f"{who} (revoked)" for who in found.revoked.values())]
         return KeyRevoked(
-            f"The step {step.name} rests on a key that the policy revokes",
-            expected=f"a link signed by {wanted}",
+            f"The step {station_of(step)} rests on a key that the policy revokes",
+            expected=f"{what} signed by {wanted}",
             found=f"signed by {', '.join(signed)}",
             place=place,
         )
-    for error, authorised in found.failed:
+    for error, authorised in (*found.unfit, *found.failed):
         if count_parties(signings | authorised.signings) >= step.threshold:
-            error.place = f"{place}, {error.place}" if error.place else place
+            if not error.place.startswith(place):
+                error.place = f"{place}, {error.place}" if error.place else place
             return error
+    if found.refused:
+        # Nearer than whatever else is there: it is of the right kind.
+        return found.refused[0]
     claimed = _claims(step, layout, pool)
-    skipped = (found.strangers, found.failed, found.revoked, found.invalid, found.uncertified)
+    faults = [error for error, _ in (*found.unfit, *found.failed)]
+    skipped = (found.strangers, faults, found.revoked, found.invalid, found.uncertified)
     if known or claimed or any(skipped):
         parts = [f"signed by {', '.join(known.values()) or 'none of them'}"]
         if len(known) > parties:
@@ -81,15 +89,17 @@ def too_few(
         parts += [f"not authorised for this step: {who}" for who in found.strangers[:NAMED]]
         parts += [f"revoked by the policy: {who}" for who in found.revoked.values()][:NAMED]
         parts += [f"not valid now: {who}" for who in found.invalid.values()][:NAMED]
-        parts += [f"{error}" for error, _ in found.failed[:NAMED]]
+        parts += [f"{error}" for error in faults[:NAMED]]
         parts += [f"its signature does not verify: {origin}" for origin in claimed[:NAMED]]
         parts += found.uncertified[:NAMED]
         return LinkThresholdUnmet(
-            f"Too few of those who may carry out the step {step.name} signed for it",
-            expected=f"a link signed by {wanted}",
+            f"Too few of those who may carry out the step {station_of(step)} signed for it",
+            expected=f"{what} signed by {wanted}",
             found="; ".join(parts),
             place=place,
         )
+    if isinstance(step, Claim):
+        return _predicate_missing(step, wanted, pool)
     keyids = dict.fromkeys(keyids_of(step, layout))
     names = list(dict.fromkeys(link_filename(step.name, keyid) for keyid in keyids))
     return LinkMissing(
@@ -97,6 +107,17 @@ def too_few(
         expected=f"{' or '.join(names[:NAMED]) or 'a link'}, signed by {wanted}",
         found=f"{counted(len(pool.documents), 'document')}, none of them a link of this step",
         place=place,
+    )
+
+
+def _predicate_missing(claim: Claim, wanted: str, pool: Pool) -> PredicateMissing:
+    attested = ", ".join(shown(kind)[1:-1] for kind in pool.predicate_types()[:NAMED])
+    return PredicateMissing(
+        f"An attestation of the step {claim.step.name} is missing",
+        expected=f"a statement of the type {claim.predicate.predicate_type}, signed by {wanted}",
+        found=f"{counted(len(pool.documents), 'document')}, "
+        + (f"which attest {attested}" if attested else "none of them such a statement"),
+        place=claim.place,
     )
 
 

@@ -46,6 +46,14 @@ class Stated:
         # layout".
         return kind not in link.TYPES or self.said.step == station_of(step)
 
+    def is_about(self, subject: Subject | None) -> bool:
+        """Tell whether it has the digest of the file in hand."""
+        return subject is not None and any(
+            digests.get("sha256") == subject.sha256
+            for side in (self.said.materials, self.said.products)
+            for digests in side.values()
+        )
+
     def record(self, step: Step, subject: Subject | None, origin: str, limits: Limits) -> Record:
         """Return what it reports for ``step``.
 
