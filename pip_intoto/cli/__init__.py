@@ -40,6 +40,7 @@ COMMANDS = (
     "doctor",
     "trust",
     "verify",
+    "lock",
     "explain",
     # those of a maintainer
     "keygen",

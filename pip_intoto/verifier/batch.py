@@ -44,7 +44,7 @@ from pip_intoto.verifier.selecting import Selected, Selector
 from pip_intoto.verifier.wanted import InLock, Known, Pinned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sequence
 
     from pip_intoto.distribution import Place
     from pip_intoto.limits import Limits
@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from pip_intoto.verifier.borrowing import Borrowed
     from pip_intoto.verifier.finding_links import FoundFiles
     from pip_intoto.verifier.inspecting import Obtain
+    from pip_intoto.verifier.pins import Pin
+    from pip_intoto.verifier.records import Records
     from pip_intoto.verifier.remembered import Memory
     from pip_intoto.verifier.wanted import Wanted
 
@@ -82,7 +84,9 @@ class Batch:
     ``web`` fetches; None fetches nothing. ``fetch`` carries out requests for evidence and index
     pages in its place, and may be None as well. ``interpreter`` is what files of locks are chosen
     for; None is the one that runs this; ``all_files`` judges every file that a lock allows.
-    ``advance`` is called with how many more are done, on the thread that consumes.
+    ``records`` are of the layouts that were seen before. Of the projects in ``first_uses``, all
+    evidence is found, although nobody asks for any. ``advance`` is called with how
+    many more are done, on the thread that consumes.
     """
 
     def __init__(
@@ -97,6 +101,8 @@ class Batch:
         find_links: FoundFiles | None = None,
         memory: Memory | None = None,
         keeper: Keeper | None = None,
+        records: Records | None = None,
+        first_uses: Container[str] = (),
         advance: Callable[[float], None] | None = None,
         now: datetime | None = None,
         limits: Limits = DEFAULT,
@@ -113,9 +119,11 @@ class Batch:
             index_url=index_url,
             found=find_links,
             limits=limits,
+            first_uses=first_uses,
         )
         self._memory = memory
         self._keeper = keeper
+        self._records = records
         self._advance = advance
         self._now = now or datetime.now(timezone.utc)
         self._limits = limits
@@ -258,7 +266,8 @@ class Batch:
             selected = self._with_digest(selected, file)
             slot.distribution = selected.distribution
             verdict = self._cases.once(
-                (selected.distribution, selected.problem), lambda: self._verdict(selected, file)
+                (selected.distribution, selected.problem, selected.pin),
+                lambda: self._verdict(selected, file),
             )
         return Checked(verdict=verdict, place=selected.place, notes=selected.notes)
 
@@ -271,7 +280,7 @@ class Batch:
         known = distribution.sha256 is not None
         if known and (local is None or selected.place is None or selected.at_hand):
             return selected
-        if local is None and not self._selector.needs_file(distribution.name):
+        if local is None and not self._selector.needs_file(distribution.name, selected.pin):
             return selected
         try:
             sha256 = file.sha256() if local is None else _sha256_of(local)
@@ -291,6 +300,8 @@ class Batch:
     def _verdict(self, selected: Selected, file: Borrowed) -> Verdict:
         distribution = selected.distribution
         remembers = selected.problem is None and distribution.sha256 is not None
+        # What a lock pins is held against the evidence itself.
+        remembers = remembers and selected.pin is None
         if self._memory is not None and remembers:
             known = self._memory.get(distribution)
             if known is not None:
@@ -304,6 +315,8 @@ class Batch:
                 problem=selected.problem,
                 obtain=self._obtaining(distribution, file),
                 found=witness.found,
+                pin=selected.pin,
+                records=self._records,
                 now=self._now,
                 limits=self._limits,
             ),
@@ -366,7 +379,7 @@ def _meant(wanted: Wanted) -> Distribution | None:
 
 # --- each distribution once -----------------------------------------------------------------
 
-_Key: TypeAlias = "tuple[Distribution, EvidenceError | None]"
+_Key: TypeAlias = "tuple[Distribution, EvidenceError | None, Pin | None]"
 
 
 class _Pending:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pip_intoto.verdict import Verdict
     from pip_intoto.verifier.judge import Decision
     from pip_intoto.verifier.protocol import Message, Value, Wire
+    from pip_intoto.verifier.records import Records
 
 
 class _Case:
@@ -53,6 +54,7 @@ class Service:
         self._wire = wire
         self._limits = limits
         self._policy: Policy | None = None
+        self._records: Records | None = None
         self._cases: dict[int, _Case] = {}
         #: The request's number -> whose it is, and its position among the case's requests.
         self._fetches: dict[int, tuple[int, int]] = {}
@@ -140,10 +142,24 @@ class Service:
         case = _Case(
             announced,
             decision,
-            judge(announced, policy, decision=decision, limits=self._limits),
+            judge(
+                announced,
+                policy,
+                decision=decision,
+                records=self._opened_records(),
+                limits=self._limits,
+            ),
         )
         self._cases[number] = case
         self._advance(number, case, None)
+
+    def _opened_records(self) -> Records:
+        # Opened when pip has found something to download: most conversations end before.
+        from pip_intoto.verifier.records import open_records
+
+        if self._records is None:
+            self._records = open_records(limits=self._limits)
+        return self._records
 
     def _decide(self, message: Message) -> None:
         number = message.number("id")

@@ -18,6 +18,7 @@ from pip_intoto.verifier.batch import Batch
 from pip_intoto.verifier.changes import trust_changes
 from pip_intoto.verifier.finding_links import FoundFiles
 from pip_intoto.verifier.local import policy_of
+from pip_intoto.verifier.records import open_records
 from pip_intoto_gate.settings import FILES as GATE
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def account(args: argparse.Namespace, terminal: Terminal) -> Account:
         caches = _caches(args, policy, web)
         if caches is not None:
             stack.enter_context(closing(caches))
+        records = stack.enter_context(closing(open_records()))
         export = _export(args, stack)
         inventory = _inventory(args)
         total = len(targets.wanted) + len(targets.older)
@@ -64,6 +66,7 @@ def account(args: argparse.Namespace, terminal: Terminal) -> Account:
             find_links=found,
             memory=None if caches is None else caches.memory,
             keeper=export,
+            records=records,
             advance=advance,
         )
         checked = list(batch.check(targets.wanted))
@@ -81,6 +84,8 @@ def account(args: argparse.Namespace, terminal: Terminal) -> Account:
             terminal.tell(f"{args.export}: evidence of {count} files")
         for trouble in () if caches is None else caches.troubles:
             terminal.detail(trouble)
+        if records.trouble:
+            terminal.detail(f"layouts are not remembered: {records.trouble}")
     return account_of(
         args,
         checked,

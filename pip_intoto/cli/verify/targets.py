@@ -64,7 +64,7 @@ class Targets:
     def of(cls, args: argparse.Namespace, terminal: Terminal) -> Targets:
         """Read whatever the command line names. Raises the errors of this package."""
         named = list(expand(args.targets))
-        interpreter = _interpreter(args, needed=any(map(_is_lock, named)))
+        interpreter = interpreter_for(args, needed=any(map(_is_lock, named)))
         targets = cls(interpreter)
         for target in named:
             if _is_lock(target):
@@ -79,7 +79,7 @@ class Targets:
                 )
         if args.trust_diff is not None:
             try:
-                targets._compare_with(_older_lock(args.trust_diff, interpreter), args)
+                targets._compare_with(older_lock(args.trust_diff, interpreter), args)
             except AbsentThen as absent:
                 # As in the pull request that brings the first lock.
                 terminal.tell(f"{absent}: everything is new")
@@ -135,7 +135,8 @@ def _is_lock(target: Path | Pinned) -> TypeGuard[Path]:
     return isinstance(target, Path) and is_lockfile(target)
 
 
-def _interpreter(args: argparse.Namespace, *, needed: bool) -> Interpreter | None:
+def interpreter_for(args: argparse.Namespace, *, needed: bool) -> Interpreter | None:
+    """Say what locks are read for: None for every interpreter. Raises CommandError."""
     if args.all_files or not (needed or args.python):
         return None
     # Imported here for start-up time, and not asked without need: most targets are wheels.
@@ -144,8 +145,8 @@ def _interpreter(args: argparse.Namespace, *, needed: bool) -> Interpreter | Non
     return interpreter_of(args.python)
 
 
-def _older_lock(spelled: str, interpreter: Interpreter | None) -> Lock:
-    """Read the lock that ``--trust-diff`` names: a file, or REVISION:PATH."""
+def older_lock(spelled: str, interpreter: Interpreter | None) -> Lock:
+    """Read the lock that ``--trust-diff`` names: a file, or REVISION:PATH. Raises CommandError."""
     path = Path(spelled)
     ref, colon, name = spelled.partition(":")
     if not colon and not path.exists():
