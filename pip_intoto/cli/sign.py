@@ -15,6 +15,7 @@ from pip_intoto.maintainer import documents
 from pip_intoto.maintainer.keys import key_files
 from pip_intoto.maintainer.keys.signers import open_signer, scheme_of
 from pip_intoto.metadata.layout import Layout
+from pip_intoto.metadata.link import Link
 from pip_intoto.metadata.names import check_step_name, link_filename
 from pip_intoto.metadata.node import Node
 from pip_intoto.reports.lines import Tone
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from pip_intoto.maintainer.documents import SignedDocument
     from pip_intoto.metadata.keys import PublicKey
 
-HELP = "sign a layout or a link, or verify its signatures"
+HELP = "sign a layout, a link or a statement, or verify its signatures"
 EXAMPLES = """
   # two keys at once; the signed layout goes to another file
   pip-intoto sign -f unsigned.layout -k alice.pem bob.pem -o root.layout
@@ -53,7 +54,7 @@ not do its work
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``sign``, which are those of ``in-toto-sign``."""
     parser.add_argument(
-        "-f", "--file", metavar="FILE", type=Path, required=True, help="the layout or link"
+        "-f", "--file", metavar="FILE", type=Path, required=True, help="what is signed"
     )
     parser.add_argument(
         "-k",
@@ -117,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
     signers = opened(args.keys, users, args.gpg_home, _secrets(args))
     signed = document.signed_by(signers, keep=args.append)
     path = args.output or args.file
-    if args.output is None and not isinstance(payload, Layout):
+    if args.output is None and isinstance(payload, Link):
         path = Path(link_filename(payload.name, signed.keyids[0]))
     signed.write(path)
     _tell_what_became_of(terminal, document, signed, path)
@@ -129,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_possible(args: argparse.Namespace, document: SignedDocument) -> None:
     """Links are filed under the one key that signed them."""
-    if isinstance(document.payload, Layout):
+    if not isinstance(document.payload, Link):
         return
     # Without an id, --gpg means one key as well.
     count = len(args.keys) + (0 if args.gpg is None else max(1, len(args.gpg)))
@@ -157,7 +158,7 @@ def _tell_what_became_of(
         terminal.warn(
             f"{path} lacks {counted(len(dropped), 'signature')} that there "
             f"{'was' if len(dropped) == 1 else 'were'} before, of {', '.join(dropped)}"
-            + ("; --append keeps them" if isinstance(before.payload, Layout) else "")
+            + ("" if isinstance(before.payload, Link) else "; --append keeps them")
         )
     signed_by = ", ".join(short_keyid(keyid) for keyid in after.keyids)
     terminal.tell(f"Wrote {path}, signed by {signed_by}.")
@@ -224,6 +225,8 @@ def _named(args: argparse.Namespace) -> Sequence[_Named]:
 
 
 def _why_not(document: SignedDocument, key: PublicKey) -> str:
+    if document.envelope.sigstore:
+        return "no signature: whoever signed this has no key, and `pip-intoto verify` says who"
     keyids = {key.keyid, *(subkey.keyid for subkey in key.subkeys)}
     if keyids.isdisjoint(document.keyids):
         return "no signature"

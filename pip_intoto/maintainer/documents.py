@@ -23,7 +23,8 @@ from pip_intoto.errors import (
 from pip_intoto.limits import LOCAL
 from pip_intoto.maintainer import authoring
 from pip_intoto.metadata import strict_json
-from pip_intoto.metadata.envelope import read_envelope, read_payload
+from pip_intoto.metadata.bundle import documents_in
+from pip_intoto.metadata.envelope import read_envelope, read_evidence
 from pip_intoto.metadata.layout import Layout, parse_layout
 from pip_intoto.metadata.link import Link
 from pip_intoto.metadata.node import Node
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from pip_intoto.maintainer.authoring import JsonObject
     from pip_intoto.maintainer.keys.signing import Signer
     from pip_intoto.metadata.envelope import Envelope
+    from pip_intoto.metadata.statement import Statement
     from pip_intoto.metadata.strict_json import JsonValue
 
 
@@ -50,7 +52,7 @@ _ADVICE: Mapping[type[EvidenceInvalid], str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedDocument:
-    """A layout or a link in its envelope; nothing is said about its signatures.
+    """A layout, link or statement in its envelope; nothing is said about its signatures.
 
     ``content`` is the JSON object as it stands in the file, ``envelope`` and ``payload`` are the
     same, checked.
@@ -58,7 +60,7 @@ class SignedDocument:
 
     content: JsonObject
     envelope: Envelope
-    payload: Layout | Link
+    payload: Layout | Link | Statement
 
     @property
     def form(self) -> authoring.Envelope:
@@ -74,8 +76,14 @@ class SignedDocument:
         """The same document with new signatures; ``keep`` adds them to those that it has.
 
         A signature under the keyid of a new one is replaced. Raises CommandError when a key
-        cannot sign.
+        cannot sign, and for what Sigstore vouches for.
         """
+        if self.envelope.sigstore:
+            raise CommandError(
+                "whoever signed this has no key, and no key can sign it besides",
+                expected="a layout, a link or a statement in an envelope of its own",
+                found="an attestation that Sigstore vouches for",
+            )
         made = [authoring.signature(self.envelope.signed, key, self.form) for key in signers]
         keyids = {signature["keyid"] for signature in made}
         present = Node(self.content).member("signatures").sequence() if keep else []
@@ -97,16 +105,38 @@ def of(content: JsonObject, *, limits: Limits = LOCAL) -> SignedDocument:
 
 
 def read(data: bytes, *, limits: Limits = LOCAL) -> SignedDocument:
-    """Read a document, signed or not yet.
+    """Read a document, signed or not yet; an attestation that Sigstore vouches for is one.
 
-    Raises MetadataMalformed, MetadataTooLarge or LayoutFeatureUnsupported.
+    Raises MetadataMalformed, MetadataTooLarge or LayoutFeatureUnsupported, and CommandError where
+    there are several.
     """
     content = Node(strict_json.parse(data, limits=limits))
-    sha256 = hashlib.sha256(data).hexdigest()
-    envelope = read_envelope(content, sha256=sha256, limits=limits)
+    try:
+        sha256 = hashlib.sha256(data).hexdigest()
+        envelope = read_envelope(content, sha256=sha256, limits=limits)
+    except MetadataMalformed:
+        envelopes = vouched_for(data, limits=limits)
+        if not envelopes:
+            raise
+        if len(envelopes) > 1:
+            raise CommandError(
+                "there is more than one attestation",
+                expected="one document",
+                found=f"{len(envelopes)} attestations",
+            ) from None
+        envelope = envelopes[0]
     return SignedDocument(
-        content=content.mapping(), envelope=envelope, payload=read_payload(envelope, limits=limits)
+        content=content.mapping(), envelope=envelope, payload=read_evidence(envelope, limits=limits)
     )
+
+
+def vouched_for(data: bytes, *, limits: Limits = LOCAL) -> tuple[Envelope, ...]:
+    """The attestations in ``data`` that Sigstore vouches for: a bundle of its own, or PEP 740's.
+
+    Raises MetadataMalformed and MetadataTooLarge.
+    """
+    found = documents_in(data, origin="", limits=limits).documents
+    return tuple(each.envelope for each in found if each.envelope.sigstore)
 
 
 def load(path: Path, *, limits: Limits = LOCAL) -> SignedDocument:
@@ -137,7 +167,8 @@ def load_layout(path: Path, *, limits: Limits = LOCAL) -> tuple[SignedDocument, 
     """Read the layout in a file. Raises as :func:`load`, and CommandError for a link."""
     document = load(path, limits=limits)
     if not isinstance(document.payload, Layout):
-        raise CommandError(f"{path} is a link", expected="a layout")
+        kind = "link" if isinstance(document.payload, Link) else "statement"
+        raise CommandError(f"{path} is a {kind}", expected="a layout")
     return document, document.payload
 
 
@@ -160,7 +191,8 @@ def load_link(path: Path, *, limits: Limits = LOCAL) -> tuple[SignedDocument, Li
     """Read the link in a file. Raises as :func:`load`, and CommandError for a layout."""
     document = load(path, limits=limits)
     if not isinstance(document.payload, Link):
-        raise CommandError(f"{path} is a layout", expected="a link")
+        kind = "layout" if isinstance(document.payload, Layout) else "statement"
+        raise CommandError(f"{path} is a {kind}", expected="a link")
     return document, document.payload
 
 

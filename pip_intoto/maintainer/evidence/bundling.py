@@ -15,11 +15,20 @@ from pip_intoto.errors import ArtifactNotBound, CommandError
 from pip_intoto.limits import LOCAL
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.documents import of_ours
+from pip_intoto.maintainer.evidence.statements import (
+    as_link,
+    asked_for,
+    is_about,
+    lacking,
+    statement_in,
+)
+from pip_intoto.maintainer.predicate_types import as_filename
 from pip_intoto.metadata.envelope import read_payload
 from pip_intoto.metadata.layout import Layout
 from pip_intoto.metadata.link import Link
 from pip_intoto.metadata.names import LINK_SUFFIX, ROOT_LAYOUT, check_step_name, link_filename
 from pip_intoto.metadata.node import Node, shown
+from pip_intoto.metadata.statement import Statement
 from pip_intoto.verification.binding import nearness
 from pip_intoto.verification.choice import Candidate, qualifying_groups
 from pip_intoto.verification.evidence import Authorised, StepEvidence
@@ -38,6 +47,7 @@ if TYPE_CHECKING:
     from pip_intoto.errors import EvidenceInvalid
     from pip_intoto.limits import Limits
     from pip_intoto.maintainer.authoring import JsonObject
+    from pip_intoto.maintainer.evidence.statements import Stated
     from pip_intoto.metadata.bundle import Document
     from pip_intoto.metadata.envelope import Content
     from pip_intoto.metadata.keys import PublicKey
@@ -162,6 +172,13 @@ def by_name(placed: Iterable[Placed]) -> dict[str, Paper]:
     folded: dict[str, str] = {}
     for each in placed:
         for name in each.names:
+            if not name.endswith((LINK_SUFFIX, ROOT_LAYOUT)):
+                raise CommandError(
+                    f"{each.paper.document.origin} has no place in the directory form",
+                    expected="layouts and links",
+                    found="a statement",
+                    advice="Keep it in a bundle, which may hold statements.",
+                )
             other = found.get(folded.setdefault(name.casefold(), name))
             if other is not None and other.sha256 != each.paper.sha256:
                 raise CommandError(
@@ -239,6 +256,8 @@ class _Level:
     called: str
     evidence: dict[str, StepEvidence]
     offers: dict[str, list[_Offer]]
+    #: Of steps that ask for statements.
+    stated: dict[str, list[Stated]]
 
 
 class _Gathering:
@@ -272,12 +291,13 @@ class _Gathering:
             called=called,
             evidence={step.name: StepEvidence() for step in layout.steps},
             offers={step.name: [] for step in layout.steps},
+            stated=asked_for(layout, self._pool.documents, now=self._now, limits=self._limits),
         )
         self._levels.append(level)
         functionaries = Functionaries(layout, self._pool, _NOBODY, self._now)
         for document in self._pool.documents:
-            # U4: a layout is no part of itself.
-            if document.envelope.content in within:
+            # U4: a layout is no part of itself. What Sigstore vouches for are statements.
+            if document.envelope.content in within or document.envelope.sigstore:
                 continue
             signed = functionaries.of(document, level.evidence)
             if signed:
@@ -289,11 +309,16 @@ class _Gathering:
     def _file(self, document: Document, signed: Signatories, level: _Level, folder: str) -> None:
         paper = self._papers[document.envelope.sha256]
         payload = self._pool.payload(document)
+        if isinstance(payload, Statement):
+            payload = as_link(payload, self._limits)
+            if payload is None:
+                return
         fitting = [
             step
             for step in level.layout.steps
+            if not step.expected_predicates
             # T1: the link itself says which step it is of. U1: a layout does not.
-            if not isinstance(payload, Link) or step.name == payload.name
+            and (not isinstance(payload, Link) or step.name == payload.name)
         ]
         offers: dict[str, _Offer] = {}
         for step in fitting:
@@ -393,6 +418,8 @@ class _Gathering:
         for (name, _), offers in self._slots.items():
             for offer in offers:
                 names.setdefault(offer.paper.sha256, []).append(name)
+        for sha256, name in self._statements().items():
+            names.setdefault(sha256, []).append(name)
         placed = [
             Placed(paper=self._papers[sha256], names=tuple(dict.fromkeys(own)))
             for sha256, own in names.items()
@@ -407,6 +434,47 @@ class _Gathering:
             unbound=self._unbound(),
             notes=(*self._notes, *(entry.detail for entry in self._pool.notes())),
         )
+
+    def _statements(self) -> dict[str, str]:
+        """Settle which statements belong to the file, by the sha256 of the document, and names.
+
+        All that are about it, asked for or not: who installs may ask for more than the layout.
+        Of those that a step asks for, the others are left out only where some are about the file.
+        """
+        chosen: dict[str, str] = {}
+        steps = {step.name for level in self._levels for step in level.layout.steps}
+        for level in self._levels:
+            for stated in level.stated.values():
+                for predicate in {each.predicate for each in stated}:
+                    there = [each for each in stated if each.predicate == predicate]
+                    near = [each for each in there if self._is_about(each.statement)]
+                    chosen.update(
+                        (each.document.envelope.sha256, each.name) for each in near or there
+                    )
+                    for each in there if near else ():
+                        if each not in near:
+                            self._left_out.setdefault(
+                                each.document.envelope.sha256,
+                                f"{each.document.origin} is left out: it is about other files",
+                            )
+        for document in self._pool.documents:
+            statement = statement_in(document.envelope, self._limits)
+            if statement is None:
+                continue
+            link = as_link(statement, self._limits)
+            is_asked_for = (
+                self._is_about(statement)
+                if link is None
+                # Others are links as all are. What Sigstore vouches for has no key to tell.
+                else bool(document.envelope.sigstore) and link.name in steps
+            )
+            if is_asked_for:
+                kind = as_filename(statement.predicate_type)
+                chosen.setdefault(document.envelope.sha256, f"{kind}.json")
+        return chosen
+
+    def _is_about(self, statement: Statement) -> bool:
+        return self._subject is None or is_about(statement, self._subject)
 
     def _leave_out(self, offer: _Offer, why: str) -> None:
         self._left_out.setdefault(offer.paper.sha256, f"{_origin(offer)} is left out: {why}")
@@ -459,6 +527,13 @@ class _Gathering:
     def _missing(self, chosen: Collection[str]) -> Iterator[Shortfall]:
         for level in self._levels:
             for step in level.layout.steps:
+                for fault in lacking(
+                    level.layout, step.expected_predicates, level.stated.get(step.name, ())
+                ):
+                    yield Shortfall(step=step.name, within=level.called, error=fault)
+                # Whom Sigstore vouches for is not known here.
+                if step.expected_predicates or self._is_vouched_for(step, level.layout):
+                    continue
                 found = level.evidence[step.name]
                 offers = [each for each in level.offers[step.name] if each.paper.sha256 in chosen]
                 found.candidates = [_candidate(offer) for offer in offers]
@@ -471,12 +546,29 @@ class _Gathering:
                     error = too_few(step, level.layout, found, self._pool, _NOBODY)
                     yield Shortfall(step=step.name, within=level.called, error=error)
 
+    def _is_vouched_for(self, step: Step, layout: Layout) -> bool:
+        """Whether there is a link by somebody without a key, where the step names one."""
+        if layout.identities.keys().isdisjoint(step.pubkeys):
+            return False
+        statements = (
+            statement_in(document.envelope, self._limits)
+            for document in self._pool.documents
+            if document.envelope.sigstore
+        )
+        links = (as_link(each, self._limits) for each in statements if each is not None)
+        return any(link is not None and link.name == step.name for link in links)
+
     def _unbound(self) -> ArtifactNotBound | None:
         subject = self._subject
         if subject is None:
             return None
         links = [offer for offers in self._slots.values() for offer in offers]
         if any(("sha256", subject.sha256) in _digests(offer) for offer in links):
+            return None
+        stated = (
+            each for level in self._levels for found in level.stated.values() for each in found
+        )
+        if any(is_about(each.statement, subject) for each in stated):
             return None
         others = [offer for offer in links if _nearness(offer, subject) == 1]
         return ArtifactNotBound(

@@ -1,20 +1,21 @@
-"""Evidence on disk: links lying about, bundles, and the directory form, read and written."""
+"""Evidence on disk: documents lying about, bundles, and the directory form, read and written."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pip_intoto import files
-from pip_intoto.errors import CommandError, EvidenceInvalid
+from pip_intoto.errors import CommandError, EvidenceInvalid, MetadataMalformed
 from pip_intoto.limits import LOCAL
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.documents import of_ours
 from pip_intoto.maintainer.evidence.bundling import Paper, without_hint
 from pip_intoto.metadata import strict_json
-from pip_intoto.metadata.bundle import Document, parse_bundle
+from pip_intoto.metadata.bundle import Document, documents_in, parse_bundle
 from pip_intoto.metadata.envelope import read_envelope
 from pip_intoto.metadata.names import BUNDLE_SUFFIX, DIRECTORY_SUFFIX, LINK_SUFFIX, ROOT_LAYOUT
 from pip_intoto.metadata.node import Node
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from pip_intoto.limits import Limits
 
+#: What only evidence is called by: links, and what Sigstore vouches for (PEP 740).
+_EVIDENCE = frozenset({LINK_SUFFIX, ".attestation", ".provenance", ".sigstore"})
 #: Spaces that may stand before a JSON object.
 _BLANK = b" \t\r\n"
 
@@ -63,9 +66,9 @@ def read_folder(folder: Path, *, limits: Limits = LOCAL) -> tuple[tuple[Paper, .
         try:
             name = path.relative_to(folder).as_posix()
             data = files.read(path, limits.document_bytes)
-            found.append(_paper(data, str(path), name, limits))
+            found += _papers(data, str(path), name, limits)
         except EvidenceInvalid as error:
-            if path.suffix == LINK_SUFFIX:
+            if path.suffix in _EVIDENCE:
                 notes.append(f"{path} is no signed document: {error}")
         if len(found) > limits.documents:
             raise CommandError(
@@ -84,19 +87,25 @@ def read_bundle(path: Path, *, limits: Limits = LOCAL) -> tuple[tuple[Paper, ...
     data = files.read(path, limits.bundle_bytes)
     with of_ours(str(path)):
         bundle = parse_bundle(data, origin=str(path), limits=limits)
-    # The digest of a document is that of its line, as it was read.
-    stripped = (line.strip(b" \t\r") for line in data.split(b"\n"))
-    by_digest = {hashlib.sha256(line).hexdigest(): line for line in stripped}
-    papers = tuple(
-        Paper(
-            document=document,
-            content=Node(
-                strict_json.parse(by_digest[document.envelope.sha256], limits=limits)
-            ).mapping(),
-        )
-        for document in bundle.documents
-    )
+    papers = tuple(_paper_of(document, limits) for document in bundle.documents)
     return papers, [f"{note} (this line is left out)" for note in bundle.notes]
+
+
+def _paper_of(document: Document, limits: Limits) -> Paper:
+    content = Node(strict_json.parse(document.data, limits=limits)).mapping()
+    return Paper(document=document, content=content)
+
+
+def _papers(data: bytes, origin: str, name: str, limits: Limits) -> tuple[Paper, ...]:
+    """What is in a file: one document, or several attestations of Sigstore's."""
+    try:
+        return (_paper(data, origin, name, limits),)
+    except MetadataMalformed:
+        found = documents_in(data, origin=origin, limits=limits).documents
+        vouched = [replace(each, hint=name) for each in found if each.envelope.sigstore]
+        if not vouched:
+            raise
+        return tuple(_paper_of(document, limits) for document in vouched)
 
 
 def _paper(data: bytes, origin: str, name: str, limits: Limits) -> Paper:
