@@ -198,8 +198,12 @@ def enable(guard: Environment, guarded: Environment) -> Environment:
 # --- templates ------------------------------------------------------------------------------
 
 
-def create(folder: Path, python: Python, pip: str, *, armed: bool) -> Environment:
+def create(
+    folder: Path, python: Python, pip: str, *, armed: bool, extras: tuple[str, ...] = ()
+) -> Environment:
     """Make an environment below *folder*, by itself or with our wheel installed.
+
+    *extras* are those of our wheel whose dependencies are there as well.
 
     Raises:
         Unavailable: the pair does not run, or the machine lacks a part.
@@ -207,7 +211,7 @@ def create(folder: Path, python: Python, pip: str, *, armed: bool) -> Environmen
     """
     if not runs(python, pip):
         raise Unavailable(f"pip {pip} does not support Python {python.name}")
-    template = armed_template(python, pip) if armed else plain_template(python, pip)
+    template = armed_template(python, pip, extras) if armed else plain_template(python, pip)
     root = folder / "environment"
     _copy(template, root)
     home = folder / "home"
@@ -245,18 +249,18 @@ def plain_template(python: Python, pip: str) -> Path:
     return path
 
 
-def armed_template(python: Python, pip: str) -> Path:
+def armed_template(python: Python, pip: str, extras: tuple[str, ...] = ()) -> Path:
     """Give an environment with pip, this package's wheel, and the package's dependencies."""
     if python.version != own().version:
         raise Unavailable("our dependencies are at hand for the running Python only")
     digest = checkout_digest()
     measured = "-measured" if measuring.active() else ""
-    key = f"armed-{python.name}-{pip}{measured}"
+    key = "-".join(["armed", python.name, pip + measured, *extras])
 
     def make(target: Path) -> None:
         _copy(plain_template(python, pip), target)
         packages = _site_packages(target, python)
-        transplant(packages)
+        transplant(packages, extras)
         _must(
             [
                 *(target / "bin" / "python", "-I", "-m", "pip", "--isolated", "install"),
@@ -271,7 +275,7 @@ def armed_template(python: Python, pip: str) -> Path:
     folder = CACHE / "templates"
     folder.mkdir(parents=True, exist_ok=True)
     path = made_once(folder / f"{key}-{digest}", make)
-    remove_stale(folder, f"{key}-*", path)
+    remove_stale(folder, f"{key}-{'[0-9a-f]' * len(digest)}*", path)
     return path
 
 
@@ -302,9 +306,9 @@ def checkout_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def transplant(packages: Path) -> None:
+def transplant(packages: Path, extras: tuple[str, ...] = ()) -> None:
     """Copy the run-time dependencies of this package out of the environment of the tests."""
-    for distribution in _closure():
+    for distribution in _closure(extras):
         for file in distribution.files or ():
             source = Path(str(distribution.locate_file(file)))
             if file.parts[0] == ".." or not source.is_file():
@@ -315,9 +319,12 @@ def transplant(packages: Path) -> None:
                 _link(str(source), str(target))
 
 
-def _closure() -> list[importlib.metadata.Distribution]:
+def _closure(of_extras: tuple[str, ...]) -> list[importlib.metadata.Distribution]:
     with (ROOT / "pyproject.toml").open("rb") as file:
-        wanted = list(tomllib.load(file)["project"]["dependencies"])
+        project = tomllib.load(file)["project"]
+    wanted = list(project["dependencies"])
+    for extra in of_extras:
+        wanted += project["optional-dependencies"][extra]
     found: dict[str, importlib.metadata.Distribution] = {}
     while wanted:
         requirement = Requirement(wanted.pop())
