@@ -36,7 +36,7 @@ from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.layout import Layout
 from pip_intoto.metadata.names import BUNDLE_SUFFIX, ROOT_LAYOUT
 from pip_intoto.policy.editing import open_draft
-from pip_intoto.policy.model import Beside
+from pip_intoto.policy.model import Beside, Pep740
 from pip_intoto.reports.lines import Tone
 from pip_intoto.sources.fetching import offline
 from pip_intoto.verdict import Action, Status
@@ -326,7 +326,11 @@ def _text(data: bytes) -> str:
 
 def _judged(file: _File, policy: Policy) -> Verdict:
     """Verify as somebody who finds the evidence beside the file."""
-    rules = tuple(replace(rule, sources=(Beside(),)) for rule in policy.projects)
+    on_disk = (Beside(), Pep740(on_disk=True))
+    rules = tuple(
+        replace(rule, sources=on_disk if rule.requirements or rule.own_layout else on_disk[:1])
+        for rule in policy.projects
+    )
     rule = policy.rule_for(file.distribution.name)
     distribution = replace(
         file.distribution,

@@ -8,6 +8,7 @@ from pip_intoto.cli import add_policy_options
 from pip_intoto.cli.outcomes import exit_status
 from pip_intoto.cli.targets import Judge, expand
 from pip_intoto.cli.terminal import Terminal
+from pip_intoto.cli.trusted import required
 from pip_intoto.errors import CommandError
 from pip_intoto.reports.lines import Tone
 from pip_intoto.verdict import Action, Outcome
@@ -67,8 +68,12 @@ def _draw(terminal: Terminal, verdict: Verdict, policy: Policy) -> None:
         ("rule", f"{rule.name!r}, line {rule.line}" if rule else "none names the project"),
     ]
     if rule is not None:
-        owners = ", ".join(dict.fromkeys(owner.principal for owner in rule.owners))
-        facts.append(("owners", f"{rule.threshold} of: {owners}"))
+        if rule.owners_from:
+            facts.append(("owners", f"those whose keys tuf:{rule.owners_from} gives out"))
+        elif rule.is_signed:
+            facts.append(("owners", f"{rule.threshold} of: {', '.join(rule.principals)}"))
+        if besides := required(rule):
+            facts.append(("requires", besides))
         facts.append(("evidence", ", then ".join(source.spelled for source in rule.sources)))
     for name, value in facts:
         terminal.report(f"  {name:<9} {value}")

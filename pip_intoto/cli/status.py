@@ -12,6 +12,7 @@ from pip_intoto.cli.enable import add_python
 from pip_intoto.cli.terminal import Terminal
 from pip_intoto.environments import OLDEST_PIP, find_environment
 from pip_intoto.errors import PipIntotoError
+from pip_intoto.policy.extras import missing_extras
 from pip_intoto.policy.file import load_policy
 from pip_intoto.reports.lines import Tone
 from pip_intoto_gate.location import PolicyUnusable, locate
@@ -35,6 +36,14 @@ _HOW = {
     "variable": "named by $INTOTO_POLICY",
     "user": "this user's own",
     "prefix": "the environment's own",
+}
+
+
+#: What each extra is needed for.
+_EXTRAS = {
+    "sigstore": "what checks identities (Sigstore), which is not installed",
+    "cel": "what evaluates conditions (CEL), which is not installed",
+    "tuf": "what reads TUF repositories, which is not installed",
 }
 
 
@@ -68,6 +77,9 @@ def run(args: argparse.Namespace) -> int:
         _report(terminal, environment, armament, found, state)
     # Armed without a policy, every install is blocked: something is there that cannot work.
     is_stuck = state == "armed" and not found.path
+    # And so is everything for which nothing can be checked.
+    if found.policy is not None and missing_extras(found.policy.projects):
+        is_stuck = True
     return 2 if found.problem or armament.problems or is_stuck else 0
 
 
@@ -128,9 +140,18 @@ def _report(
         terminal.report(
             f"             {len(policy.projects)} listed" + (f": {names}" * bool(names))
         )
-        if policy.exceptions or policy.revoked:
-            counts = f"exceptions: {len(policy.exceptions)}, revoked keys: {len(policy.revoked)}"
-            terminal.report(f"             {counts}")
+        if required := [rule.name for rule in policy.projects if not rule.is_signed]:
+            who = ", ".join(policy.identities)
+            terminal.report(f"             by attestations alone: {', '.join(required)}")
+            terminal.report(f"             identities: {who or 'none'}")
+        if policy.exceptions or policy.revoked or policy.revoked_identities:
+            revoked = f"revoked keys: {len(policy.revoked)}"
+            if policy.revoked_identities:
+                revoked += f", revoked identities: {len(policy.revoked_identities)}"
+            terminal.report(f"             exceptions: {len(policy.exceptions)}, {revoked}")
+        for extra in missing_extras(policy.projects):
+            terminal.report(f"             problem: the policy needs {_EXTRAS[extra]}", Tone.BAD)
+            terminal.report(f"             hint: pip install 'pip-intoto[{extra}]'")
         if not policy.projects:
             terminal.report("             hint: pip-intoto trust add NAME --key owner.pub")
 
@@ -176,6 +197,9 @@ def _as_json(
             "listed": [rule.name for rule in policy.projects] if policy else [],
             "exceptions": len(policy.exceptions) if policy else 0,
             "revoked": len(policy.revoked) if policy else 0,
+            "identities": list(policy.identities) if policy else [],
+            "revoked_identities": len(policy.revoked_identities) if policy else 0,
+            "missing_extras": list(missing_extras(policy.projects)) if policy else [],
             "problem": found.problem or None,
         },
     }

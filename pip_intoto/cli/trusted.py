@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,11 @@ def needs(rule: ProjectRule) -> str:
     return ", and ".join(wanted)
 
 
+def required(rule: ProjectRule) -> str:
+    """What a rule asks for besides layouts that others sign, in words; empty for nothing."""
+    return needs(replace(rule, owners=(), owner_identities=(), owners_from=""))
+
+
 def _of(threshold: int, principals: Sequence[str]) -> str:
     unique = list(dict.fromkeys(principals))
     if len(unique) == 1:
@@ -51,7 +57,7 @@ def _required(requirement: Requirement) -> str:
     is_template = known is not None and known.predicate_type == requirement.predicate_type
     kind = "" if is_template else f" ({requirement.predicate_type})"
     holds = f" of which {' and '.join(requirement.conditions)}" * bool(requirement.conditions)
-    return f"{requirement.name}{kind} signed by {who}{holds}"
+    return f"{requirement.name}{kind} attested by {who}{holds}"
 
 
 def as_text(policy: Policy) -> list[str]:
