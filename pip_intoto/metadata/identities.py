@@ -15,8 +15,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from pip_intoto.metadata.keys import check_inner_name, check_keyid
+from pip_intoto.metadata.node import shown
+
 if TYPE_CHECKING:
+    from pip_intoto.limits import Limits
     from pip_intoto.metadata.keys import PublicKey
+    from pip_intoto.metadata.node import Node
 
 KEYTYPE = "sigstore-oidc"
 SCHEME = "Fulcio"
@@ -56,3 +61,78 @@ class ManagedKey:
 if TYPE_CHECKING:
     #: What a layout may list among its keys.
     Listed: TypeAlias = PublicKey | Identity | ManagedKey
+
+
+#: The members of an identity in a layout, and what they are called here.
+_MEMBERS = {
+    "issuer": "issuer",
+    "identity": "subject",
+    "repository": "repository",
+    "workflow": "workflow",
+    "ref": "ref",
+    "environment": "environment",
+}
+
+
+def is_identity(node: Node) -> bool:
+    """Tell whether a layout lists an identity, and not a key."""
+    return _keytype(node) == KEYTYPE
+
+
+def is_managed(node: Node) -> bool:
+    """Tell whether a layout lists a key that a TUF repository gives out."""
+    return _keytype(node) == MANAGED_KEYTYPE
+
+
+def parse_identity(node: Node, keyid: str, limits: Limits) -> Identity:
+    """Read the identity that a layout lists as ``keyid``.
+
+    Raises :class:`pip_intoto.errors.MetadataMalformed`. A member that is not known would restrict
+    who may sign: so none is passed over (A5).
+    """
+    values = _values(node, keyid, SCHEME)
+    parts = {}
+    for name, value in values.items():
+        if name not in _MEMBERS:
+            raise value.malformed(
+                "identities have no such member", expected=", ".join(_MEMBERS), found=shown(name)
+            )
+        text = value.string(longest=limits.text)
+        if not text.isprintable():
+            raise value.malformed("this has characters that nobody sees", found=shown(text))
+        parts[_MEMBERS[name]] = text
+    if not parts.get("issuer"):
+        raise values.malformed("this identity does not say who vouches for it", expected="issuer")
+    if not parts.get("subject") and not parts.get("repository"):
+        raise values.malformed(
+            "this identity is everybody for whom the issuer vouches",
+            expected="identity or repository as well",
+        )
+    return Identity(keyid=keyid, **parts)
+
+
+def parse_managed(node: Node, keyid: str, limits: Limits) -> ManagedKey:
+    """Read what a layout says of a key that a TUF repository gives out.
+
+    Raises :class:`pip_intoto.errors.MetadataMalformed`.
+    """
+    target = _values(node, keyid, MANAGED_KEYTYPE).member("target")
+    if not target.string(longest=limits.text):
+        raise target.malformed("this names no target")
+    return ManagedKey(keyid=keyid, target=target.string())
+
+
+def _keytype(node: Node) -> object:
+    keytype = node.optional("keytype")
+    return None if keytype is None else keytype.value
+
+
+def _values(node: Node, keyid: str, scheme: str) -> Node:
+    check_keyid(keyid, node)
+    check_inner_name(keyid, node.optional("keyid"), "the key has another keyid")
+    named = node.member("scheme")
+    if named.string() != scheme:
+        raise named.malformed(
+            "this scheme is not known for it", expected=shown(scheme), found=shown(named.value)
+        )
+    return node.member("keyval")

@@ -15,6 +15,7 @@ from pip_intoto.metadata.certificates import (
     parse_authorities,
     parse_constraints,
 )
+from pip_intoto.metadata.identities import is_identity, is_managed, parse_identity, parse_managed
 from pip_intoto.metadata.keys import check_keyid, parse_key
 from pip_intoto.metadata.names import check_step_name
 from pip_intoto.metadata.node import shown
@@ -135,10 +136,21 @@ def parse_layout(node: Node, limits: Limits) -> Layout:
     _refuse_extensions(node, _EXTENSIONS_OF_LAYOUTS)
     _check_size(node, limits)
     readme = node.optional("readme")
+    listed = list(node.member("keys").items())
     layout = Layout(
         expires=_expires(node.member("expires")),
         readme="" if readme is None or readme.value is None else readme.string(),
-        keys={keyid: parse_key(key, keyid) for keyid, key in node.member("keys").items()},
+        keys={
+            keyid: parse_key(key, keyid)
+            for keyid, key in listed
+            if not is_identity(key) and not is_managed(key)
+        },
+        identities={
+            keyid: parse_identity(key, keyid, limits) for keyid, key in listed if is_identity(key)
+        },
+        managed={
+            keyid: parse_managed(key, keyid, limits) for keyid, key in listed if is_managed(key)
+        },
         steps=tuple(_step(step, limits) for step in node.member("steps").elements()),
         inspections=tuple(_inspection(each, limits) for each in node.member("inspect").elements()),
         authorities=parse_authorities(node, limits),
@@ -372,8 +384,13 @@ def _check_keyids(node: Node, layout: Layout) -> None:
     # K5, K6: steps name keys by keyid. A subkey that is called as somebody else's key is would
     # sign for the steps that are theirs.
     named: dict[str, PublicKey] = {}
+    others = layout.identities.keys() | layout.managed.keys()
     for listed in layout.keys.values():
         for key in (listed, *listed.subkeys):
+            if key.keyid in others:
+                raise node.member("keys").malformed(
+                    "a key and an identity have the same keyid", found=shown(key.keyid)
+                )
             known = named.setdefault(key.keyid, key)
             if (known.scheme, known.public) != (key.scheme, key.public):
                 raise node.member("keys").malformed(

@@ -713,6 +713,9 @@ class _Workflow:
         """Return the different links of an inspection by whoever signed the sublayout."""
         # U5: "A piece of signed link metadata is presented for the inspection. The key to sign
         # for this piece of link metadata must be the same key used to sign the sublayout file."
+        if signer.key is None:
+            # Who signs with Sigstore has another key each time.
+            return ()
         keyring = Keyring([signer.key], now=self._now, limits=self._limits)
         candidates = []
         for document in self._pool.documents:

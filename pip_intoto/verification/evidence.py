@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pip_intoto.credential import Credential
-    from pip_intoto.errors import EvidenceInvalid
+    from pip_intoto.errors import EvidenceInvalid, IdentityMismatch
     from pip_intoto.metadata.keys import PublicKey
     from pip_intoto.verification.certificates import Holder
     from pip_intoto.verification.choice import Candidate
+    from pip_intoto.verification.identities import Bearer
 
 
 @dataclass(slots=True)
@@ -38,6 +39,10 @@ class StepEvidence:
     refused: list[EvidenceInvalid] = field(default_factory=list)
     #: Certificates that do not count, and why.
     uncertified: list[str] = field(default_factory=list)
+    #: Who signed with Sigstore, and is nobody that the step asks for: what differs.
+    mismatched: list[IdentityMismatch] = field(default_factory=list)
+    #: Why documents that may have been for the step, signed with Sigstore, cannot be believed.
+    unauthentic: list[EvidenceInvalid] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +67,16 @@ class Signer:
 
     U1: a sublayout is verified with "that one key" where it matters whose: its inspections may be
     reported by who signed it. Where it does not, all of its signers are taken together, and the
-    key is any of theirs.
+    key is any of theirs. Who is known by an identity has none.
     """
 
-    key: PublicKey
+    key: PublicKey | None
     identity: str
     authorised: Authorised
 
 
 def signers(
-    signed: Sequence[Signing | Holder], authorised: Authorised, *, each_alone: bool
+    signed: Sequence[Signing | Holder | Bearer], authorised: Authorised, *, each_alone: bool
 ) -> list[Signer]:
     """Return who of ``signed`` is ``authorised``: all of them together, or each one alone."""
     keys = {
@@ -82,7 +87,9 @@ def signers(
         if not each_alone:
             return [Signer(keys[ident], "", authorised)]
         alone = Authorised(
-            {principal: authorised.principals[principal]}, frozenset({(principal, ident)})
+            {principal: authorised.principals[principal]},
+            frozenset({(principal, ident)}),
+            tuple(each for each in authorised.credentials if f"identity {each.party}" == ident),
         )
         found.append(Signer(keys[ident], ident, alone))
     return found

@@ -1,11 +1,17 @@
-"""Who may carry out the steps of one layout, and which documents they signed (T1, T3, X1, K6)."""
+"""Who may carry out the steps of one layout, and which documents they signed (T1, T3, X1, K6).
+
+They are keys, certificates of the layout's own authorities, and identities that Sigstore vouches
+for.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pip_intoto.errors import EvidenceInvalid
 from pip_intoto.verification.evidence import Authorised
+from pip_intoto.verification.identities import Bearer, nearest_mismatch
 from pip_intoto.verification.signatures import Signing
 from pip_intoto.verification.wording import short_keyid
 
@@ -13,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from pip_intoto.credential import Credential
     from pip_intoto.metadata.bundle import Document
     from pip_intoto.metadata.layout import Layout, Step
     from pip_intoto.verification.certificates import Holder
@@ -22,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Functionaries:
-    """The keys and certificates of one layout."""
+    """The keys, certificates and identities of one layout."""
 
     def __init__(self, layout: Layout, pool: Pool, trust: Trust, now: datetime) -> None:
         self._layout = layout
@@ -38,7 +45,7 @@ class Functionaries:
         Raises MetadataTooLarge.
         """
         # V5: which of the layout's functionaries signed, whatever the keyids say (E7).
-        signed: tuple[Signing | Holder, ...] = self._pool.signings(document, self._keyring)
+        signed: tuple[Signing | Holder | Bearer, ...] = self._pool.signings(document, self._keyring)
         # X1
         holders, refused = self._pool.holders(document, self._certified)
         for certificate in refused:
@@ -50,7 +57,23 @@ class Functionaries:
         for holder in holders:
             family, masters = self._keyring.kin(holder.identity)
             signed += (replace(holder, family=family, masters=masters),)
-        return Signatories(document, signed, self._pool, self._trust, self._now)
+        if document.envelope.sigstore and self._layout.identities:
+            signed += self._bearers(document, evidence)
+        return Signatories(document, signed, self._layout, self._pool, self._trust, self._now)
+
+    def _bearers(
+        self, document: Document, evidence: Mapping[str, StepEvidence]
+    ) -> tuple[Bearer, ...]:
+        """Return who signed ``document`` with Sigstore, whether or not the layout asks for them."""
+        self._pool.count_bundle()
+        try:
+            return (self._pool.bearer(document, tuple(self._layout.identities.values())),)
+        except EvidenceInvalid as error:
+            # Of which step it is nobody knows, nor whether anybody should be believed about it.
+            for step in self._layout.steps:
+                if not self._layout.identities.keys().isdisjoint(step.pubkeys):
+                    evidence[step.name].unauthentic.append(error)
+            return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +81,8 @@ class Signatories:
     """Those of a layout's functionaries who signed one document."""
 
     _document: Document
-    signings: tuple[Signing | Holder, ...]
+    signings: tuple[Signing | Holder | Bearer, ...]
+    _layout: Layout
     _pool: Pool
     _trust: Trust
     _now: datetime
@@ -74,6 +98,7 @@ class Signatories:
         origin = self._document.origin
         principals: dict[str, str] = {}
         signings: set[tuple[str, str]] = set()
+        credentials: list[Credential] = []
         strangers = []
         for signing in self.signings:
             # T3: by the key itself, not by the names that the layout has for it.
@@ -81,10 +106,13 @@ class Signatories:
             if isinstance(signing, Signing):
                 called = called or f"key {short_keyid(signing.key.keyid)}"
             if not may_carry_out(signing, step):
+                if isinstance(signing, Bearer):
+                    self._compare(signing, step, found)
                 strangers.append(called)
             elif signing.is_among(self._trust.revoked):
                 found.revoked[principal] = called
-                self._pool.note(f"{origin}: the key of {called} is revoked by the policy")
+                what = called if isinstance(signing, Bearer) else f"the key of {called}"
+                self._pool.note(f"{origin}: {what} is revoked by the policy")
             elif isinstance(signing, Signing) and (reason := signing.invalid_at(self._now)):
                 # K6: an OpenPGP key signs nothing once its period of validity is over.
                 found.invalid[principal] = f"{called}: {reason}"
@@ -92,13 +120,23 @@ class Signatories:
             else:
                 principals[principal] = called
                 signings.add((principal, signing.identity))
+                if isinstance(signing, Bearer):
+                    credentials.append(signing.credential)
         if strangers and not principals:
             found.strangers.append(f"{', '.join(strangers)} ({origin})")
-        return Authorised(principals, frozenset(signings))
+        return Authorised(principals, frozenset(signings), tuple(credentials))
+
+    def _compare(self, bearer: Bearer, step: Step, found: StepEvidence) -> None:
+        """Note what ``bearer`` lacks to be one of those that ``step`` asks for."""
+        wanted = (self._layout.identities.get(keyid) for keyid in step.pubkeys)
+        error = nearest_mismatch(filter(None, wanted), bearer.credential)
+        if error is not None:
+            error.place = self._document.origin
+            found.mismatched.append(error)
 
 
-def may_carry_out(signing: Signing | Holder, step: Step) -> bool:
-    """Tell whether ``step`` names the key, or asks for such a certificate (X1)."""
-    if isinstance(signing, Signing):
+def may_carry_out(signing: Signing | Holder | Bearer, step: Step) -> bool:
+    """Tell whether ``step`` names the key or identity, or asks for such a certificate (X1)."""
+    if isinstance(signing, (Signing, Bearer)):
         return not set(signing.keyids).isdisjoint(step.pubkeys)
     return signing.may_carry_out(step)

@@ -10,10 +10,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from pip_intoto.errors import LayoutFeatureUnsupported, MetadataMalformed, MetadataTooLarge
+from pip_intoto.errors import (
+    EvidenceInvalid,
+    LayoutFeatureUnsupported,
+    MetadataMalformed,
+    MetadataTooLarge,
+    SigstoreUnavailable,
+)
 from pip_intoto.metadata.envelope import read_evidence
 from pip_intoto.metadata.node import shown
 from pip_intoto.verdict import Outcome, TraceEntry
+from pip_intoto.verification.identities import bearer
 from pip_intoto.verification.signatures import Keyring, expired
 from pip_intoto.verification.wording import short_keyid
 
@@ -21,17 +28,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from pip_intoto.errors import EvidenceInvalid
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.bundle import Document
     from pip_intoto.metadata.envelope import Content
+    from pip_intoto.metadata.identities import Identity
     from pip_intoto.metadata.keys import PublicKey
     from pip_intoto.metadata.layout import Layout
     from pip_intoto.metadata.link import Link
     from pip_intoto.metadata.statement import Statement
     from pip_intoto.verification.certificates import Certified, Holder, Refused
+    from pip_intoto.verification.identities import Bearer
     from pip_intoto.verification.signatures import Signing
     from pip_intoto.verification.trust import Trust
+
+#: What it takes to check a bundle: certificates, promises, the log's signatures, and its own.
+_CHECKS_OF_A_BUNDLE = 8
 
 Payload: TypeAlias = "Layout | Link | Statement"
 
@@ -164,6 +175,33 @@ class Pool:
         for certificate in refused:
             self.note(f"{document.origin}: {certificate}")
         return holders, refused
+
+    def count_bundle(self) -> None:
+        """Count the work of checking one Sigstore bundle; raises MetadataTooLarge."""
+        self._count_checks(_CHECKS_OF_A_BUNDLE)
+
+    def bearer(self, document: Document, identities: Sequence[Identity]) -> Bearer:
+        """Return who signed ``document`` with Sigstore, and which of ``identities`` that is.
+
+        Raises what the authenticator raises.
+        """
+        authenticator = self._trust.authenticator
+        if authenticator is None:
+            raise SigstoreUnavailable(
+                "An identity has to be checked, and nothing here can", place=document.origin
+            )
+        try:
+            credential = authenticator.authenticate(document.envelope)
+        except EvidenceInvalid as error:
+            self.note(f"{document.origin} was skipped: {error}")
+            error.place = error.place or document.origin
+            raise
+        return bearer(
+            credential,
+            identities,
+            named=self._trust.identities,
+            revoked=self._trust.revoked_identities,
+        )
 
     def was_read(self, document: Document) -> bool:
         """Tell whether somebody who counts signed it, so that its payload was looked at."""

@@ -423,8 +423,9 @@ def credential_of(certificate: Certificate, signed_at: datetime) -> Credential:
     if not issuer:
         raise SigstoreInvalid("The certificate does not say who vouches for its holder")
     host, repository = _repository(said, issuer)
-    config = _path(said.get(_CONFIG_URI, ""), host, repository)
-    signer = _path(said.get(_SIGNER_URI, ""), host, repository)
+    ref = said.get(_REF) or said.get(_REF_AS_TEXT, "")
+    config = _path(said.get(_CONFIG_URI, ""), ref, host, repository)
+    signer = _path(said.get(_SIGNER_URI, ""), ref, host, repository)
     return Credential(
         issuer=issuer,
         subject=_subject(certificate),
@@ -433,7 +434,7 @@ def credential_of(certificate: Certificate, signed_at: datetime) -> Credential:
         repository=repository,
         workflow=config or signer,
         reused_workflow=signer if config and signer != config else "",
-        ref=said.get(_REF) or said.get(_REF_AS_TEXT, ""),
+        ref=ref,
         environment=said.get(_ENVIRONMENT, ""),
     )
 
@@ -513,18 +514,22 @@ def _repository(said: dict[str, str], issuer: str) -> tuple[str, str]:
     return ("github.com", old) if old and issuer == _GITHUB else ("", "")
 
 
-def _path(uri: str, host: str, repository: str) -> str:
+def _path(uri: str, ref: str, host: str, repository: str) -> str:
     """Return which workflow a URI names, without its ref.
 
     ``release.yml`` for one of GitHub's in the repository itself, else the path there; behind the
     repository's name where it is another one.
     """
-    path = uri.rpartition("@")[0] or uri
+    # Names of tags have an @ in them as often as not; names of files may as well.
+    path = uri.removesuffix(f"@{ref}") if ref else uri
+    if path == uri:
+        path = uri.partition("@refs/")[0] if "@refs/" in uri else uri.rpartition("@")[0] or uri
     if not host or not path.startswith(f"https://{host}/"):
         return path
     path = path.removeprefix(f"https://{host}/")
     own = f"{repository}/"
     if not path.startswith(own):
         return path
-    # GitLab writes two slashes behind the project.
-    return path.removeprefix(own).removeprefix("/").removeprefix(_WORKFLOWS)
+    path = path.removeprefix(own)
+    # GitLab writes two slashes behind the project, and has no folder that all of them are in.
+    return path[1:] if path.startswith("/") else path.removeprefix(_WORKFLOWS)

@@ -1,0 +1,153 @@
+"""Whether who signed is who must have: identities held against credentials, to the letter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pip_intoto.errors import (
+    EnvironmentMismatch,
+    IssuerMismatch,
+    RefMismatch,
+    RepositoryMismatch,
+    SubjectMismatch,
+    WorkflowMismatch,
+)
+from pip_intoto.metadata.node import shown
+from pip_intoto.verification.wording import publisher
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from pip_intoto.credential import Credential
+    from pip_intoto.errors import IdentityMismatch
+    from pip_intoto.metadata.identities import Identity
+
+#: What is compared, in this order; the first that differs is what a message is about.
+_PARTS: tuple[tuple[str, type[IdentityMismatch]], ...] = (
+    ("issuer", IssuerMismatch),
+    ("repository", RepositoryMismatch),
+    ("workflow", WorkflowMismatch),
+    ("ref", RefMismatch),
+    ("environment", EnvironmentMismatch),
+    ("subject", SubjectMismatch),
+)
+_WORKFLOWS = ".github/workflows/"
+
+
+def satisfies(credential: Credential, identity: Identity) -> bool:
+    """Tell whether ``credential`` is all that ``identity`` asks for."""
+    return not _differing(identity, credential)
+
+
+def mismatch(identity: Identity, credential: Credential) -> IdentityMismatch | None:
+    """Say what of ``identity`` the signer first differs in; None when in nothing."""
+    differing = _differing(identity, credential)
+    if not differing:
+        return None
+    part = differing[0]
+    kind = dict(_PARTS)[part]
+    return kind(
+        f"Somebody with another {part} signed",
+        expected=f"{part} {shown(getattr(identity, part))}, as in {publisher(identity)}",
+        found=f"{_said(credential, part)}, as in {publisher(credential)}",
+    )
+
+
+def nearest_mismatch(
+    identities: Iterable[Identity], credential: Credential
+) -> IdentityMismatch | None:
+    """Say in what the signer differs from the identity that comes nearest; None for no identities.
+
+    That is the one whose first difference comes last, and then the one with the fewest.
+    """
+    order = [part for part, _ in _PARTS]
+    measured = []
+    for identity in identities:
+        differing = _differing(identity, credential)
+        if not differing:
+            return None
+        measured.append(((-order.index(differing[0]), len(differing)), identity))
+    if not measured:
+        return None
+    return mismatch(min(measured, key=lambda each: each[0])[1], credential)
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Who signed something with Sigstore, and which of a layout's identities that is.
+
+    ``identities`` is empty for somebody whom the layout does not ask for. ``name`` is what the
+    policy calls them, and ``revoked`` whether it wants nothing of theirs.
+    """
+
+    credential: Credential
+    identities: tuple[Identity, ...] = ()
+    name: str = ""
+    revoked: bool = False
+
+    @property
+    def key(self) -> None:
+        """None: what they signed with was made for that one signature."""
+
+    @property
+    def keyids(self) -> tuple[str, ...]:
+        """The names by which a step may authorise them."""
+        return tuple(identity.keyid for identity in self.identities)
+
+    @property
+    def identity(self) -> str:
+        """What tells them from others: T3, all workflows of a repository are one."""
+        return f"identity {self.credential.party}"
+
+    def principal(self, names: Mapping[str, str]) -> tuple[str, str]:  # noqa: ARG002 - as others
+        """Return the party that signed, and what messages call it."""
+        if self.name:
+            return f"principal {self.name}", self.name
+        return self.identity, publisher(self.credential)
+
+    def is_among(self, revoked: Collection[str]) -> bool:  # noqa: ARG002 - as others
+        """Tell whether the policy revokes them, which it does by identity."""
+        return self.revoked
+
+
+def bearer(
+    credential: Credential,
+    identities: Iterable[Identity],
+    *,
+    named: Mapping[Identity, str],
+    revoked: Collection[Identity],
+) -> Bearer:
+    """Say who ``credential`` is among ``identities``, and to the policy."""
+    return Bearer(
+        credential=credential,
+        identities=tuple(each for each in identities if satisfies(credential, each)),
+        # Whoever is several is the first: a policy is read from top to bottom.
+        name=next((name for each, name in named.items() if satisfies(credential, each)), ""),
+        revoked=any(satisfies(credential, each) for each in revoked),
+    )
+
+
+def _differing(identity: Identity, credential: Credential) -> list[str]:
+    """Return the parts that are asked for, and not as they should be."""
+    return [
+        part
+        for part, _ in _PARTS
+        if getattr(identity, part) and not _agrees(getattr(identity, part), credential, part)
+    ]
+
+
+def _agrees(asked: str, credential: Credential, part: str) -> bool:
+    if part != "workflow":
+        return asked == str(getattr(credential, part))
+    # One file, whether its name stands alone or behind the folder that all of them are in.
+    theirs = {credential.workflow, credential.reused_workflow}
+    return asked in theirs or asked.removeprefix(_WORKFLOWS) in theirs
+
+
+def _said(credential: Credential, part: str) -> str:
+    value = str(getattr(credential, part))
+    said = f"{part} {shown(value)}" if value else f"no {part}"
+    if part == "workflow" and credential.reused_workflow:
+        said += f" (which runs {shown(credential.reused_workflow)})"
+    return said
