@@ -26,7 +26,7 @@ ROOT = Path(__file__).absolute().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "hooks")]
 
 from pip_intoto import cli, errors, limits  # noqa: E402 - the path is set above
-from pip_intoto.policy import placeholders, vocabulary  # noqa: E402
+from pip_intoto.policy import placeholders, templates, vocabulary  # noqa: E402
 from pip_intoto.verdict import Status  # noqa: E402
 from tests.conformance import requirements  # noqa: E402
 
@@ -104,7 +104,11 @@ def _policy() -> Iterator[str]:
     for keys in (
         vocabulary.TOP,
         vocabulary.KEY,
+        vocabulary.IDENTITY,
+        vocabulary.SIGSTORE,
+        vocabulary.TUF,
         vocabulary.PROJECT,
+        vocabulary.REQUIRE,
         vocabulary.EXCEPTION,
         vocabulary.REVOKED,
         vocabulary.RESERVED,
@@ -116,6 +120,10 @@ def _policy() -> Iterator[str]:
     for name in placeholders.NAMES:
         if f"`{{{name}}}`" not in page:
             yield f"policy.md lacks `{{{name}}}`"
+    for template in templates.TEMPLATES.values():
+        row = f"| `{template.name}` | {template.meaning} | `{template.predicate_type}` |"
+        if row not in _LINK.sub(r"\1", page):
+            yield f"policy.md lacks the row {row}"
 
 
 def _conformance() -> Iterator[str]:
