@@ -1,0 +1,274 @@
+"""pip installs from an index with PEP 740 provenance, under a policy that says who publishes.
+
+The provenance is made by a Sigstore of these tests; what is real, of PyPI's, comes last.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fixtures.distributions import sdist, wheel
+from fixtures.sigstore import Sigstore, provenance, statement
+from tests.integration import blocking, environments, loopback
+from tests.integration.blocking import blocked, outcome
+from tests.integration.interpreters import NEWEST_PIP, PIPS, Unavailable, own
+from tests.integration.loopback import Redirect, Reset, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from fixtures.distributions import Built
+    from tests.integration.environments import Completed, Environment
+    from tests.integration.loopback import Index
+
+SIGSTORE = Sigstore()
+DEMO = wheel("demo")
+#: Who publishes demo, as its certificates say.
+RELEASE = {"repository": "acme/demo", "workflow": "release.yml", "ref": "refs/tags/v1.0"}
+PYPI_PUBLISH = "https://docs.pypi.org/attestations/publish/v1"
+
+
+@pytest.fixture(
+    scope="module",
+    params=[NEWEST_PIP, *(pytest.param(pip, marks=pytest.mark.matrix) for pip in PIPS[:-1])],
+)
+def attesting(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Environment:
+    """Give an environment that can check identities: it has the extra for that."""
+    pytest.importorskip("sigstore")
+    folder = tmp_path_factory.mktemp("attesting")
+    try:
+        return environments.create(
+            folder, own(), str(request.param), armed=True, extras=("sigstore",)
+        )
+    except Unavailable as missing:
+        pytest.skip(str(missing))
+
+
+@dataclass
+class Site:
+    """An index, a policy that names who publishes demo, and a pip."""
+
+    environment: Environment
+    index: Index
+    folder: Path
+    identity: str = 'publisher = "github:acme/demo:release.yml"'
+    head: str = 'unlisted = "deny"'
+    trust_root: bytes = field(default_factory=SIGSTORE.trusted_root)
+
+    def policy(self, rule: str = "") -> Path:
+        (self.folder / "trusted_root.json").write_bytes(self.trust_root)
+        path = self.folder / "policy.toml"
+        path.write_text(
+            f'version = 1\n{self.head}\n[sigstore]\ntrust-root = "trusted_root.json"\n'
+            f"[identities.release]\n{self.identity}\n"
+            '[[project]]\nname = "demo"\nrequire = ["publish"]\nidentities = ["release"]\n' + rule,
+            encoding="utf-8",
+        )
+        return path
+
+    def publish(self, built: Built = DEMO, **who: str) -> None:
+        """List a file with provenance, made by whom the rest describes."""
+        self.serve(built, attested(built, **who))
+
+    def serve(self, built: Built, provenance: bytes) -> None:
+        """List a file with this provenance."""
+        self.index.add(built)
+        self.index.attest(built, provenance)
+
+    def install(self, *words: str | Path, rule: str = "") -> Completed:
+        target = ("--target", str(self.folder / "target"))
+        return self.environment.pip(
+            "install", *target, *(words or ("demo",)), index=self.index, policy=self.policy(rule)
+        )
+
+    @property
+    def installed(self) -> bool:
+        return (self.folder / "target" / "demo.py").exists()
+
+
+def attested(built: Built, predicate_type: str = PYPI_PUBLISH, **who: str) -> bytes:
+    said = statement((built.filename, built.data), predicate_type=predicate_type)
+    made = SIGSTORE.attestation(said, **{**RELEASE, **who})
+    return json.dumps(provenance([made])).encode()
+
+
+@pytest.fixture
+def site(attesting: Environment, tmp_path: Path) -> Iterator[Site]:
+    blocking.restore(attesting)
+    with loopback.serving() as index:
+        yield Site(environment=attesting, index=index, folder=tmp_path)
+    blocking.restore(attesting)
+
+
+# --- what installs --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("as_json", [True, False], ids=["json", "html"])
+def test_a_wheel_with_provenance_by_whom_the_policy_names_is_installed(
+    site: Site, *, as_json: bool
+) -> None:
+    site.index.speaks_json = as_json
+    site.publish()
+    result = site.install()
+    assert result.status == 0, result.output
+    assert site.installed
+    assert "1 verified" in result.output
+    assert len(site.index.asked("/integrity/*")) == 1
+    # pip reads the page, and the verifier does, for the address that it names.
+    assert len(site.index.asked("/simple/demo/")) == 2
+
+
+def test_an_sdist_is_not_built_before_its_provenance_verifies(site: Site) -> None:
+    mark = site.folder / "code-ran"
+    source = sdist("demo", runs=mark)
+    site.publish(source, repository="evil/demo")
+    result = site.install("--no-build-isolation")
+    assert outcome(site.environment, result) == blocked("identity-repository-mismatch")
+    assert not mark.exists()
+    site.publish(source)
+    result = site.install("--no-build-isolation")
+    assert result.status == 0, result.output
+    assert mark.exists()
+
+
+def test_attestations_beside_the_file_will_do(site: Site) -> None:
+    site.index.add(DEMO)
+    site.index.put(f"/files/{DEMO.filename}.provenance", attested(DEMO))
+    result = site.install()
+    assert result.status == 0, result.output
+    assert site.installed
+
+
+def test_a_file_on_this_machine_has_its_provenance_beside_it(site: Site) -> None:
+    path = DEMO.write(site.folder)
+    result = site.install(path)
+    assert outcome(site.environment, result) == blocked("attestation-missing"), result.output
+    (site.folder / (DEMO.filename + ".provenance")).write_bytes(attested(DEMO))
+    result = site.install(path)
+    assert result.status == 0, result.output
+
+
+def test_provenance_on_another_server_is_fetched_without_credentials(site: Site) -> None:
+    site.index.add(DEMO)
+    site.index.require("alice", "secret")
+    with loopback.serving() as elsewhere:
+        elsewhere.put("/there", attested(DEMO))
+        site.index.name_provenance(DEMO, elsewhere.origin + "/there")
+        result = site.environment.pip(
+            *("install", "--target", str(site.folder / "target"), "demo"),
+            policy=site.policy(),
+            variables={"PIP_INDEX_URL": site.index.with_credentials("alice", "secret")},
+        )
+        assert result.status == 0, result.output
+        (request,) = elsewhere.requests
+        assert "authorization" not in request.headers
+    assert "secret" not in result.output
+
+
+def test_a_named_address_may_redirect(site: Site) -> None:
+    site.publish()
+    site.index.put("/moved", attested(DEMO))
+    site.index.fault("/integrity/*", Redirect("/moved"))
+    result = site.install()
+    assert result.status == 0, result.output
+
+
+# --- what is blocked ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("who", "reason"),
+    [
+        ({"repository": "evil/demo"}, "identity-repository-mismatch"),
+        ({"workflow": "other.yml"}, "identity-workflow-mismatch"),
+        ({"issuer": "https://evil.example"}, "identity-issuer-mismatch"),
+    ],
+    ids=["repository", "workflow", "issuer"],
+)
+def test_provenance_by_somebody_else_is_blocked_and_both_are_shown(
+    site: Site, who: dict[str, str], reason: str
+) -> None:
+    site.serve(DEMO, attested(DEMO, **who))
+    result = site.install()
+    assert outcome(site.environment, result) == blocked(reason), result.output
+    assert not site.installed
+    (claimed,) = who.values()
+    assert claimed in result.words
+
+
+def test_provenance_of_other_content_is_blocked(site: Site) -> None:
+    site.serve(DEMO, attested(DEMO.tampered()))
+    result = site.install()
+    assert outcome(site.environment, result) == blocked("artifact-digest-mismatch"), result.output
+
+
+def test_provenance_of_another_project_is_blocked(site: Site) -> None:
+    site.serve(DEMO, attested(wheel("other")))
+    result = site.install()
+    assert result.status == 1
+    assert blocking.reason(result) in {
+        "statement-for-another-project",
+        "artifact-not-bound",
+        "artifact-digest-mismatch",
+    }, result.output
+    assert not site.installed
+
+
+def test_provenance_of_another_release_is_blocked(site: Site) -> None:
+    site.serve(DEMO, attested(wheel("demo", "2.0")))
+    result = site.install()
+    assert result.status == 1, result.output
+    assert not site.installed
+
+
+def test_provenance_of_another_kind_is_blocked(site: Site) -> None:
+    site.serve(DEMO, attested(DEMO, "https://example.org/other/v1"))
+    result = site.install()
+    assert outcome(site.environment, result) == blocked("predicate-missing"), result.output
+
+
+def test_provenance_that_another_sigstore_vouches_for_is_blocked(site: Site) -> None:
+    site.trust_root = Sigstore("another.example").trusted_root()
+    site.publish()
+    result = site.install()
+    assert outcome(site.environment, result) == blocked("sigstore-invalid"), result.output
+
+
+@pytest.mark.parametrize("as_json", [True, False], ids=["json", "html"])
+def test_where_the_index_names_none_it_is_missing(site: Site, *, as_json: bool) -> None:
+    site.index.speaks_json = as_json
+    site.publish()
+    site.index.name_provenance(DEMO, "")
+    result = site.install()
+    assert outcome(site.environment, result) == blocked("attestation-missing"), result.output
+    assert "names no provenance" in result.words
+
+
+def test_what_the_index_names_and_does_not_have_is_missing(site: Site) -> None:
+    site.publish()
+    site.index.remove(site.index.provenance_path(DEMO))
+    result = site.install()
+    assert outcome(site.environment, result) == blocked("attestation-missing"), result.output
+
+
+@pytest.mark.parametrize("fault", [Status(503), Status(403), Reset(), Redirect("ftp://x/")])
+def test_an_outage_is_unreachable_and_neither_missing_nor_invalid(
+    site: Site, fault: loopback.Fault
+) -> None:
+    site.publish()
+    site.index.fault("/integrity/*", fault)
+    result = site.install()
+    assert outcome(site.environment, result) == blocked("source-unreachable"), result.output
+
+
+def test_provenance_that_cannot_be_read_is_invalid(site: Site) -> None:
+    site.serve(DEMO, b'{"version": 1, "attestation_bundles": 7}')
+    result = site.install()
+    assert outcome(site.environment, result) == blocked("metadata-malformed"), result.output
