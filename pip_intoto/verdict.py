@@ -56,7 +56,8 @@ class Station:
 
     ``functionaries`` are the principals that count, ``wanted`` is how many must. ``materials`` and
     ``products`` count artifacts; None where nothing is known of them. ``feeds`` names the steps
-    whose artifacts its rules MATCH. ``outcome`` is FAIL where the chain broke, NOTE where that
+    whose artifacts its rules MATCH, ``predicates`` the types of statements that it asks for, and
+    empty where it asks for links. ``outcome`` is FAIL where the chain broke, NOTE where that
     kept it from being looked at; ``detail`` says why.
     """
 
@@ -67,6 +68,7 @@ class Station:
     materials: int | None = None
     products: int | None = None
     feeds: tuple[str, ...] = ()
+    predicates: tuple[str, ...] = ()
     outcome: Outcome = Outcome.OK
     detail: str = ""
 

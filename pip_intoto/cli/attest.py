@@ -12,12 +12,8 @@ from pip_intoto.errors import CommandError
 from pip_intoto.limits import LOCAL
 from pip_intoto.maintainer import attesting, authoring
 from pip_intoto.maintainer.evidence import evidence_files
-from pip_intoto.maintainer.predicate_types import (
-    SHORT,
-    TEST_RESULT,
-    as_filename,
-    predicate_type,
-)
+from pip_intoto.maintainer.predicate_types import predicate_type
+from pip_intoto.metadata.predicate_names import SHORT, TEST_RESULT, as_filename
 from pip_intoto.reports.lines import Tone
 from pip_intoto.verification.wording import counted, short_keyid
 

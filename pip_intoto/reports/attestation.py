@@ -13,6 +13,7 @@ from pip_intoto.metadata.statement import STATEMENT, spelled_timestamp
 from pip_intoto.metadata.verification_result import OURS, PREDICATE, VERIFIED, VERIFIER
 from pip_intoto.sources.addresses import printable
 from pip_intoto.verdict import Status
+from pip_intoto.verification.wording import publisher
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pip_intoto.maintainer.authoring import JsonObject
     from pip_intoto.maintainer.keys.signing import Signer
     from pip_intoto.metadata.strict_json import JsonValue
-    from pip_intoto.verdict import ExceptionUsed, SupplyChain, Verdict
+    from pip_intoto.verdict import ExceptionUsed, Station, SupplyChain, Verdict
 
 
 def render(account: Account, signers: Sequence[Signer]) -> str:
@@ -96,12 +97,14 @@ def _subject(verdict: Verdict, sha256: str, chain: SupplyChain) -> JsonObject:
                 "layout": _digest(chain.layout_sha256),
                 "layoutExpires": spelled_timestamp(chain.expires),
                 "owners": _texts(chain.owners),
+                **_publishers(chain),
                 "documents": [_digest(sha256) for sha256 in chain.documents],
                 "steps": [
                     {
                         "name": printable(station.name),
                         "threshold": station.wanted,
                         "principals": _texts(station.functionaries),
+                        **_predicates(station),
                     }
                     for station in chain.stations
                     if not station.is_inspection
@@ -113,6 +116,16 @@ def _subject(verdict: Verdict, sha256: str, chain: SupplyChain) -> JsonObject:
             }
         },
     }
+
+
+def _publishers(chain: SupplyChain) -> JsonObject:
+    """Whoever of the chain Sigstore vouches for; nothing where it vouches for nobody."""
+    said = dict.fromkeys(map(publisher, chain.credentials))
+    return {"publishers": _texts(said)} if said else {}
+
+
+def _predicates(station: Station) -> JsonObject:
+    return {"predicates": _texts(station.predicates)} if station.predicates else {}
 
 
 # --- the run --------------------------------------------------------------------------------

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from pip_intoto.reports.wording import moment
 from pip_intoto.sources.addresses import redacted
+from pip_intoto.verification.wording import publisher
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pip_intoto.account import Account, Change, LeftOut
+    from pip_intoto.credential import Credential
     from pip_intoto.distribution import Distribution, Place
     from pip_intoto.errors import PipIntotoError
     from pip_intoto.verdict import ExceptionUsed, Station, SupplyChain, Verdict
@@ -141,10 +143,27 @@ def _chain(chain: SupplyChain) -> dict[str, object]:
     return {
         "layout-sha256": chain.layout_sha256,
         "owners": list(chain.owners),
+        "owner-keys": list(chain.owner_keys),
+        "credentials": [_credential(credential) for credential in chain.credentials],
         "expires": moment(chain.expires),
         "documents": list(chain.documents),
         "binding": chain.binding,
         "stations": [_station(station) for station in chain.stations],
+    }
+
+
+def _credential(credential: Credential) -> dict[str, object]:
+    return {
+        "publisher": publisher(credential),
+        "issuer": credential.issuer,
+        "subject": credential.subject,
+        "signed-at": moment(credential.signed_at),
+        "host": credential.host,
+        "repository": credential.repository,
+        "workflow": credential.workflow,
+        "reused-workflow": credential.reused_workflow,
+        "ref": credential.ref,
+        "environment": credential.environment,
     }
 
 
@@ -153,6 +172,7 @@ def _station(station: Station) -> dict[str, object]:
         "name": station.name,
         "kind": "inspection" if station.is_inspection else "step",
         "functionaries": list(station.functionaries),
+        "predicates": list(station.predicates),
         "wanted": station.wanted,
         "materials": station.materials,
         "products": station.products,

@@ -144,6 +144,9 @@ def _station(
         materials=None if record is None else len(record.materials),
         products=None if record is None else len(record.products),
         feeds=tuple(feeds),
+        predicates=tuple(each.predicate_type for each in item.expected_predicates)
+        if isinstance(item, Step)
+        else (),
     )
 
 

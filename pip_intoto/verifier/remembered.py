@@ -314,6 +314,7 @@ def _written(verdict: Verdict) -> dict[str, object]:
                 "materials": station.materials,
                 "products": station.products,
                 "feeds": station.feeds,
+                "predicates": station.predicates,
                 "outcome": station.outcome.value,
                 "detail": station.detail,
             }
@@ -379,6 +380,7 @@ def _station(node: Node) -> Station:
         materials=_count(node.member("materials")),
         products=_count(node.member("products")),
         feeds=node.member("feeds").strings(),
+        predicates=node.member("predicates").strings(),
         outcome=Outcome(node.member("outcome").string()),
         detail=node.member("detail").string(),
     )

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import EvidenceInvalid, PredicateMissing
-from pip_intoto.maintainer.predicate_types import as_filename, spelled
 from pip_intoto.metadata.envelope import read_evidence
 from pip_intoto.metadata.link import Link
+from pip_intoto.metadata.predicate_names import as_filename, spelled
 from pip_intoto.metadata.predicates import attested
 from pip_intoto.metadata.predicates.link import TYPES
 from pip_intoto.metadata.statement import Statement

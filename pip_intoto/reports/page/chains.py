@@ -15,6 +15,7 @@ from pip_intoto.drawing.arrangement import Size, Span, arrange, rows
 from pip_intoto.drawing.lettering import MONO, broken, columns, cut
 from pip_intoto.drawing.strokes import arrow
 from pip_intoto.drawing.strokes import number as _n
+from pip_intoto.metadata.predicate_names import as_filename
 from pip_intoto.reports.page.texts import line
 from pip_intoto.reports.wording import number
 from pip_intoto.sources.addresses import printable
@@ -262,6 +263,9 @@ def _station(station: Station, told: Sequence[str]) -> _Box:
         who = f": {_listed(station.functionaries)}" if count else ""
         tone = "w" if count < station.wanted else ""
         texts += _wrapped(f"{count} of {station.wanted}{who}", tone)
+        if station.predicates:
+            kinds = [as_filename(each) for each in station.predicates]
+            texts += _wrapped(f"states {_listed(kinds)}", "q")
     counts = []
     if station.materials is not None:
         counts.append(number(station.materials, "material"))

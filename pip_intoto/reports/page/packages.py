@@ -7,6 +7,7 @@ nothing until then.
 
 from __future__ import annotations
 
+from datetime import MAXYEAR
 from typing import TYPE_CHECKING
 
 from pip_intoto.reports.page.overview import comparison
@@ -15,6 +16,7 @@ from pip_intoto.reports.page.texts import items, line, lines
 from pip_intoto.reports.wording import number
 from pip_intoto.sources.addresses import redacted
 from pip_intoto.verdict import Action, Outcome, Status
+from pip_intoto.verification.wording import publisher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -116,15 +118,18 @@ def _caption(verdict: Verdict, chain: SupplyChain, now: datetime) -> str:
     owners = items([line(owner, 100) for owner in chain.owners], "b") or "nobody"
     expires = f"{chain.expires:%Y-%m-%d}"
     end = (
-        f"<strong>expired {expires}</strong>"
+        f", <strong>expired {expires}</strong>"
         if chain.expires < now
-        else f"<span>expires {expires}</span>"
+        else f", <span>expires {expires}</span>"
+        # A layout of the policy's own holds as long as the policy does.
+        if chain.expires.year < MAXYEAR
+        else ""
     )
     outcomes = {station.outcome for station in chain.stations}
     # Nothing was looked at: then it is the layout that this is about.
     broke = Outcome.NOTE in outcomes and Outcome.FAIL not in outcomes
     where = f"<br><strong>✕ broke here: {line(verdict.reason)}</strong>" if broke else ""
-    return f'Layout signed by <span class="owners">{owners}</span>, {end}{where}'
+    return f'Layout signed by <span class="owners">{owners}</span>{end}{where}'
 
 
 def _exception(used: ExceptionUsed, now: datetime) -> str:
@@ -173,6 +178,9 @@ def _facts(verdict: Verdict) -> Iterator[tuple[str, str]]:
     chain = verdict.chain
     if chain is not None:
         yield "Layout", f"<code>{line(chain.layout_sha256, 64)}</code>"
+        if chain.credentials:
+            vouched = dict.fromkeys(line(publisher(each), 200) for each in chain.credentials)
+            yield "Publishers", f'<ul class="plain">{items(list(vouched))}</ul>'
         if chain.documents:
             documents = items([f"<code>{line(each, 64)}</code>" for each in chain.documents])
             yield number(len(chain.documents), "document"), f'<ul class="plain">{documents}</ul>'

@@ -12,8 +12,9 @@ import pytest
 
 from fixtures.keys import key
 from pip_intoto.limits import DEFAULT
-from pip_intoto.maintainer.predicate_types import SHORT, as_filename, predicate_type, spelled
+from pip_intoto.maintainer.predicate_types import predicate_type
 from pip_intoto.metadata.envelope import parse_envelope, read_statement
+from pip_intoto.metadata.predicate_names import SHORT, as_filename, spelled
 from pip_intoto.verification.signatures import Keyring
 from tests.unit.cli.shells import Shell
 

@@ -73,3 +73,33 @@ def write(folder: Path, text: str = GOOD, *names: str) -> Path:
     path = folder / "supply-chain.toml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+IDENTITIES = """\
+
+[identities.release]
+publisher = "github:demo/demo:release.yml"
+"""
+#: A build that a workflow vouches for, and a test result by a key.
+STATED = """\
+
+[[step]]
+name = "build"
+materials = ["ALLOW *"]
+products = ["CREATE demo-*.whl", "DISALLOW *"]
+
+[[step.statement]]
+predicate = "slsa-provenance"
+functionaries = ["release"]
+
+[[step]]
+name = "test"
+materials = ["MATCH demo-*.whl WITH PRODUCTS FROM build", "DISALLOW *"]
+
+[[step.statement]]
+predicate = "https://in-toto.io/attestation/test-result/v0.1"
+functionaries = ["carl", "ben"]
+threshold = 2
+conditions = ["predicate.result == 'PASSED'"]
+"""
+ATTESTED = HEAD + KEYS + IDENTITIES + SOURCE + STATED + WHEEL

@@ -18,13 +18,23 @@ from pip_intoto.errors import CommandError
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
-from pip_intoto.maintainer.documents import load_layout
+from pip_intoto.maintainer.documents import load_layout, read_layout
 from pip_intoto.maintainer.layouts.compiling import compile_layout
 from pip_intoto.maintainer.layouts.expiry import Period
 from pip_intoto.maintainer.layouts.layout_source import is_source, load_source, parse_source
 from pip_intoto.metadata.layout import parse_layout
 from pip_intoto.metadata.node import Node
-from tests.unit.maintainer.sources import BUILD, GOOD, HEAD, KEYS, NOW, SOURCE, WHEEL, write
+from tests.unit.maintainer.sources import (
+    ATTESTED,
+    BUILD,
+    GOOD,
+    HEAD,
+    KEYS,
+    NOW,
+    SOURCE,
+    WHEEL,
+    write,
+)
 
 if TYPE_CHECKING:
     from pip_intoto.maintainer.layouts.layout_source import LayoutSource
@@ -259,10 +269,11 @@ def test_an_expiry_that_is_none_is_refused(
         ('keys = ["alice"]', 'keys = ["alice"]\nthreshold = 2',
          "the threshold of [owners] cannot be 2", "", "threshold"),
         ('functionaries = ["carl"]', 'functionaries = ["dora"]',
-         "[[step]] build names the key `dora`, which [keys] does not have", "Add [keys.dora].",
+         "[[step]] build names the key `dora`, which [keys] does not have",
+         "Add [keys.dora] or [identities.dora].",
          "dora"),
         ('functionaries = ["carl"]\n', "", "[[step]] build lacks `functionaries`",
-         "Name the keys of [keys] that may carry it out.", 'name = "build"'),
+         "Name those of [keys] and [identities] that may sign for it.", 'name = "build"'),
         ('functionaries = ["carl"]', 'functionaries = ["carl"]\nthreshold = 0',
          "`threshold` cannot be 0", "", "threshold"),
         ('functionaries = ["carl"]', 'functionaries = ["carl"]\nexpected_products = []',
@@ -396,3 +407,116 @@ def test_what_is_no_source_is_refused_with_a_place(text: str) -> None:
     with pytest.raises(CommandError) as caught:
         parse_source(text.encode("utf-8", "surrogatepass"), Path("/nowhere/supply-chain.toml"))
     assert caught.value.place.startswith("/nowhere/supply-chain.toml")
+
+
+# --- statements and identities --------------------------------------------------------------
+
+
+def test_steps_may_ask_for_statements(tmp_path: Path) -> None:
+    layout = parsed(load_source(write(tmp_path, ATTESTED)))
+    ben, carl = key("ben").keyid, key("carl").keyid
+    (release,) = layout.identities.values()
+    assert (release.issuer, release.repository, release.workflow) == (
+        "https://token.actions.githubusercontent.com",
+        "demo/demo",
+        "release.yml",
+    )
+    source, build, test = layout.steps
+    assert (source.pubkeys, source.expected_predicates) == ((ben,), ())
+    assert build.pubkeys == test.pubkeys == ()
+    (provenance,), (tested,) = build.expected_predicates, test.expected_predicates
+    assert provenance.predicate_type == "https://slsa.dev/provenance/v1"
+    assert (provenance.functionaries, provenance.threshold) == ((release.keyid,), 1)
+    assert tested.predicate_type == "https://in-toto.io/attestation/test-result/v0.1"
+    assert (tested.functionaries, tested.threshold) == ((carl, ben), 2)
+    assert tested.expected_attributes == ("predicate.result == 'PASSED'",)
+    assert set(layout.keys) == {ben, carl}
+
+
+def test_conditions_stand_on_steps_with_links_and_on_inspections(tmp_path: Path) -> None:
+    text = GOOD.replace('name = "build"\n', 'name = "build"\nconditions = ["a", "b"]\n')
+    text = text.replace('name = "wheel"\n', 'name = "wheel"\nconditions = ["c"]\n')
+    layout = parsed(load_source(write(tmp_path, text)))
+    assert layout.steps[1].expected_attributes == ("a", "b")
+    assert layout.inspections[0].expected_attributes == ("c",)
+
+
+def test_a_layout_that_asks_for_nothing_new_has_no_new_members(tmp_path: Path) -> None:
+    payload = json.dumps(compile_layout(load_source(write(tmp_path)), now=NOW)[0])
+    assert "expected_predicates" not in payload
+    assert "expectedAttributes" not in payload
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "advice", "at"),
+    [
+        (
+            'predicate = "slsa-provenance"',
+            'predicate = "slsa-provenence"',
+            '"slsa-provenence" is no type of predicate',
+            "Did you mean slsa-provenance?",
+            "slsa-provenence",
+        ),
+        (
+            'predicate = "slsa-provenance"\n',
+            "",
+            "[[step.statement]] of build lacks `predicate`",
+            'Write predicate = "test-result", or the URI of a type.',
+            "[[step.statement]]",
+        ),
+        (
+            'functionaries = ["release"]',
+            'functionaries = ["releases"]',
+            (
+                "[[step.statement]] of build names the key `releases`, which neither [keys] nor"
+                " [identities] has"
+            ),
+            "Did you mean `release`?",
+            "releases",
+        ),
+        (
+            'name = "test"\n',
+            'name = "test"\nfunctionaries = ["carl"]\n',
+            "`functionaries` of [[step]] test has no meaning beside [[step.statement]]",
+            "Write `functionaries` into each [[step.statement]].",
+            'functionaries = ["carl"]\nmaterials',
+        ),
+        (
+            "threshold = 2",
+            "threshhold = 2",
+            "unknown key `threshhold` in [[step.statement]]",
+            "Did you mean `threshold`?",
+            "threshhold",
+        ),
+        (
+            "[\"predicate.result == 'PASSED'\"]",
+            '[" "]',
+            "this condition says nothing",
+            "",
+            '[" "]',
+        ),
+    ],
+)
+def test_a_mistake_in_a_statement_is_told(
+    tmp_path: Path, old: str, new: str, message: str, advice: str, at: str
+) -> None:
+    text = ATTESTED.replace(old, new, 1)
+    error = refused(tmp_path, text)
+    assert (error.message, error.advice) == (message, advice)
+    assert line(error) == text[: text.index(at)].count("\n") + 1
+
+
+def test_an_attested_layout_is_the_same_once_it_was_signed(tmp_path: Path) -> None:
+    source = load_source(write(tmp_path, ATTESTED))
+    payload, layout = compile_layout(source, now=NOW)
+    for form in Envelope:
+        path = tmp_path / f"{form.value}.layout"
+        path.write_bytes(authoring.written(authoring.sign(payload, [key("alice")], form)))
+        assert load_layout(path)[1] == layout
+
+
+def test_a_layout_may_stand_in_no_envelope(tmp_path: Path) -> None:
+    payload, layout = compile_layout(load_source(write(tmp_path, ATTESTED)), now=NOW)
+    path = tmp_path / "held.layout"
+    path.write_bytes(authoring.written(payload))
+    assert read_layout(path) == (None, layout)

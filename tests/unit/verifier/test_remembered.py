@@ -174,6 +174,7 @@ def test_everything_that_a_verdict_says_is_kept(known: Site) -> None:
         materials=3,
         products=4,
         feeds=("source",),
+        predicates=("https://acme.example/Reviewed/v1",),
         outcome=Outcome.NOTE,
         detail="detail",
     )

@@ -12,7 +12,7 @@ from pip_intoto.maintainer.layouts.differences.changes import (
     told,
 )
 from pip_intoto.maintainer.layouts.differences.functionaries import Asked, signer_changes
-from pip_intoto.maintainer.predicate_types import spelled
+from pip_intoto.metadata.predicate_names import spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

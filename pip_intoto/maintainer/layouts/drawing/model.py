@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from pip_intoto.errors import UnusableKey
 from pip_intoto.maintainer.layouts.reach import is_closed, is_everything
-from pip_intoto.maintainer.predicate_types import spelled
 from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.layout import Inspection
+from pip_intoto.metadata.predicate_names import spelled
 from pip_intoto.metadata.rules import Allow, Create, Delete, Disallow, Match, Modify, Require
 from pip_intoto.sources.addresses import printable
 from pip_intoto.verification.artifact_rules import as_folder

@@ -13,6 +13,7 @@ from pip_intoto.maintainer.layouts.lint.findings import Finding, Severity, Subje
 from pip_intoto.maintainer.layouts.lint.links import look_at_links
 from pip_intoto.maintainer.layouts.lint.people import look_at_people
 from pip_intoto.maintainer.layouts.lint.rules import look_at_rules
+from pip_intoto.maintainer.layouts.lint.statements import look_at_statements
 from pip_intoto.verification.artifact_rules import Budget
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ __all__ = ["CODES", "Finding", "Severity", "lint"]
 
 #: Every code that a finding may have.
 CODES = (
+    "alike-predicates",
     "allows-everything",
+    "conditions-unread",
     "dist-info-pattern",
     "expired",
     "expires-late",
@@ -46,8 +49,10 @@ CODES = (
     "matches-nothing",
     "not-scoped",
     "one-party",
+    "open-identity",
     "open-rules",
     "owner-is-functionary",
+    "products-of-nothing",
     "require-never-met",
     "rule-without-effect",
     "scope-in-brackets",
@@ -58,7 +63,10 @@ CODES = (
     "unbound-members",
     "unconnected-step",
     "unknown-functionary",
+    "unknown-predicate",
     "unreachable-rule",
+    "untied-statement",
+    "unusable-condition",
     "unusable-key",
     "unused-key",
     "weak-key",
@@ -95,6 +103,7 @@ def lint(
     )
     found = [
         *look_at_people(subject),
+        *look_at_statements(subject),
         *look_at_rules(subject),
         *look_at_carrying(subject),
         *look_at_links(subject),

@@ -9,7 +9,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pip_intoto.maintainer.layouts.lint.findings import RuleList, Severity, place_of
+from pip_intoto.maintainer.layouts.lint.findings import (
+    RuleList,
+    Severity,
+    is_informational,
+    place_of,
+)
 from pip_intoto.maintainer.layouts.reach import is_everything, opened, reach
 from pip_intoto.metadata.rules import Allow, Create, Disallow, Match, Modify
 from pip_intoto.policy.file import canonical_name
@@ -95,7 +100,9 @@ def _last_step(subject: Subject) -> Iterator[Finding]:
     takers = [
         rule
         for rule in _takers(materials, files, subject)
-        if isinstance(rule, Match) and _is_reported(rule, files, subject)
+        if (isinstance(rule, Match) and _is_reported(rule, files, subject))
+        # ADR 17: what a statement that only says something is about, it is about.
+        or (isinstance(rule, Allow) and is_informational(step))
     ]
     if takers:
         yield from _scope(materials, takers, subject)

@@ -10,6 +10,7 @@ from pip_intoto.limits import LOCAL
 from pip_intoto.maintainer.layouts import globs
 from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.layout import Inspection
+from pip_intoto.metadata.predicates import transforms
 from pip_intoto.verification.artifact_rules import SIDES, Budget, rules_of
 from pip_intoto.verification.wording import short_keyid
 
@@ -116,6 +117,12 @@ class RuleList:
         return At(self.at.item, f"{self.side}[{index}]", f"{self.at.path}[{index}]")
 
 
+def is_informational(item: Item) -> bool:
+    """Whether a step expects statements, and none of something that was done: no products."""
+    predicates = () if isinstance(item, Inspection) else item.expected_predicates
+    return bool(predicates) and not any(transforms(each.predicate_type) for each in predicates)
+
+
 def place_of(item: Item, index: int) -> At:
     """The place of a step or an inspection."""
     if isinstance(item, Inspection):
@@ -151,10 +158,11 @@ class Subject:
         yield from ((each, index) for index, each in enumerate(self.layout.inspections))
 
     def lists(self) -> Iterator[RuleList]:
-        """All lists of rules."""
+        """All lists of rules that are held against something."""
         for item, index in self.items():
             for side in SIDES:
-                yield RuleList(item, index, side)
+                if side == "materials" or not is_informational(item):
+                    yield RuleList(item, index, side)
 
     def is_first(self, rules: RuleList) -> bool:
         """Whether these are the materials that the chain begins with."""

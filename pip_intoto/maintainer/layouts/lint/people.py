@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from pip_intoto.errors import UnusableKey
 from pip_intoto.maintainer.layouts.lint.findings import At, Severity, place_of
 from pip_intoto.metadata.keys import identities, identity, material
 from pip_intoto.metadata.names import link_filename
+from pip_intoto.metadata.node import shown
 from pip_intoto.metadata.rules import Match
 from pip_intoto.verification.link_names import keyids_of
 from pip_intoto.verification.parties import count_parties
@@ -86,7 +88,7 @@ def _expiry(subject: Subject) -> Iterator[Finding]:
 
 def _keys(subject: Subject) -> Iterator[Finding]:
     layout = subject.layout
-    used = {keyid for step in layout.steps for keyid in step.pubkeys}
+    used = {keyid for step in layout.steps for keyid in _keyids(step)}
     for keyid, key in layout.keys.items():
         at = At("", f"key {short_keyid(keyid)}", "keys")
         names = {keyid, *(subkey.keyid for subkey in key.subkeys)}
@@ -132,6 +134,16 @@ def _keys(subject: Subject) -> Iterator[Finding]:
             )
 
 
+def _keyids(step: Step) -> tuple[str, ...]:
+    """Whom a step names, be it for links or for statements."""
+    predicates = step.expected_predicates
+    return (*step.pubkeys, *(keyid for each in predicates for keyid in each.functionaries))
+
+
+def _most_asked(step: Step) -> int:
+    return max(step.threshold, *(each.threshold for each in step.expected_predicates), 1)
+
+
 def _weakness(key: PublicKey) -> str:
     from cryptography.hazmat.primitives.asymmetric.dsa import DSAPublicKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -151,7 +163,7 @@ def _functionaries(step: Step, subject: Subject) -> Iterator[tuple[PublicKey, Pu
     """The keys that may sign for a step, each with the master that it belongs to, or itself."""
     masters = subject.layout.keys
     of_subkeys = {subkey.keyid: (subkey, key) for key in masters.values() for subkey in key.subkeys}
-    for keyid in step.pubkeys:
+    for keyid in _keyids(step):
         if keyid in masters:
             yield masters[keyid], masters[keyid]
         elif keyid in of_subkeys:
@@ -170,12 +182,22 @@ def _parties(step: Step, subject: Subject) -> Mapping[tuple[str, str], str]:
             parties[subject.principals.get(ident) or identity(master), ident] = party
         except UnusableKey:
             continue
+    for keyid in _keyids(step):
+        identity_ = subject.layout.identities.get(keyid)
+        managed = subject.layout.managed.get(keyid)
+        if identity_ is not None:
+            called = identity_.subject or identity_.repository or identity_.issuer
+            # Their keyid is no part of what they are.
+            ident = repr(replace(identity_, keyid=""))
+            parties[ident, ident] = shown(called)[1:-1]
+        elif managed is not None:
+            parties[managed.target, managed.target] = shown(managed.target)[1:-1]
     return parties
 
 
 def _threshold(step: Step, at: At, parties: Mapping[tuple[str, str], str]) -> Iterator[Finding]:
-    # X1: of certificates nobody knows how many there will be.
-    if step.constraints:
+    # X1: of certificates nobody knows how many there will be. Statements have their own.
+    if step.constraints or step.expected_predicates:
         return
     most = count_parties(parties)
     if most >= step.threshold:
@@ -228,7 +250,7 @@ def _shared(
     alone = [
         party
         for party in names[steps[0].name]
-        if all(party in names[step.name] and step.threshold == 1 for step in steps)
+        if all(party in names[step.name] and _most_asked(step) == 1 for step in steps)
     ]
     for party in alone:
         yield At().finding(
@@ -249,7 +271,7 @@ def _shared(
             both = [party for party in names[step.name] if party in names[name]]
             both = [party for party in both if party not in alone]
             earlier = subject.steps[name]
-            if both and len(both) >= max(step.threshold, earlier.threshold):
+            if both and len(both) >= max(_most_asked(step), _most_asked(earlier)):
                 who = " and ".join(called[party] for party in both)
                 # Whoever writes the source should not speak for what becomes of it; later steps
                 # are often carried out in one place.
@@ -270,6 +292,7 @@ def _shared(
 def _names(step: Step, at: At, subject: Subject) -> Iterator[Finding]:
     keys = subject.layout.keys.values()
     known = {key.keyid for master in keys for key in (master, *master.subkeys)}
+    known |= {*subject.layout.identities, *subject.layout.managed}
     for keyid in step.pubkeys:
         if keyid not in known:
             yield at.finding(
