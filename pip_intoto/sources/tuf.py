@@ -60,7 +60,9 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _MEMBERS = {"layout": True, "links": True, "pubkeys": False}
+#: What the end of a target's name says of it.
 _BUNDLE = ".jsonl"
+_KEY = ".pub"
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +192,10 @@ class TufPlace:
         listed: list[Target] = []
         named = [(target, name) for name in keys]
         for name in documents:
-            found = self._listed(view, name)
-            if found.name.endswith(".pub"):
+            if name.endswith(_KEY):
                 named.append((target, name))
                 continue
+            found = self._listed(view, name)
             listed.append(found)
             named += [(found, key) for each in self._names_in(found) for key in each]
         for by, name in named:
