@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pip_intoto.credential import Credential
-    from pip_intoto.errors import EvidenceInvalid, IdentityMismatch
+    from pip_intoto.errors import EvidenceInvalid
     from pip_intoto.metadata.keys import PublicKey
     from pip_intoto.verification.certificates import Holder
     from pip_intoto.verification.choice import Candidate
@@ -39,10 +39,6 @@ class StepEvidence:
     refused: list[EvidenceInvalid] = field(default_factory=list)
     #: Certificates that do not count, and why.
     uncertified: list[str] = field(default_factory=list)
-    #: Who signed with Sigstore, and is nobody that the step asks for: what differs.
-    mismatched: list[IdentityMismatch] = field(default_factory=list)
-    #: Why documents that may have been for the step, signed with Sigstore, cannot be believed.
-    unauthentic: list[EvidenceInvalid] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pip_intoto.errors import EvidenceInvalid
 from pip_intoto.verification.evidence import Authorised
-from pip_intoto.verification.identities import Bearer, nearest_mismatch
+from pip_intoto.verification.identities import Bearer, nearest_mismatch, nearness
 from pip_intoto.verification.signatures import Signing
 from pip_intoto.verification.wording import short_keyid
 
@@ -72,7 +72,7 @@ class Functionaries:
             # Of which step it is nobody knows, nor whether anybody should be believed about it.
             for step in self._layout.steps:
                 if not self._layout.identities.keys().isdisjoint(step.pubkeys):
-                    evidence[step.name].unauthentic.append(error)
+                    _refuse(error, evidence[step.name])
             return ()
 
 
@@ -132,7 +132,12 @@ class Signatories:
         error = nearest_mismatch(filter(None, wanted), bearer.credential)
         if error is not None:
             error.place = self._document.origin
-            found.mismatched.append(error)
+            _refuse(error, found)
+
+
+def _refuse(error: EvidenceInvalid, found: StepEvidence) -> None:
+    found.refused.append(error)
+    found.refused.sort(key=nearness, reverse=True)
 
 
 def may_carry_out(signing: Signing | Holder | Bearer, step: Step) -> bool:

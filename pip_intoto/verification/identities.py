@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from pip_intoto.credential import Credential
-    from pip_intoto.errors import IdentityMismatch
+    from pip_intoto.errors import EvidenceInvalid, IdentityMismatch
     from pip_intoto.metadata.identities import Identity
 
 #: What is compared, in this order; the first that differs is what a message is about.
@@ -71,6 +71,15 @@ def nearest_mismatch(
     if not measured:
         return None
     return mismatch(min(measured, key=lambda each: each[0])[1], credential)
+
+
+def nearness(error: EvidenceInvalid) -> int:
+    """Rank why an attestation does not count: the later somebody differs, the nearer they are.
+
+    Least near are those that are vouched for by nobody.
+    """
+    kinds = [kind for _, kind in _PARTS]
+    return next((rank for rank, kind in enumerate(kinds) if type(error) is kind), -1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -15,14 +16,16 @@ from pip_intoto.errors import (
     LayoutNotForProject,
     LayoutSignatureMissing,
     MetadataTooLarge,
+    SigstoreUnavailable,
 )
 from pip_intoto.limits import DEFAULT
-from pip_intoto.metadata.envelope import read_payload
+from pip_intoto.metadata.envelope import read_evidence
 from pip_intoto.metadata.layout import Layout
 from pip_intoto.verdict import Outcome, TraceEntry
+from pip_intoto.verification.identities import Bearer, bearer, nearest_mismatch
 from pip_intoto.verification.parties import count_parties
 from pip_intoto.verification.pool import in_one_order
-from pip_intoto.verification.signatures import Keyring
+from pip_intoto.verification.signatures import Keyring, Signing
 from pip_intoto.verification.substitution import substitute
 from pip_intoto.verification.wording import NAMED, counted, so_many_of
 
@@ -33,8 +36,7 @@ if TYPE_CHECKING:
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.bundle import Document
     from pip_intoto.metadata.envelope import Content
-    from pip_intoto.verification.signatures import Signing
-    from pip_intoto.verification.trust import Owner, OwnLayout, Trust
+    from pip_intoto.verification.trust import Owner, OwnerIdentity, OwnLayout, Trust
 
 #: A layout that the policy amounts to holds as long as the policy does.
 NEVER = datetime.max.replace(tzinfo=timezone.utc)
@@ -139,7 +141,10 @@ class _Owners:
         self._now = now
         self._limits = limits
         self._keyring = Keyring((owner.key for owner in trust.owners), now=now, limits=limits)
-        self._principals = sorted({owner.principal for owner in trust.owners})
+        self._principals = sorted(
+            {owner.principal for owner in (*trust.owners, *trust.owner_identities)}
+        )
+        self._authenticated = 0
 
     def nobody_signed(self, documents: int) -> LayoutSignatureMissing:
         return LayoutSignatureMissing(
@@ -162,24 +167,29 @@ class _Owners:
         except MetadataTooLarge as error:
             raise _NearMiss(0, error) from error
         # A key object may stand for several owners; what signs is the key.
-        signing = [
+        signing: list[tuple[Owner | OwnerIdentity, Signing | Bearer]] = [
             (owner, each) for owner in trust.owners for each in signed if each.key is owner.key
         ]
+        bearing, stranger = self._bearing(document)
+        signing += bearing
         if not signing:
+            if stranger is not None:
+                raise _NearMiss(0, stranger)
             return None
         # E5: the payload is parsed only now that a signature verified.
         try:
-            layout = read_payload(document.envelope, limits=self._limits)
+            layout = read_evidence(document.envelope, limits=self._limits)
         except EvidenceInvalid as error:
             error.place = f"{document.origin}: {error.place}".removesuffix(": ")
             raise _NearMiss(2, error) from error
         if not isinstance(layout, Layout):
-            # L1: an owner may be a functionary as well, and this is their link.
+            # L1: an owner may be a functionary as well, and this is their link or statement.
             return None
         counting = [
             (owner, each)
             for owner, each in signing
-            if not each.is_among(trust.revoked) and not each.invalid_at(self._now)
+            if not each.is_among(trust.revoked)
+            and not (isinstance(each, Signing) and each.invalid_at(self._now))
         ]
         names = sorted({owner.principal for owner, _ in counting})
         if not names or count_signers(counting) < trust.threshold:
@@ -213,11 +223,58 @@ class _Owners:
             origin=document.origin,
             signed_by=tuple(names),
             trace=(TraceEntry("layout", Outcome.OK, summary),),
-            owner_keys=tuple(sorted({each.identity for _, each in counting})),
+            owner_keys=tuple(
+                sorted({each.identity for _, each in counting if isinstance(each, Signing)})
+            ),
+            credentials=tuple(
+                dict.fromkeys(each.credential for _, each in counting if isinstance(each, Bearer))
+            ),
         )
 
+    def _bearing(
+        self, document: Document
+    ) -> tuple[list[tuple[OwnerIdentity, Bearer]], EvidenceInvalid | None]:
+        """Return which owners signed ``document`` with Sigstore, or why nobody of them did."""
+        trust = self._trust
+        envelope = document.envelope
+        if not envelope.sigstore or not trust.owner_identities:
+            return [], None
+        if trust.authenticator is None:
+            return [], SigstoreUnavailable("An identity has to be checked, and nothing here can")
+        self._authenticated += 1
+        if self._authenticated > self._limits.attestations:
+            return [], MetadataTooLarge(
+                "There are too many documents that may be a layout",
+                expected=f"at most {self._limits.attestations} signed with Sigstore",
+            )
+        identities = [owner.identity for owner in trust.owner_identities]
+        try:
+            credential = trust.authenticator.authenticate(envelope)
+        except EvidenceInvalid as error:
+            error.place = error.place or document.origin
+            return [], error
+        who = bearer(
+            credential, identities, named=trust.identities, revoked=trust.revoked_identities
+        )
+        bearing = [
+            (owner, who) for owner in trust.owner_identities if owner.identity in who.identities
+        ]
+        if bearing:
+            return bearing, None
+        # Only a layout of a stranger is worth a word; it is read for that word alone.
+        with suppress(EvidenceInvalid):
+            if isinstance(read_evidence(envelope, limits=self._limits), Layout):
+                error = nearest_mismatch(identities, credential)
+                assert error is not None  # noqa: S101 - they are none of them
+                error.place = document.origin
+                return [], error
+        return [], None
+
     def _too_few(
-        self, document: Document, signing: list[tuple[Owner, Signing]], names: list[str]
+        self,
+        document: Document,
+        signing: Sequence[tuple[Owner | OwnerIdentity, Signing | Bearer]],
+        names: list[str],
     ) -> EvidenceInvalid:
         revoked = [owner for owner, each in signing if each.is_among(self._trust.revoked)]
         if revoked and count_signers(signing) >= self._trust.threshold:
@@ -230,7 +287,7 @@ class _Owners:
         invalid = [
             f"; {reason} ({owner.principal})"
             for owner, each in signing
-            if (reason := each.invalid_at(self._now))
+            if isinstance(each, Signing) and (reason := each.invalid_at(self._now))
         ]
         return LayoutSignatureMissing(
             "Too few of the project's owners signed the layout",
@@ -240,11 +297,16 @@ class _Owners:
         )
 
 
-def count_signers(signing: Sequence[tuple[Owner, Signing]]) -> int:
+def count_signers(
+    signing: Sequence[tuple[Owner | OwnerIdentity, Signing | Bearer]],
+) -> int:
     """Return how many parties signed."""
     # K6: all keys of one family are one.
     return count_parties(
-        (owner.principal, each.family[0] if each.family else each.identity)
+        (
+            owner.principal,
+            each.family[0] if isinstance(each, Signing) and each.family else each.identity,
+        )
         for owner, each in signing
     )
 
