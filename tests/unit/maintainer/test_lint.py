@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,8 +24,9 @@ from pip_intoto.maintainer.layouts.compiling import compile_layout
 from pip_intoto.maintainer.layouts.layout_source import parse_source
 from pip_intoto.maintainer.layouts.lint import CODES, Severity, lint
 from pip_intoto.maintainer.layouts.owners import Owners, principals_of
+from pip_intoto.metadata.identities import Identity
 from pip_intoto.metadata.keys import PublicKey, load_pem, parse_key
-from pip_intoto.metadata.layout import Inspection, parse_layout
+from pip_intoto.metadata.layout import ExpectedPredicate, Inspection, parse_layout
 from pip_intoto.metadata.link import parse_link
 from pip_intoto.metadata.node import Node
 from pip_intoto.metadata.rules import parse_rule
@@ -36,9 +38,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from pip_intoto.maintainer.authoring import JsonObject
+    from pip_intoto.maintainer.layouts.layout_source import LayoutSource
     from pip_intoto.maintainer.layouts.lint import Finding
     from pip_intoto.metadata.layout import Layout
     from pip_intoto.metadata.link import Link
+    from pip_intoto.metadata.strict_json import JsonValue
 
 _PEMS = {name: key(name).public_pem().decode() for name in ("alice", "ben", "carl", "dora")}
 MORE_KEYS = '\n[keys.dora]\npublic = "keys/dora.pub"\n'
@@ -880,6 +885,199 @@ def test_no_layout_is_too_strange_for_lint(
         assert each.what
         assert each.why
         assert each.instead
+
+
+# --- statements, conditions and identities -----------------------------------------------------
+
+TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
+TESTED = ["MATCH demo-*.whl WITH PRODUCTS FROM build", "DISALLOW *"]
+
+
+def expected(
+    predicate_type: str = TEST_RESULT, who: str = "ben", **members: JsonValue
+) -> JsonObject:
+    return {"predicateType": predicate_type, "functionaries": [key(who).keyid], **members}
+
+
+def with_steps(
+    *steps: tuple[str, Sequence[JsonValue], Sequence[str]], keys: Mapping[str, object] | None = None
+) -> tuple[Finding, ...]:
+    """Lint the good layout with more steps: name, expected predicates, rules for materials."""
+    (payload, _) = compile_layout(good_source(), now=NOW)
+    document = json.loads(json.dumps(payload))
+    document["keys"].update(keys or {})
+    for name, predicates, materials in steps:
+        step = authoring.step(
+            name,
+            functionaries=[],
+            expected_materials=[rule.split() for rule in materials],
+            expected_products=[],
+        )
+        step["expected_predicates"] = list(predicates)
+        document["steps"].append(step)
+    # The wheel's inspection goes on binding the file.
+    return lint(parse_layout(Node(document), DEFAULT), now=NOW, project="demo")
+
+
+def good_source() -> LayoutSource:
+    text = GOOD
+    for name, pem in _PEMS.items():
+        text = text.replace(f'"keys/{name}.pub"', json.dumps(pem))
+    return parse_source(text.encode(), Path("supply-chain.toml"))
+
+
+def test_a_step_that_expects_a_statement_is_as_good_as_any() -> None:
+    passed = expected(expected_attributes=["predicate.result == 'PASSED'"])
+    assert with_steps(("test", [passed], TESTED)) == ()
+
+
+def test_alike_predicates() -> None:
+    found = only(with_steps(("test", [expected()], TESTED), ("again", [expected()], TESTED)))
+    assert (found.code, found.severity) == ("alike-predicates", Severity.ERROR)
+    assert found.place == "step again, predicates[0]"
+    assert "the step test" in found.what
+    assert found.path == "steps[3].expected_predicates[0]"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ([expected()], [expected(who="carl")]),
+        ([expected()], [expected("https://in-toto.io/attestation/release/v0.1")]),
+        ([expected()], [expected(expected_attributes=["predicate.configuration[0].name == 'a'"])]),
+    ],
+)
+def test_alike_predicates_are_told_apart_by_signer_type_or_condition(
+    one: Sequence[JsonValue], other: Sequence[JsonValue]
+) -> None:
+    found = with_steps(("test", one, TESTED), ("again", other, TESTED))
+    assert "alike-predicates" not in {code for code, _ in codes(found)}
+
+
+def test_alike_predicates_are_told_apart_by_what_they_are_about() -> None:
+    source = ["MATCH * WITH PRODUCTS FROM source", "DISALLOW *"]
+    codes_ = codes(with_steps(("test", [expected()], TESTED), ("again", [expected()], source)))
+    assert "alike-predicates" not in {code for code, _ in codes_}
+    sdist = ["MATCH demo-*.tar.gz WITH PRODUCTS FROM build", "DISALLOW *"]
+    codes_ = codes(with_steps(("test", [expected()], TESTED), ("again", [expected()], sdist)))
+    assert "alike-predicates" not in {code for code, _ in codes_}
+
+
+def test_alike_predicates_in_one_step() -> None:
+    found = only(with_steps(("test", [expected(), expected()], TESTED)))
+    assert (found.code, found.place) == ("alike-predicates", "step test, predicates[1]")
+    assert "this step" in found.what
+
+
+def test_unknown_functionary_of_a_predicate() -> None:
+    predicate = {"predicateType": TEST_RESULT, "functionaries": ["ab" * 32]}
+    assert codes(with_steps(("test", [predicate], TESTED))) == [
+        ("unknown-functionary", "step test, predicates[0]"),
+        ("threshold-unreachable", "step test, predicates[0]"),
+    ]
+
+
+def test_threshold_unreachable_of_a_predicate() -> None:
+    found = only(with_steps(("test", [expected(threshold=2)], TESTED)))
+    assert (found.code, found.place) == ("threshold-unreachable", "step test, predicates[0]")
+    assert found.what == "2 must sign, and there is 1"
+    nobody = {"predicateType": TEST_RESULT, "functionaries": []}
+    found = only(with_steps(("test", [nobody], TESTED)))
+    assert found.what == "nobody may sign this statement"
+
+
+def test_unknown_predicate() -> None:
+    for nearly in (TEST_RESULT + "/", "https://in-toto.io/attestation/test-results/v0.1"):
+        found = only(with_steps(("test", [expected(nearly)], TESTED)))
+        assert (found.code, found.severity) == ("unknown-predicate", Severity.WARNING)
+        assert found.instead == TEST_RESULT
+    for fine in ("https://acme.example/signed-off/v1", TEST_RESULT.replace("v0.1", "v0.2")):
+        assert with_steps(("test", [expected(fine)], TESTED)) == ()
+    later = with_steps(("test", [expected("https://slsa.dev/provenance/v1.0")], TESTED))
+    assert "unknown-predicate" in {code for code, _ in codes(later)}
+
+
+def test_unusable_condition() -> None:
+    wrong = expected(expected_attributes=["predicate.result == 'PASSED'", "result = 'PASSED'"])
+    found = only(with_steps(("test", [wrong], TESTED)))
+    assert (found.code, found.severity) == ("unusable-condition", Severity.ERROR)
+    assert found.place == "step test, predicates[0].attributes[1]"
+    assert found.path == "steps[2].expected_predicates[0].expected_attributes[1]"
+    assert "result = 'PASSED'" in found.what
+
+
+def test_unusable_condition_of_a_link_or_an_inspection() -> None:
+    good = layout()
+    step = replace(good.steps[1], expected_attributes=("nope()",))
+    inspection = replace(good.inspections[0], expected_attributes=("true", "1 +"))
+    changed_ = replace(good, steps=(good.steps[0], step), inspections=(inspection,))
+    found = lint(changed_, now=NOW, project="demo")
+    assert codes(found) == [
+        ("unusable-condition", "step build, attributes[0]"),
+        ("unusable-condition", "inspection wheel, attributes[1]"),
+    ]
+    assert found[0].path == "steps[1].expected_attributes[0]"
+    assert found[1].path == "inspect[0].expected_attributes[1]"
+
+
+def test_conditions_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As where the extra is not installed.
+    monkeypatch.setitem(sys.modules, "pip_intoto.verification.cel", None)
+    found = only(with_steps(("test", [expected(expected_attributes=["true", "("])], TESTED)))
+    assert (found.code, found.severity) == ("conditions-unread", Severity.NOTE)
+    assert "pip-intoto[cel]" in found.instead
+
+
+def test_open_identity() -> None:
+    keyid = "cd" * 32
+    issuer = "https://token.actions.githubusercontent.com"
+
+    def found(**members: str) -> list[tuple[str, str]]:
+        identity = {"keytype": "sigstore-oidc", "scheme": "Fulcio"}
+        keyval = {"issuer": issuer, **members}
+        predicate = {"predicateType": TEST_RESULT, "functionaries": [keyid]}
+        listed = {keyid: {**identity, "keyval": keyval}}
+        return codes(with_steps(("test", [predicate], TESTED), keys=listed))
+
+    assert found(repository="demo/demo", workflow="test.yml") == []
+    assert found(identity="alice@example.org") == []
+
+
+def test_open_identity_names_whom_it_lets_in() -> None:
+    good = layout()
+    loose = {"cd" * 32: Identity(keyid="cd" * 32, issuer="https://accounts.example", workflow="w")}
+    found = only(lint(replace(good, identities=loose), now=NOW, project="demo"))
+    assert (found.code, found.severity, found.place) == (
+        "open-identity",
+        Severity.ERROR,
+        "key cdcdcdcd",
+    )
+    assert "https://accounts.example" in found.why
+
+
+def test_products_of_nothing() -> None:
+    good = layout()
+    predicate = ExpectedPredicate(
+        predicate_type=TEST_RESULT, functionaries=(good.steps[0].pubkeys[0],)
+    )
+    step = replace(
+        good.steps[1], name="test", pubkeys=(), expected_predicates=(predicate,),
+        expected_materials=tuple(parse_rule(Node([*rule.split()])) for rule in TESTED),
+    )  # fmt: skip
+    found = only(lint(replace(good, steps=(*good.steps, step)), now=NOW, project="demo"))
+    assert (found.code, found.place) == ("products-of-nothing", "step test, products")
+
+
+def test_untied_statement() -> None:
+    found = with_steps(("test", [expected()], ["DISALLOW *"]))
+    assert ("untied-statement", "step test") in codes(found)
+    # ADR 17: in the last step, an explicit ALLOW binds the file itself.
+    about_the_file = ["ALLOW demo-*", "DISALLOW *"]
+    found = with_steps(("test", [expected()], about_the_file))
+    assert "untied-statement" not in {code for code, _ in codes(found)}
+
+
+# --- the rest -----------------------------------------------------------------------------------
 
 
 def test_a_layout_of_the_documentation_is_linted_as_json_reads_it() -> None:
