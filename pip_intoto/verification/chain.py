@@ -464,12 +464,16 @@ class _Workflow:
         # N4: "the NAME field must be set to the same identifier as the step described in the
         # layout": the link itself says which step it is of, not its file name.
         step = next((step for step in layout.steps if step.name == link.name), None)
-        # A4: where a statement is expected, one must come.
-        if step is None or isinstance(step, Claim):
+        if step is None:
             self._pool.note_stray(
                 document,
-                f"{document.origin} is a link of {shown(link.name)}, which is no step here"
-                + (" that links are expected of" if step is not None else ""),
+                f"{document.origin} is a link of {shown(link.name)}, which is no step here",
+            )
+            return
+        if isinstance(step, Claim):
+            # A4: where a statement of some type is expected, that is what must come.
+            self._pool.note(
+                f"{document.origin} is a link, and the step {step.name} expects statements"
             )
             return
         found = evidence[step.name]
@@ -478,24 +482,36 @@ class _Workflow:
         if not authorised:
             return
         self._compare_command(document, step, link.command)
-        reported = _reported(document, link, authorised)
+        self._add(_reported(document, link, authorised), step, found, authorised, link=link)
+
+    def _add(
+        self,
+        candidate: Candidate,
+        step: Step,
+        found: StepEvidence,
+        authorised: Authorised,
+        *,
+        link: Link | None = None,
+    ) -> None:
+        """Keep what a link, or a sublayout in place of one, reports, if conditions on it hold."""
         if step.expected_attributes:
             # ITE-11. Imported here for start-up time: few layouts have conditions.
             from pip_intoto.verification.statements import as_statement, check_attributes
 
             variables = as_statement(
-                name=link.name,
-                record=reported.record,
-                command=link.command,
-                byproducts=link.byproducts,
-                environment=link.environment,
+                name=station_of(step),
+                record=candidate.record,
+                command=() if link is None else link.command,
+                byproducts=None if link is None else link.byproducts,
+                environment=None if link is None else link.environment,
             )
             try:
                 check_attributes(step.expected_attributes, variables, place_of(step), self._limits)
             except EvidenceInvalid as error:
+                self._pool.note(f"{candidate.record.origin} does not count: {error}")
                 found.unfit.append((error, authorised))
                 return
-        found.candidates.append(reported)
+        found.candidates.append(candidate)
 
     def _compare_command(self, document: Document, step: Step, ran: tuple[str, ...]) -> None:
         # V7, S7: "clients should only show a warning if the expected command field does not
@@ -584,8 +600,8 @@ class _Workflow:
                     # that does not count.
                     found.failed.append((error, signer.authorised))
                 origin = f"sublayout {_by(document, signer.authorised)}"
-                found.candidates += [
-                    Candidate(
+                for summary in summaries:
+                    candidate = Candidate(
                         record=replace(summary.record, origin=origin),
                         principals=signer.authorised.principals,
                         signings=signer.authorised.signings,
@@ -594,8 +610,7 @@ class _Workflow:
                         notes=summary.notes,
                         credentials=(*signer.authorised.credentials, *summary.credentials),
                     )
-                    for summary in summaries
-                ]
+                    self._add(candidate, step, found, signer.authorised)
 
     def _summaries(
         self, document: Document, sublayout: Layout, within: tuple[Content, ...], signer: Signer
