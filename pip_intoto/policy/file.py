@@ -36,7 +36,7 @@ from pip_intoto.policy.model import (
     TufRepository,
 )
 from pip_intoto.policy.named_identities import publisher_in, read_identities, signers_named
-from pip_intoto.policy.named_keys import read_key, read_keys, threshold_of
+from pip_intoto.policy.named_keys import parties, read_key, read_keys, threshold_of
 from pip_intoto.policy.required import read_held_layout, read_requirements
 from pip_intoto.policy.tables import Kind, Value, parse
 from pip_intoto.policy.vocabulary import (
@@ -486,9 +486,7 @@ class _Reader:
             )
         if owners_from:
             return 0 if value is None else value.integer()
-        return threshold_of(
-            value, owners, table.name, default=len({owner.principal for owner in owners})
-        )
+        return threshold_of(value, owners, table.name, default=parties(owners))
 
     def _index(self, value: Value | None) -> str:
         if value is None:

@@ -9,6 +9,7 @@ from pip_intoto.metadata import keys as public_keys
 from pip_intoto.policy.model import NamedKey
 from pip_intoto.policy.tables import Value
 from pip_intoto.policy.vocabulary import KEY, nearest
+from pip_intoto.verification.parties import count_parties
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -139,15 +140,31 @@ def threshold_of(value: Value | None, named: Sequence[Signer], of: str, *, defau
     if value is None:
         return default
     threshold = value.integer()
-    principals = len({key.principal for key in named})
-    if not 1 <= threshold <= principals:
+    most = parties(named)
+    if not 1 <= threshold <= most:
         advice = ""
-        if principals < threshold <= len(named):
+        if most < threshold <= len(named):
             advice = "Keys of one principal count once."
+        if most < len({each.principal for each in named}):
+            advice = (
+                "All workflows of one repository count once: who may change one may change all."
+            )
         raise value.error(
             f"the threshold of {of} cannot be {threshold}",
-            expected="1" if principals == 1 else f"1 to {principals}, as many as principals",
+            expected="1" if most == 1 else f"1 to {most}, as many as principals",
             found=str(threshold),
             advice=advice,
         )
     return threshold
+
+
+def parties(named: Sequence[Signer]) -> int:
+    """How many of those ``named`` can count beside each other, at most (T3)."""
+    return count_parties((each.principal, _self(each)) for each in named)
+
+
+def _self(signer: Signer) -> str:
+    if isinstance(signer, NamedKey):
+        return signer.identity
+    who = signer.identity
+    return f"{who.issuer} {who.repository or who.subject}"

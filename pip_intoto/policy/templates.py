@@ -19,6 +19,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from pip_intoto.metadata.layout import ExpectedPredicate, Layout, Step
+from pip_intoto.metadata.predicates import PUBLISH, provenance, results, transforms
 from pip_intoto.metadata.rules import Allow, Create, Disallow, Match, Require
 from pip_intoto.policy.publishers import listed
 from pip_intoto.verification.patterns import escape
@@ -42,36 +43,33 @@ class Template:
     conditions: tuple[str, ...] = ()
 
 
-_PROVENANCE = "https://slsa.dev/provenance/v1"
-_OLD_PROVENANCE = "https://slsa.dev/provenance/v0.2"
-
 TEMPLATES: Mapping[str, Template] = {
     template.name: template
     for template in (
         Template(
             name="publish",
             meaning="it was published to the index by whom you name (PEP 740)",
-            predicate_type="https://docs.pypi.org/attestations/publish/v1",
+            predicate_type=PUBLISH,
         ),
         Template(
             name="slsa-build",
             meaning="it was built by whom you name, who says from what and how (SLSA provenance)",
-            predicate_type=_PROVENANCE,
+            predicate_type=provenance.V1,
         ),
         Template(
             name="slsa-build-v0.2",
             meaning="the same, as older builders say it",
-            predicate_type=_OLD_PROVENANCE,
+            predicate_type=provenance.V02,
         ),
         Template(
             name="test-result",
             meaning="tests were run on it, and none failed",
-            predicate_type="https://in-toto.io/attestation/test-result/v0.1",
+            predicate_type=results.TEST_RESULT,
         ),
         Template(
             name="vsa",
             meaning="somebody verified it for you, and says that it passed (VSA)",
-            predicate_type="https://slsa.dev/verification_summary/v1",
+            predicate_type=results.VSA,
         ),
         Template(
             name="sbom-spdx",
@@ -177,15 +175,6 @@ def _step(requirement: Requirement, rules: tuple[Rule, ...]) -> Step:
             ),
         ),
     )
-
-
-def transforms(predicate_type: str) -> bool:
-    """Whether statements of this type are about something that was done (ITE-10)."""
-    return predicate_type in {
-        _PROVENANCE,
-        _OLD_PROVENANCE,
-        "https://in-toto.io/attestation/link/v0.3",
-    } or predicate_type.startswith("https://in-toto.io/Link/")
 
 
 def _written_step(step: Step) -> JsonValue:
