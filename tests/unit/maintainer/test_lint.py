@@ -970,7 +970,7 @@ def test_alike_predicates_in_one_step() -> None:
 
 
 def test_unknown_functionary_of_a_predicate() -> None:
-    predicate = {"predicateType": TEST_RESULT, "functionaries": ["ab" * 32]}
+    predicate: JsonObject = {"predicateType": TEST_RESULT, "functionaries": ["ab" * 32]}
     assert codes(with_steps(("test", [predicate], TESTED))) == [
         ("unknown-functionary", "step test, predicates[0]"),
         ("threshold-unreachable", "step test, predicates[0]"),
@@ -981,7 +981,7 @@ def test_threshold_unreachable_of_a_predicate() -> None:
     found = only(with_steps(("test", [expected(threshold=2)], TESTED)))
     assert (found.code, found.place) == ("threshold-unreachable", "step test, predicates[0]")
     assert found.what == "2 must sign, and there is 1"
-    nobody = {"predicateType": TEST_RESULT, "functionaries": []}
+    nobody: JsonObject = {"predicateType": TEST_RESULT, "functionaries": []}
     found = only(with_steps(("test", [nobody], TESTED)))
     assert found.what == "nobody may sign this statement"
 
@@ -1035,7 +1035,7 @@ def test_open_identity() -> None:
     def found(**members: str) -> list[tuple[str, str]]:
         identity = {"keytype": "sigstore-oidc", "scheme": "Fulcio"}
         keyval = {"issuer": issuer, **members}
-        predicate = {"predicateType": TEST_RESULT, "functionaries": [keyid]}
+        predicate: JsonObject = {"predicateType": TEST_RESULT, "functionaries": [keyid]}
         listed = {keyid: {**identity, "keyval": keyval}}
         return codes(with_steps(("test", [predicate], TESTED), keys=listed))
 
