@@ -125,31 +125,30 @@ class TufPlace:
         """Do ``work`` with the repository, and say what came of it."""
         try:
             # Imported here for start-up time: python-tuf is needed where a policy names it.
-            from pip_intoto.sources import tuf_client
-        except ImportError as error:
+            from pip_intoto.sources.tuf_client import Absent, Session, Unreachable, Wanted, newer
+        except ImportError:
             return fault(
                 self.origin,
                 TufUnavailable(
-                    "the policy names a TUF repository, and python-tuf is not installed",
-                    found=str(error),
+                    "the policy names a TUF repository, and python-tuf is not installed"
                 ),
             )
-        session = self._session = self._session or tuf_client.Session(
+        session = self._session = self._session or Session(
             self._repository, self._state.load(), self._limits
         )
         try:
             while True:
                 outcome = session.look(work)
-                if not isinstance(outcome, tuf_client.Wanted):
+                if not isinstance(outcome, Wanted):
                     return read(outcome) + self._notes()
                 wanted = tuple({fetch.url: fetch for fetch in outcome.fetches}.values())
                 answers = await Fetches(wanted)
                 for fetch, answer in zip(wanted, answers, strict=True):
                     session.answers[fetch.url] = answer
                 self._check_amount(session)
-        except tuf_client.Absent as error:
+        except Absent as error:
             return nothing_at(f"{self.origin} ({error})")
-        except tuf_client.Unreachable as error:
+        except Unreachable as error:
             return unreachable(self.origin, str(error))
         except EvidenceInvalid as error:
             return fault(self.origin, error)
@@ -157,7 +156,7 @@ class TufPlace:
             return unreachable(self.origin, f"there is no room to work: {error.strerror or error}")
         finally:
             # Whatever came of it: what was verified has been seen.
-            self._state.keep(session.kept, tuf_client.newer)
+            self._state.keep(session.kept, newer)
 
     def _notes(self) -> Finding:
         if not self._state.trouble:

@@ -224,7 +224,13 @@ class Session:
             except _Missing as error:
                 return Wanted(error.fetches)
             except DownloadLengthMismatchError as error:
-                raise _invalid(TufInvalid, "sends more than it should", fetcher, error) from None
+                raise _invalid(
+                    TufInvalid,
+                    "the TUF repository sends more than its metadata allows",
+                    "a file of the listed length, or shorter than the cap for its kind",
+                    fetcher,
+                    error,
+                ) from None
             except DownloadError as error:
                 raise _not_had(error, fetcher) from None
             except RepositoryError as error:
@@ -306,10 +312,20 @@ def _not_had(error: DownloadError, fetcher: _Answers) -> Unreachable | Absent:
 
 def _explained(error: RepositoryError, fetcher: _Answers, folder: Path) -> EvidenceInvalid:
     if isinstance(error, ExpiredMetadataError):
-        return _invalid(TufExpired, "has expired", fetcher, error)
+        message = "what the TUF repository shows has expired"
+        return _invalid(TufExpired, message, "metadata that is still current", fetcher, error)
     if isinstance(error, BadVersionNumberError) and _is_rollback(fetcher, folder):
-        return _invalid(TufRollback, "is older than what it showed before", fetcher, error)
-    return _invalid(TufInvalid, "does not verify", fetcher, error)
+        message = "the TUF repository shows an older state than before"
+        return _invalid(
+            TufRollback, message, "the state that was seen here, or a newer one", fetcher, error
+        )
+    return _invalid(
+        TufInvalid,
+        "what the TUF repository shows does not verify",
+        "metadata and targets of one state, signed as the repository's root says",
+        fetcher,
+        error,
+    )
 
 
 def _is_rollback(fetcher: _Answers, folder: Path) -> bool:
@@ -329,14 +345,9 @@ def _is_rollback(fetcher: _Answers, folder: Path) -> bool:
 
 
 def _invalid(
-    kind: type[TufInvalid], what: str, fetcher: _Answers, error: Exception
-) -> EvidenceInvalid:
-    return kind(
-        f"what the TUF repository shows {what}",
-        expected="metadata that is signed, current, and of one state, as TUF has it",
-        found=_sentence(error),
-        place=redacted(fetcher.url),
-    )
+    kind: type[TufInvalid], message: str, expected: str, fetcher: _Answers, error: Exception
+) -> TufInvalid:
+    return kind(message, expected=expected, found=_sentence(error), place=redacted(fetcher.url))
 
 
 def _sentence(error: Exception) -> str:

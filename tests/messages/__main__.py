@@ -11,7 +11,16 @@ ROOT = Path(__file__).absolute().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "hooks")]
 
 # The path is set above; these register what they tell.
-from tests.messages import commanded, conditioned, judged, locked, piped, surveyed, vouched  # noqa: E402, F401
+from tests.messages import (  # noqa: E402, F401
+    commanded,
+    conditioned,
+    judged,
+    locked,
+    piped,
+    repositories,
+    surveyed,
+    vouched,
+)
 from tests.messages.situations import SITUATIONS, kept, snapshot  # noqa: E402
 
 

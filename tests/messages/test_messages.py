@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.interpreters import Unavailable
-from tests.messages import commanded, conditioned, judged, locked, piped, surveyed, vouched
+from tests.messages import (
+    commanded,
+    conditioned,
+    judged,
+    locked,
+    piped,
+    repositories,
+    surveyed,
+    vouched,
+)
 from tests.messages.situations import FOLDER, LATER, SITUATIONS, code_of, kept, snapshot
 
 if TYPE_CHECKING:
@@ -22,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: They register what they tell.
-MODULES = (commanded, conditioned, judged, locked, piped, surveyed, vouched)
+MODULES = (commanded, conditioned, judged, locked, piped, repositories, surveyed, vouched)
 
 
 def reason_codes() -> AbstractSet[str]:
