@@ -450,7 +450,8 @@ class Gate:
         # Evidence is asked for long before pip's own thread waits for a verdict; but never before
         # the verifier has said what the policy's templates are.
         if addresses.fits_any(self._running().ready()["templates"], url):
-            return Errand(own)
+            # Some are the Integrity API of an index, which has a form for people as well.
+            return Errand(own, _INTEGRITY)
         raise Refused("this address belongs to no evidence of the distribution")
 
     # --- the sweep, in parts --------------------------------------------------------------

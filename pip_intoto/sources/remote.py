@@ -36,16 +36,20 @@ _ABSENT = (404, 410)
 
 @dataclass(frozen=True, slots=True)
 class RemoteBundle:
-    """A bundle at ``url``; ``query`` is what the distribution's own address had behind it."""
+    """A bundle at ``url``; ``query`` is what the distribution's own address had behind it.
+
+    ``accept`` says what is wanted there, of servers that have more than one form of it.
+    """
 
     url: str
     query: str | None
     limits: Limits
+    accept: str = ""
 
     async def find(self) -> Finding:
         """Fetch the bundle."""
         cap = self.limits.bundle_bytes
-        (response,) = await fetch_all((self.url,), self.query, cap, self.limits)
+        (response,) = await fetch_all((self.url,), self.query, cap, self.limits, self.accept)
         origin = redacted(self.url)
         if response.status == OK and not response.too_large:
             return read_bundle(response.body, origin=origin, limits=self.limits)
@@ -101,12 +105,12 @@ _AT_ONCE = 8
 
 
 async def fetch_all(
-    urls: Sequence[str], query: str | None, max_bytes: int, limits: Limits
+    urls: Sequence[str], query: str | None, max_bytes: int, limits: Limits, accept: str = ""
 ) -> tuple[Response, ...]:
     """Fetch ``urls``; those that are refused once more with the query (presigned addresses)."""
 
     def fetch(url: str) -> Fetch:
-        return Fetch(url, max_bytes, limits.fetch_seconds)
+        return Fetch(url, max_bytes, limits.fetch_seconds, accept)
 
     responses = list(await Fetches(tuple(fetch(url) for url in urls)))
     again = [

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from pip_intoto.errors import PolicyInvalid
 from pip_intoto.policy import placeholders
 from pip_intoto.sources.addresses import is_web, redacted
+from pip_intoto.sources.pep740 import ACCEPT
 from pip_intoto.sources.remote import RemoteBundle, RemoteDirectory
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def places(template: str, values: Mapping[str, str], limits: Limits) -> tuple[Pl
     url = expand(template, values)
     if url.endswith("/"):
         return (RemoteDirectory(url, None, limits),)
-    return (RemoteBundle(url, None, limits),)
+    # It may be the Integrity API of an index, which has a form for people as well.
+    return (RemoteBundle(url, None, limits, ACCEPT),)
 
 
 def _encode(value: str) -> str:

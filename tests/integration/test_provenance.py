@@ -6,7 +6,7 @@ The provenance is made by a Sigstore of these tests; what is real, of PyPI's, co
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -209,22 +209,22 @@ def test_provenance_of_other_content_is_blocked(site: Site) -> None:
     assert outcome(site.environment, result) == blocked("artifact-digest-mismatch"), result.output
 
 
-def test_provenance_of_another_project_is_blocked(site: Site) -> None:
-    site.serve(DEMO, attested(wheel("other")))
+@pytest.mark.parametrize(
+    ("about", "reason"),
+    [
+        # The statement that belongs to another file, word for word.
+        (wheel("demo", "2.0"), "artifact-not-bound"),
+        (wheel("other"), "statement-for-another-project"),
+        # A statement about these very bytes, under another name.
+        (replace(DEMO, filename="demo-2.0-py3-none-any.whl"), "statement-for-another-file"),
+        (replace(DEMO, filename="other-1.0-py3-none-any.whl"), "statement-for-another-file"),
+    ],
+    ids=["release", "project", "name", "name-of-a-project"],
+)
+def test_provenance_of_another_file_is_blocked(site: Site, about: Built, reason: str) -> None:
+    site.serve(DEMO, attested(about))
     result = site.install()
-    assert result.status == 1
-    assert blocking.reason(result) in {
-        "statement-for-another-project",
-        "artifact-not-bound",
-        "artifact-digest-mismatch",
-    }, result.output
-    assert not site.installed
-
-
-def test_provenance_of_another_release_is_blocked(site: Site) -> None:
-    site.serve(DEMO, attested(wheel("demo", "2.0")))
-    result = site.install()
-    assert result.status == 1, result.output
+    assert outcome(site.environment, result) == blocked(reason), result.output
     assert not site.installed
 
 

@@ -171,6 +171,8 @@ def test_an_integrity_api_may_be_named_as_a_template(shell: Shell, index: Index)
     write_policy(rule=f'sources = ["{template}"]\n')
     assert shell.verify(write_lock(wheels_of(index))) == VERIFIED
     assert not index.asked("/simple/*")
+    (request,) = index.asked("/integrity/*")
+    assert request.headers["accept"].startswith("application/vnd.pypi.integrity.v1+json,")
 
 
 # --- carried, and remembered ----------------------------------------------------------------
