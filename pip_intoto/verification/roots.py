@@ -142,7 +142,8 @@ class _Owners:
         self._limits = limits
         self._keyring = Keyring((owner.key for owner in trust.owners), now=now, limits=limits)
         self._principals = sorted(
-            {owner.principal for owner in (*trust.owners, *trust.owner_identities)}
+            {owner.principal for owner in trust.owners}
+            | {owner.principal for owner in trust.owner_identities}
         )
         self._authenticated = 0
 
@@ -264,10 +265,10 @@ class _Owners:
         # Only a layout of a stranger is worth a word; it is read for that word alone.
         with suppress(EvidenceInvalid):
             if isinstance(read_evidence(envelope, limits=self._limits), Layout):
-                error = nearest_mismatch(identities, credential)
-                assert error is not None  # noqa: S101 - they are none of them
-                error.place = document.origin
-                return [], error
+                stranger = nearest_mismatch(identities, credential)
+                if stranger is not None:
+                    stranger.place = document.origin
+                return [], stranger
         return [], None
 
     def _too_few(

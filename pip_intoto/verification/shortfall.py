@@ -20,7 +20,7 @@ from pip_intoto.verification.artifact_rules import SIDES, shown_digests
 from pip_intoto.verification.claims import Claim, place_of, station_of
 from pip_intoto.verification.link_names import keyids_of
 from pip_intoto.verification.parties import count_parties
-from pip_intoto.verification.wording import NAMED, counted, short_keyid, so_many_of
+from pip_intoto.verification.wording import NAMED, counted, publisher, short_keyid, so_many_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,6 +125,10 @@ def _called(step: Step, layout: Layout, trust: Trust) -> list[str]:
     """Return what messages call those who may carry out ``step``."""
     names: dict[str, None] = {}
     for keyid in step.pubkeys:
+        whose = layout.identities.get(keyid)
+        if whose is not None:
+            names[trust.identities.get(whose) or publisher(whose)] = None
+            continue
         key = layout.keys.get(keyid)
         ident = None if key is None else _identity(key)
         name = None if ident is None else trust.principals.get(ident)
