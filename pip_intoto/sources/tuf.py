@@ -33,6 +33,7 @@ from pip_intoto.errors import (
     UnusableKey,
 )
 from pip_intoto.metadata.keys import identity, load_public
+from pip_intoto.metadata.names import LINK_SUFFIX
 from pip_intoto.metadata.node import shown
 from pip_intoto.policy import placeholders
 from pip_intoto.sources.fetching import Fetches
@@ -196,7 +197,8 @@ class TufPlace:
                 continue
             found = self._listed(view, name)
             listed.append(found)
-            named += [(found, key) for each in self._names_in(found) for key in each]
+            if not name.endswith(LINK_SUFFIX):
+                named += [(found, key) for each in self._names_in(found) for key in each]
         for by, name in named:
             key = self._key(view, name, notes, named_by=by)
             if key is not None:

@@ -308,6 +308,17 @@ def test_the_state_directory_may_be_unwritable(
     assert "is not kept" in json.dumps(verdict["trace"])
 
 
+def test_what_the_repository_shows_is_asked_for_each_time(release: Release, verify: Verify) -> None:
+    policy = release.policy()
+    assert verify.reason(policy) == "verified"
+    release.index.requests.clear()
+    assert verify.reason(policy) == "verified"
+    asked = [request.path for request in release.index.requests]
+    assert "/tuf/metadata/timestamp.json" in asked
+    # The snapshot is kept, and good as long as the timestamp names it.
+    assert "/tuf/metadata/1.snapshot.json" not in asked
+
+
 # --- through pip ----------------------------------------------------------------------------
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fixtures.distributions import Built
+    from pip_intoto.verdict import Verdict
 
 BASE = "https://tuf.acme.example/"
 FILE = f"demo/{WHEEL.filename}"
@@ -65,13 +66,15 @@ sources = ["tuf:acme"]
 """,
         "utf-8",
     )
+
+    def verdict(files: Mapping[str, bytes]) -> Verdict:
+        served = {BASE + name: content for name, content in files.items()}
+        server = Repository(served, dict(answers or {}))
+        return server.run(judge(distribution(built), load_policy(path)))
+
     with patch.dict("os.environ", {"XDG_STATE_HOME": str(folder / "state")}):
-        for files in states or [repository.files]:
-            server = Repository(
-                {BASE + name: content for name, content in files.items()}, dict(answers or {})
-            )
-            verdict = server.run(judge(distribution(built), load_policy(path)))
-    return told(folder, verdict)
+        *_, last = [verdict(files) for files in states or [repository.files]]
+    return told(folder, last)
 
 
 @situation("tuf-invalid")

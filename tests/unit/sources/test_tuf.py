@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -295,6 +297,21 @@ def test_garbage_in_place_of_metadata_is_refused(garbage: bytes) -> None:
     assert fault_of(find(repository, shown)) == "tuf-invalid"
 
 
+@pytest.mark.parametrize("role", ["timestamp", "1.snapshot", "1.targets"])
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.6, 0.95])
+def test_one_changed_byte_of_metadata_is_refused(role: str, share: float) -> None:
+    repository = made()
+    path = f"metadata/{role}.json"
+    data = bytearray(repository.files[path])
+    # A byte that means something: TUF signs content, not spelling.
+    place = next(at for at in range(int(len(data) * share), len(data)) if chr(data[at]).isalnum())
+    data[place] = ord("7" if data[place] != ord("7") else "8")
+    found = find(repository, {**repository.files, path: bytes(data)})
+    assert not found.documents
+    assert not found.keys
+    assert [fault.code for fault in found.faults] == ["tuf-invalid"]
+
+
 @pytest.mark.parametrize("path", ["metadata/timestamp.json", "metadata/2.root.json"])
 def test_endless_metadata_is_cut_off(path: str) -> None:
     repository = made()
@@ -388,6 +405,14 @@ def test_a_key_that_a_delegated_role_names_does_not_count() -> None:
         load_public(key("owner").public_pem(), limits=DEFAULT).public
     ]
     assert "which names it" in str(found.trace)
+
+
+def test_what_a_link_lists_is_no_owner() -> None:
+    repository = made()
+    repository.add("keys/builder.pub", key("builder").public_pem())
+    repository.add(LINKS[0], DOCUMENTS[LINKS[0]], in_toto=["keys/builder.pub"])
+    repository.publish()
+    assert len(find(repository).keys) == 1
 
 
 def test_keys_of_functionaries_are_given_out_by_name() -> None:
@@ -532,3 +557,21 @@ def test_nothing_is_left_of_a_look(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     abandoned.send(None)
     assert not list(room.iterdir())
     abandoned.close()
+
+
+def test_python_tuf_is_loaded_only_where_a_repository_is_asked() -> None:
+    code = (
+        "import sys, pip_intoto.verifier.judge, pip_intoto.verifier.service\n"
+        "import pip_intoto.sources.tuf\n"
+        "print(*(name for name in sys.modules if name.partition('.')[0] in"
+        " {'tuf', 'securesystemslib', 'urllib3', 'requests'}))"
+    )
+    paths = os.pathsep.join(path for path in sys.path if path)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    assert done.stdout.split() == []
