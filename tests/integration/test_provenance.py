@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fixtures.distributions import sdist, wheel
+from fixtures.distributions import Built, sdist, wheel
 from fixtures.sigstore import Sigstore, provenance, statement
 from tests.integration import blocking, environments, loopback
 from tests.integration.blocking import blocked, outcome
-from tests.integration.interpreters import NEWEST_PIP, PIPS, Unavailable, own
+from tests.integration.interpreters import NEWEST_PIP, PIPS, ROOT, Unavailable, own
 from tests.integration.loopback import Redirect, Reset, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from fixtures.distributions import Built
     from tests.integration.environments import Completed, Environment
     from tests.integration.loopback import Index
 
@@ -92,6 +91,16 @@ class Site:
     def installed(self) -> bool:
         return (self.folder / "target" / "demo.py").exists()
 
+    def policy_of(self, project: str, publisher: str) -> Path:
+        """Write a policy that rests on the trust root that the sigstore package brings along."""
+        path = self.folder / "policy.toml"
+        path.write_text(
+            f'version = 1\nunlisted = "deny"\n[identities.release]\npublisher = "{publisher}"\n'
+            f'[[project]]\nname = "{project}"\nrequire = ["publish"]\nidentities = ["release"]\n',
+            encoding="utf-8",
+        )
+        return path
+
 
 def attested(built: Built, predicate_type: str = PYPI_PUBLISH, **who: str) -> bytes:
     said = statement((built.filename, built.data), predicate_type=predicate_type)
@@ -129,11 +138,13 @@ def test_an_sdist_is_not_built_before_its_provenance_verifies(site: Site) -> Non
     mark = site.folder / "code-ran"
     source = sdist("demo", runs=mark)
     site.publish(source, repository="evil/demo")
-    result = site.install("--no-build-isolation")
-    assert outcome(site.environment, result) == blocked("identity-repository-mismatch")
+    result = site.install("--no-build-isolation", "demo")
+    assert outcome(site.environment, result) == blocked("identity-repository-mismatch"), (
+        result.output
+    )
     assert not mark.exists()
     site.publish(source)
-    result = site.install("--no-build-isolation")
+    result = site.install("--no-build-isolation", "demo")
     assert result.status == 0, result.output
     assert mark.exists()
 
@@ -272,3 +283,55 @@ def test_provenance_that_cannot_be_read_is_invalid(site: Site) -> None:
     site.serve(DEMO, b'{"version": 1, "attestation_bundles": 7}')
     result = site.install()
     assert outcome(site.environment, result) == blocked("metadata-malformed"), result.output
+
+
+# --- what PyPI serves -----------------------------------------------------------------------
+
+INTEROP = ROOT.parent / "shared" / "interop" / "pep740"
+ABI3INFO = "abi3info-2024.10.8-py3-none-any.whl"
+
+
+def real(filename: str) -> bytes:
+    """Give a file of PyPI, or what it serves of one; skips where they are not at hand."""
+    path = INTEROP / filename
+    if not path.is_file():
+        pytest.skip(f"there is no data of PyPI at {INTEROP}")
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("publisher", "reason"),
+    [
+        ("github:woodruffw/abi3info:release.yml", ""),
+        ("github:woodruffw/abi3info:release.yml@refs/tags/v2024.10.08", ""),
+        ("github:woodruffw/other:release.yml", "identity-repository-mismatch"),
+        ("github:woodruffw/abi3info:tests.yml", "identity-workflow-mismatch"),
+        ("github:woodruffw/abi3info:release.yml@refs/heads/main", "identity-ref-mismatch"),
+        ("gitlab:woodruffw/abi3info:release.yml", "identity-issuer-mismatch"),
+    ],
+)
+def test_real_provenance_installs_by_its_publisher_alone(
+    site: Site, publisher: str, reason: str
+) -> None:
+    built = Built(name="abi3info", version="2024.10.8", filename=ABI3INFO, data=real(ABI3INFO))
+    site.serve(built, real(ABI3INFO + ".provenance"))
+    result = site.environment.pip(
+        *("install", "--no-deps", "--target", str(site.folder / "target"), "abi3info"),
+        index=site.index,
+        policy=site.policy_of("abi3info", publisher),
+    )
+    assert blocking.reason(result) == reason, result.output
+    assert (site.folder / "target" / "abi3info").exists() == (not reason)
+
+
+def test_real_provenance_of_the_sdist_is_none_of_the_wheel(site: Site) -> None:
+    built = Built(name="abi3info", version="2024.10.8", filename=ABI3INFO, data=real(ABI3INFO))
+    site.serve(built, real("abi3info-2024.10.8.tar.gz.provenance"))
+    result = site.environment.pip(
+        *("install", "--no-deps", "--target", str(site.folder / "target"), "abi3info"),
+        index=site.index,
+        policy=site.policy_of("abi3info", "github:woodruffw/abi3info:release.yml"),
+    )
+    assert result.status == 1
+    assert blocking.reason(result) in {"artifact-not-bound", "statement-for-another-file"}
+    assert not (site.folder / "target").exists()
