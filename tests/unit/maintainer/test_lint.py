@@ -135,6 +135,24 @@ def test_expires_late() -> None:
     assert (found.code, found.severity) == ("expires-late", Severity.WARNING)
 
 
+def test_a_layout_that_a_consumer_holds_has_no_end_and_names_any_file() -> None:
+    good = layout()
+    end = good.expires.replace(year=9999)
+    allow = tuple(
+        parse_rule(Node([*rule])) for rule in (("ALLOW", "{filename}"), ("DISALLOW", "*"))
+    )
+    predicate = ExpectedPredicate(
+        predicate_type=TEST_RESULT, functionaries=(good.steps[0].pubkeys[0],)
+    )
+    step = replace(
+        good.steps[0], pubkeys=(), expected_predicates=(predicate,), expected_materials=allow,
+        expected_products=(),
+    )  # fmt: skip
+    held = replace(good, expires=end, steps=(step,), inspections=())
+    found = {each.code for each in lint(held, now=NOW, project="demo")}
+    assert found == {"one-party", "unused-key", "wheel-not-inspected"}
+
+
 # --- people -----------------------------------------------------------------------------------
 
 

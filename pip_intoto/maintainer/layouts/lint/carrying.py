@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _ENDINGS = (".whl", ".tar.gz", ".zip")
 _SEPARATORS = "-_."
+#: A layout that a consumer holds may leave the file's name to the policy (`parameters`).
+_THE_FILE = "{filename}"
 #: Folders of which one may believe that releases lie there, where a rule takes all of a folder.
 _OF_RELEASES = {
     "dist",
@@ -290,6 +292,8 @@ def _scope(rules: RuleList, binding: Iterable[Rule], subject: Subject) -> Iterat
         if not isinstance(rule, (Create, Modify, Match, Allow)):
             continue
         at = rules.at_rule(rules.rules.index(rule))
+        if rule.pattern == _THE_FILE:
+            continue
         if _names_project(literal_start_of_last_segment(rule.pattern), subject.project):
             continue
         if _names_project(literal_start_of_last_segment(_plain(rule.pattern)), subject.project):

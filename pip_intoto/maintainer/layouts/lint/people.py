@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import MAXYEAR, timedelta
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import UnusableKey
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SOON = timedelta(days=30)
 LATE = timedelta(days=2 * 366)
+_NEVER = MAXYEAR
 #: What is recommended beyond 2030; the specification asks for 2048.
 _RSA_BITS = 3072
 _FORBIDDEN_ON_WINDOWS = set('<>:"|?*')
@@ -72,7 +73,8 @@ def _expiry(subject: Subject) -> Iterator[Finding]:
             " is bundled again with a new layout.",
             instead='expires = "1 year", or a later date',
         )
-    elif expires - now > LATE:
+    # One that a consumer holds for as long as the policy holds has no end.
+    elif expires - now > LATE and expires.year != _NEVER:
         yield At().finding(
             "expires-late",
             Severity.WARNING,
