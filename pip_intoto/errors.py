@@ -333,9 +333,11 @@ class TrustRootNotYetValid(EvidenceInvalid):
 
 
 class IdentityMismatch(EvidenceInvalid):
-    """Somebody else signed: what their certificate says is not what is asked for."""
+    """Somebody else signed: what their certificate says is not what is asked for.
 
-    code = "identity-mismatch"
+    Which part of it, the classes below say.
+    """
+
     advice = (
         "Find out from the project whether it releases from elsewhere now. If so, correct the"
         " identity in the policy; if not, do not install this file."

@@ -130,7 +130,7 @@ class _Offline:
             raise SigstoreUnavailable(
                 "An attestation was signed with Sigstore, and sigstore-python is not installed",
                 expected="the package sigstore",
-                found=_brief(error),
+                found="" if isinstance(error, ModuleNotFoundError) else _brief(error),
             ) from error
         except BaseException as error:
             # Whatever it is: a library that stumbles over a document has not verified it. (What
