@@ -207,4 +207,4 @@ def _briefly(found: Finding, origin: str) -> Finding:
     """Say in a few words that all of them are missing."""
     if len(found.missing) < len(SUFFIXES):
         return found
-    return nothing_at(f"{origin}{', '.join(SUFFIXES)}")
+    return nothing_at(f"{origin}{' or '.join(SUFFIXES)}")

@@ -14,8 +14,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "hooks")]
 from tests.messages import (  # noqa: E402, F401
     commanded,
     conditioned,
+    identified,
     judged,
     locked,
+    pinned,
     piped,
     repositories,
     surveyed,

@@ -12,9 +12,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent
 
 #: Codes that nothing gives yet, and why.
-LATER: Mapping[str, str] = {
-    "layout-rollback": "no record is kept yet of the newest layout that was seen for a project",
-}
+LATER: Mapping[str, str] = {}
 
 #: Every situation, by name: the code, or the code and what is special about the case. Given an
 #: empty folder, it gives the message.

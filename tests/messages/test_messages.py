@@ -17,8 +17,10 @@ from tests.integration.interpreters import Unavailable
 from tests.messages import (
     commanded,
     conditioned,
+    identified,
     judged,
     locked,
+    pinned,
     piped,
     repositories,
     surveyed,
@@ -31,7 +33,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: They register what they tell.
-MODULES = (commanded, conditioned, judged, locked, piped, repositories, surveyed, vouched)
+MODULES = (
+    commanded,
+    conditioned,
+    identified,
+    judged,
+    locked,
+    pinned,
+    piped,
+    repositories,
+    surveyed,
+    vouched,
+)
 
 
 def reason_codes() -> AbstractSet[str]:

@@ -44,7 +44,8 @@ class Shell(shells.Shell):
 
     def verify(self, *words: object) -> dict[str, str]:
         """Give the reason of each file."""
-        self.run("verify", "--policy", "policy/policy.toml", "--format", "json", "--no-cache", *words)
+        options = ("--policy", "policy/policy.toml", "--format", "json", "--no-cache")
+        self.run("verify", *options, *words)
         found: dict[str, str] = {
             each["distribution"]["filename"]: each["reason"]
             for each in json.loads(self.out)["verdicts"]
