@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pip_intoto.errors import EvidenceError
 from pip_intoto.verification import chain, roots
+from pip_intoto.verification.managed import wanted_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,18 +78,13 @@ def _failed(
             for root in layouts
             for name in chain.wanted_names(root, documents, trust, now, limits=limits)
         )
-        managed = dict.fromkeys(
-            each.target
-            for root in layouts
-            for each in root.layout.managed.values()
-            if each.target not in trust.managed
-        )
+        managed = wanted_keys(layouts, documents, trust, now, limits=limits)
         found = chain.survey(layouts[0], documents, trust, now, limits=limits)
     except EvidenceError:
         return Attempt(error=error)
     return Attempt(
         error=error,
         wanted=tuple(wanted),
-        managed=tuple(managed),
+        managed=managed,
         trace=(*layouts[0].trace, *found),
     )

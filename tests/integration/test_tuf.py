@@ -11,7 +11,7 @@ import pytest
 
 from fixtures.distributions import wheel
 from fixtures.keys import key
-from fixtures.supply_chain import SupplyChain
+from fixtures.supply_chain import FAR_FUTURE, SupplyChain
 from fixtures.tufrepository import TufRepository
 from pip_intoto.maintainer import authoring
 from tests.integration import environments, interpreters
@@ -251,17 +251,22 @@ def test_a_root_is_rotated_and_the_old_keys_are_worth_nothing(
 # --- keys of functionaries ------------------------------------------------------------------
 
 
+def managed_key(of: SigningKey, target: str) -> JsonObject:
+    """Name a key as a layout does that leaves it to a repository."""
+    return {
+        "keyid": of.keyid,
+        "keytype": "tuf-target",
+        "scheme": "tuf-target",
+        "keyval": {"target": target},
+    }
+
+
 def managed_layout() -> JsonObject:
     """Give the layout with a builder whose key the repository gives out."""
     layout = CHAIN.layout()
     keys = layout["keys"]
     assert isinstance(keys, dict)
-    keys[key("builder").keyid] = {
-        "keyid": key("builder").keyid,
-        "keytype": "tuf-target",
-        "scheme": "tuf-target",
-        "keyval": {"target": BUILDER},
-    }
+    keys[key("builder").keyid] = managed_key(key("builder"), BUILDER)
     return layout
 
 
@@ -284,6 +289,35 @@ def test_whoever_has_no_managed_key_cannot_sign(
     assert verdict["reason"] in {"link-missing", "link-threshold-unmet"}
     if given is None:
         assert "none of the sources gave it" in json.dumps(verdict["trace"])
+
+
+def test_a_managed_key_of_a_sublayout_is_found_as_well(release: Release, verify: Verify) -> None:
+    packer = key("packer")
+    rules: dict[str, Any] = {"expected_products": [["CREATE", "demo-*"], ["DISALLOW", "*"]]}
+    inner = authoring.layout(
+        expires=FAR_FUTURE,
+        keys=[packer],
+        steps=[authoring.step("pack", functionaries=[packer], **rules)],
+    )
+    keys = inner["keys"]
+    assert isinstance(keys, dict)
+    keys[packer.keyid] = managed_key(packer, "keys/packer.pub")
+    link = authoring.link(
+        "pack",
+        materials=CHAIN.sources("1.0"),
+        products={WHEEL.filename: {"sha256": WHEEL.sha256}},
+    )
+    _, source, build = CHAIN.evidence(WHEEL)
+    names = [LAYOUT, f"demo/{source.name}", f"demo/{build.name}", "demo/build/pack.link"]
+    add = release.repository.add
+    add(names[2], authoring.written(authoring.sign(inner, [CHAIN.builder])))
+    add(names[3], authoring.written(authoring.sign(link, [packer])))
+    add(FILE, WHEEL.data, in_toto=names)
+    release.publish()
+    assert verify.reason(release.policy()) != "verified"
+    add("keys/packer.pub", packer.public_pem())
+    release.publish()
+    assert verify.reason(release.policy()) == "verified"
 
 
 # --- what cannot be asked -------------------------------------------------------------------
