@@ -134,6 +134,22 @@ def _(folder: Path) -> str:
         return here.install("demo", policy=policy)
 
 
+@situation("policy-invalid.publisher")
+def _(folder: Path) -> str:
+    with desk(folder) as here:
+        here.index.publish(WHEEL, CHAIN)
+        policy = here.policy(head='[identities.release]\npublisher = "githb:acme/demo:release.yml"')
+        return here.install("demo", policy=policy)
+
+
+@situation("policy-invalid.unsigned")
+def _(folder: Path) -> str:
+    with desk(folder) as here:
+        here.index.publish(WHEEL, CHAIN)
+        policy = here.policy(head='[[project]]\nname = "app"\nrequire = ["slsa-build"]')
+        return here.install("demo", policy=policy)
+
+
 @situation("policy-invalid.others-may-write")
 def _(folder: Path) -> str:
     with desk(folder) as here:
