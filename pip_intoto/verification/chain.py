@@ -847,6 +847,7 @@ class _Workflow:
         yield from (folder + name for name in link_names(layout))
         if len(within) > self._limits.sublayout_depth:
             return
+        layout = spread(layout)
         keyring = self._pool.functionaries(layout)
         for document in self._pool.documents:
             if document.envelope.content in within:
@@ -861,7 +862,8 @@ class _Workflow:
                     self._sublayouts += 1
                     if self._sublayouts > self._limits.sublayouts:
                         return
-                    below = f"{folder}{link_filename(step.name, keyid).removesuffix('.link')}/"
+                    name = link_filename(station_of(step), keyid)
+                    below = f"{folder}{name.removesuffix('.link')}/"
                     # U5: reports of inspections are signed with the key of the sublayout.
                     for inspection in sublayout.inspections:
                         yield below + link_filename(inspection.name, keyid)

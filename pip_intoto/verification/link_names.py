@@ -25,7 +25,12 @@ def link_names(layout: Layout) -> tuple[str, ...]:
 
 def keyids_of(step: Step, layout: Layout) -> Iterator[str]:
     """Yield the keyids that links of ``step`` may have in their names."""
-    for keyid in step.pubkeys:
+    # ITE-10: whoever signs statements for a step with a key names the file as a link's.
+    predicates = [keyid for each in step.expected_predicates for keyid in each.functionaries]
+    for keyid in (*step.pubkeys, *predicates):
+        if keyid in layout.identities:
+            # They have no key that a file could be named after.
+            continue
         yield keyid
         # K6: a master authorises its subkeys.
         if keyid in layout.keys:

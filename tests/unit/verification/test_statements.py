@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,7 +36,8 @@ from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata.layout import parse_layout
 from pip_intoto.metadata.node import Node
 from pip_intoto.verdict import Outcome
-from pip_intoto.verification.roots import NEVER
+from pip_intoto.verification.chain import wanted_names
+from pip_intoto.verification.roots import NEVER, root_layouts
 from pip_intoto.verification.trust import OwnLayout, Trust
 from tests.unit.verification.supply import (
     BUILDER,
@@ -556,11 +560,12 @@ def test_transformational_statements_of_one_step_must_agree() -> None:
     link = as_link({**build_link(), "products": FILE})
     made = document(provenance(), BUILDER)
     assert passes(release(asking, evidence=[made, document(link, OTHER_BUILDER)]))
-    for other in (
-        {**link, "subject": resources({WHEEL: digests("evil")})},
-        {**link, "subject": resources({**FILE, "demo-1.0.more": digests("x")})},
+    others = [
+        as_link({**build_link(), "products": {WHEEL: digests("evil")}}),
+        as_link({**build_link(), "products": {**FILE, "demo-1.0.more": digests("x")}}),
         as_link({**build_link(), "products": FILE}, materials=[]),
-    ):
+    ]
+    for other in others:
         with pytest.raises(LinksDisagree):
             check(release(asking, evidence=[made, document(other, OTHER_BUILDER)]))
 
@@ -892,3 +897,38 @@ def test_products_that_nobody_asked_about_are_refused_in_statements_too() -> Non
     assert set(more) - set(PRODUCTS)
     with pytest.raises(RuleViolated):
         check(release(build(), evidence=[document(stated, BUILDER)]))
+
+
+# --- how it is found, and what it costs ---------------------------------------------------------
+
+
+@pytest.mark.accepts("N1")
+def test_N1_statements_signed_by_keys_are_named_as_links_are() -> None:
+    asking = build(expected(LINK, BUILDER), expected(TESTED, VENDOR))
+    documents = [document(layout(asking), OWNER), document(sublayout(), BUILDER)]
+    (root,) = root_layouts(documents, trust(), NOW)
+    assert wanted_names(root, documents, trust(), NOW) == (
+        f"build.{BUILDER.keyid[:8]}.link",
+        f"build.{VENDOR.keyid[:8]}.link",
+        f"build.{BUILDER.keyid[:8]}/inner.{OTHER_BUILDER.keyid[:8]}.link",
+    )
+
+
+def test_a_classic_chain_imports_nothing_of_statements() -> None:
+    code = (
+        "import sys; from tests.unit.verification.supply import *; documents = chain();"
+        "del sys.modules['pip_intoto.metadata.statement']; assert passes(documents);"
+        "print(*[name for name in sys.modules if name.startswith('pip_intoto.')])"
+    )
+    root = Path(__file__).parents[3]
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, stdout=subprocess.PIPE, text=True, check=True
+    )
+    loaded = set(ran.stdout.split())
+    assert "pip_intoto.verification.claims" in loaded
+    assert not loaded & {
+        "pip_intoto.metadata.predicates",
+        "pip_intoto.metadata.statement",
+        "pip_intoto.verification.attributes",
+        "pip_intoto.verification.statements",
+    }
