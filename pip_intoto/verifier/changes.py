@@ -5,19 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pip_intoto.account import CHANGES, Change
+from pip_intoto.errors import SignerChanged
 from pip_intoto.verdict import Status
+from pip_intoto.verification.wording import publisher
+from pip_intoto.verifier.pins import identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pip_intoto.account import Checked
+    from pip_intoto.lockfiles.locked import Locked
 
 
-def trust_changes(before: Iterable[Checked], after: Iterable[Checked]) -> tuple[Change, ...]:
+def trust_changes(
+    before: Iterable[Checked],
+    after: Iterable[Checked],
+    pins: Iterable[Change] = (),
+) -> tuple[Change, ...]:
     """Compare the verdicts of two states of a lock, project by project.
 
     A project counts as verified when all of its distributions are. One that is new counts as
-    unverified before.
+    unverified before. ``pins`` are changes in what the lock says of who vouches
+    (:func:`pin_changes`); they are told where the verdicts say nothing of the project.
     """
     older, newer = _by_project(before), _by_project(after)
     changes = [
@@ -30,7 +39,43 @@ def trust_changes(before: Iterable[Checked], after: Iterable[Checked]) -> tuple[
         for project in older
         if project not in newer
     ]
+    told = {change.project for change in changes}
+    changes += [change for change in pins if change.project not in told]
     return tuple(sorted(changes, key=lambda each: (CHANGES.index(each.kind), each.project)))
+
+
+def pin_changes(before: Sequence[Locked], after: Sequence[Locked]) -> tuple[Change, ...]:
+    """Compare what two states of a lock say of who vouches, for the projects that both have.
+
+    Whom an older lock pinned, and a newer one does not, is a change, whoever is pinned instead:
+    every verdict by the newer lock may be as good as before.
+    """
+    older, newer = _pinned(before), _pinned(after)
+    places = {entry.name: entry.place for entry in after}
+    return tuple(
+        Change(
+            project=project,
+            kind="signer-changed",
+            before=f"the lock pins {' and '.join(sorted(older[project]))}",
+            after=f"it pins {' and '.join(sorted(newer[project])) or 'nobody'}",
+            place=places[project],
+        )
+        for project in newer
+        if not older.get(project, frozenset()) <= newer[project]
+    )
+
+
+def _pinned(entries: Iterable[Locked]) -> Mapping[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for entry in entries:
+        identities = {*entry.attested_by}
+        keys: tuple[str, ...] = ()
+        if entry.recorded is not None:
+            identities |= {*entry.recorded.identities}
+            keys = entry.recorded.layout_keys
+        said = {publisher(each) for each in identities} | {f"key {key[:16]}" for key in keys}
+        found[entry.name] = found.get(entry.name, frozenset()) | said
+    return found
 
 
 def _by_project(checked: Iterable[Checked]) -> Mapping[str, Sequence[Checked]]:
@@ -41,7 +86,8 @@ def _by_project(checked: Iterable[Checked]) -> Mapping[str, Sequence[Checked]]:
 
 
 def _change(project: str, before: Sequence[Checked], after: Sequence[Checked]) -> Change | None:
-    kind = _kind(before, after)
+    kind = "signer-changed" if _is_changed(after) and not _is_changed(before) else None
+    kind = kind or _kind(before, after)
     if kind is None:
         return None
     return Change(
@@ -65,6 +111,11 @@ def _kind(before: Sequence[Checked], after: Sequence[Checked]) -> str | None:
     return None if _layouts(before) == _layouts(after) else "layout-changed"
 
 
+def _is_changed(checked: Sequence[Checked]) -> bool:
+    """Whether somebody else vouches than the lock pins."""
+    return any(each.verdict.reason == SignerChanged.code for each in checked)
+
+
 def _is_verified(checked: Sequence[Checked]) -> bool:
     return bool(checked) and _statuses(checked) == {Status.VERIFIED}
 
@@ -78,9 +129,14 @@ def _signers(checked: Sequence[Checked]) -> set[tuple[str, tuple[str, ...]]]:
     signers = set()
     for each in checked:
         if each.verdict.chain is not None:
+            # The same workflow, at whatever tag it ran.
+            known = {
+                publisher(credential): publisher(identity_of(credential))
+                for credential in each.verdict.chain.credentials
+            }
             signers.add(("", tuple(sorted(each.verdict.chain.owners))))
             signers.update(
-                (station.name, tuple(sorted(station.functionaries)))
+                (station.name, tuple(sorted(known.get(who, who) for who in station.functionaries)))
                 for station in each.verdict.chain.stations
             )
     return signers
@@ -108,4 +164,6 @@ def _told_of_one(checked: Checked) -> str:
         return (
             f"{said}: layout {chain.layout_sha256[:8]} signed by {', '.join(chain.owners)}; {steps}"
         )
+    if verdict.reason == SignerChanged.code:
+        return f"{said} [{verdict.reason}]: {verdict.found}, in the place of {verdict.expected}"
     return said if verdict.reason == verdict.status.value else f"{said} [{verdict.reason}]"

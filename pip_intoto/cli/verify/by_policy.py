@@ -15,10 +15,11 @@ from pip_intoto.errors import NothingVerified
 from pip_intoto.limits import DEFAULT
 from pip_intoto.sources.web import Web
 from pip_intoto.verifier.batch import Batch
-from pip_intoto.verifier.changes import trust_changes
+from pip_intoto.verifier.changes import pin_changes, trust_changes
 from pip_intoto.verifier.finding_links import FoundFiles
 from pip_intoto.verifier.local import policy_of
 from pip_intoto.verifier.records import open_records
+from pip_intoto.verifier.wanted import InLock
 from pip_intoto_gate.settings import FILES as GATE
 
 if TYPE_CHECKING:
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
 
     from pip_intoto.account import Account, Checked
     from pip_intoto.cli.terminal import Terminal
+    from pip_intoto.lockfiles.locked import Locked
     from pip_intoto.policy.model import Policy
     from pip_intoto.sources.carrying import Export
     from pip_intoto.verifier.inventory import Inventory
     from pip_intoto.verifier.remembered import Caches
+    from pip_intoto.verifier.wanted import Wanted
 
 
 def account(args: argparse.Namespace, terminal: Terminal) -> Account:
@@ -78,7 +81,8 @@ def account(args: argparse.Namespace, terminal: Terminal) -> Account:
         failures = tuple(batch.failures)
         changes = None
         if args.trust_diff is not None and not batch.interrupted:
-            changes = trust_changes(list(batch.check(targets.older)), checked)
+            pins = pin_changes(_entries(targets.older), _entries(targets.wanted))
+            changes = trust_changes(list(batch.check(targets.older)), checked, pins)
         if export is not None and not batch.interrupted:
             count = export.finish(each.verdict for each in checked)
             terminal.tell(f"{args.export}: evidence of {count} files")
@@ -99,6 +103,10 @@ def account(args: argparse.Namespace, terminal: Terminal) -> Account:
         traffic=batch.traffic,
         interrupted=batch.interrupted,
     )
+
+
+def _entries(wanted: Iterable[Wanted]) -> list[Locked]:
+    return [each.entry for each in wanted if isinstance(each, InLock)]
 
 
 def _of_nobody(path: Path) -> str:

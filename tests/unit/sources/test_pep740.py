@@ -251,7 +251,7 @@ def test_beside_the_file_three_names_are_asked_at_once() -> None:
 
 def test_that_nothing_lies_beside_it_is_said_in_a_few_words() -> None:
     found = Repository().run(pep740.places(distribution(), DEFAULT)[1].find())
-    assert found.missing == (f"{URL}.provenance, .publish.attestation, .slsa.attestation",)
+    assert found.missing == (f"{URL}.provenance or .publish.attestation or .slsa.attestation",)
 
 
 def test_one_that_cannot_be_asked_is_unreachable() -> None:

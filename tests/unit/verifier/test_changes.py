@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pip_intoto.account import Checked
+from pip_intoto.credential import Credential
 from pip_intoto.distribution import Distribution, Kind, Place
+from pip_intoto.lockfiles.locked import Locked, Recorded
+from pip_intoto.metadata.publishers import GITHUB
 from pip_intoto.verdict import Action, Station, Status, SupplyChain, Verdict
-from pip_intoto.verifier.changes import trust_changes
+from pip_intoto.verification.wording import publisher
+from pip_intoto.verifier.changes import pin_changes, trust_changes
+from pip_intoto.verifier.pins import identity_of
 
 if TYPE_CHECKING:
     from pip_intoto.account import Change
+    from pip_intoto.metadata.identities import Identity
 
 EXPIRES = datetime(2030, 1, 1, tzinfo=timezone.utc)
 
@@ -124,3 +130,71 @@ def test_the_worst_comes_first() -> None:
         "newly-verified",
         "removed",
     ]
+
+
+# --- what the lock says of who vouches --------------------------------------------------------
+
+RUN = Credential(
+    issuer=GITHUB,
+    subject="https://github.com/acme/demo/.github/workflows/release.yml@refs/tags/v1",
+    signed_at=EXPIRES,
+    repository="acme/demo",
+    workflow="release.yml",
+    ref="refs/tags/v1",
+)
+ACME = identity_of(RUN)
+EVIL = replace(ACME, repository="evil/demo")
+
+
+def entry(*identities: Identity, keys: tuple[str, ...] = (), name: str = "demo") -> Locked:
+    recorded = Recorded(version="1.0", layout_keys=keys) if keys else None
+    place = Place(Path("pylock.toml"), 5)
+    return Locked(name=name, version="1.0", place=place, attested_by=identities, recorded=recorded)
+
+
+def by_sigstore(credential: Credential) -> Checked:
+    found = checked(builder=publisher(credential))
+    assert found.verdict.chain is not None
+    chain = replace(found.verdict.chain, credentials=(credential,))
+    return replace(found, verdict=replace(found.verdict, chain=chain))
+
+
+def test_whom_the_lock_pins_no_more_is_a_change() -> None:
+    (change,) = pin_changes([entry(ACME)], [entry(EVIL)])
+    assert (change.kind, change.project) == ("signer-changed", "demo")
+    assert "github:acme/demo:release.yml" in change.before
+    assert "github:evil/demo:release.yml" in change.after
+    assert change.place == Place(Path("pylock.toml"), 5)
+    (dropped,) = pin_changes([entry(keys=("a" * 64,))], [entry()])
+    assert "key aaaaaaaaaaaaaaaa" in dropped.before
+    assert dropped.after == "it pins nobody"
+
+
+def test_whom_the_lock_pins_besides_is_none_nor_is_a_project_that_is_new_or_gone() -> None:
+    assert pin_changes([entry(ACME)], [entry(ACME, EVIL)]) == ()
+    assert pin_changes([entry()], [entry(ACME)]) == ()
+    assert pin_changes([entry(ACME, name="other")], [entry(ACME)]) == ()
+
+
+def test_a_change_of_pins_is_told_where_the_verdicts_tell_nothing() -> None:
+    same = [checked(status=Status.UNLISTED)]
+    pins = pin_changes([entry(ACME)], [entry(EVIL)])
+    assert trust_changes(same, same, pins) == pins
+    told = trust_changes([checked()], [checked(owner="mallory")], pins)
+    assert [change.project for change in told] == ["demo"]
+    assert "mallory" in told[0].after
+
+
+def test_a_signer_whom_the_lock_does_not_pin_is_told_with_both() -> None:
+    broken = checked(status=Status.INVALID, reason="signer-changed")
+    verdict = replace(broken.verdict, expected="acme", found="evil")
+    change = only([checked()], [replace(broken, verdict=verdict)])
+    assert change.kind == "signer-changed"
+    assert "evil, in the place of acme" in change.after
+
+
+def test_the_same_workflow_at_another_tag_is_no_change() -> None:
+    later = by_sigstore(replace(RUN, ref="refs/tags/v2"))
+    assert trust_changes([by_sigstore(RUN)], [later]) == ()
+    elsewhere = by_sigstore(replace(RUN, repository="evil/demo"))
+    assert only([by_sigstore(RUN)], [elsewhere]).kind == "signer-changed"
