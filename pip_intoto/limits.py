@@ -187,6 +187,8 @@ class Limits:
     layout_records: int = 20_000
     #: what is remembered of one project
     layout_record_bytes: int = 2 * 1024
+    #: seconds by which layouts for files of one version may expire one before the other
+    layout_record_slack_seconds: int = 86_400
     #: how long a process waits for another one that writes
     record_lock_seconds: int = 2
     # An export

@@ -4,7 +4,8 @@ A layout that has been replaced is still signed, and may not have expired: whoev
 new one can bring it back with a newer release. So the state directory keeps, for each project, the
 version that was verified, when its layout expires, and the layout's digest. A file of that version
 or a later one must not come with a layout that expires earlier. Files of older versions are not
-judged: they come with the layouts of their time.
+judged: they come with the layouts of their time. The files of one version may each have a layout of
+their own, made one after the other: among these, a day makes no difference.
 
 On a machine that is thrown away after use there is no record, and this protects nothing. It never
 fails because of itself: where nothing can be read or written, :attr:`Records.trouble` says why.
@@ -19,7 +20,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import EvidenceInvalid, LayoutRollback
@@ -81,7 +82,11 @@ class Records:
     def check(self, project: str, version: str, chain: SupplyChain) -> None:
         """Hold the layout of a file against the one before it. Raises LayoutRollback."""
         seen = self._seen(project)
-        if seen is None or is_older(version, seen.version) or chain.expires >= seen.expires:
+        if seen is None or is_older(version, seen.version):
+            return
+        same = not is_older(seen.version, version)
+        slack = timedelta(seconds=self._limits.layout_record_slack_seconds if same else 0)
+        if seen.expires - chain.expires <= slack:
             return
         raise LayoutRollback(
             f"{project} {version} comes with a layout that expires before the one of"

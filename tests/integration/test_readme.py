@@ -59,17 +59,22 @@ def world(
 #: what was published, and are typed in test_renewal_page.py; those about recording, in
 #: test_recording_page.py; those about locks need some, and are typed in test_pull_requests_page.py,
 #: test_rolling_out_page.py and test_other_installers_page.py; the
-#: rest, in test_air_gapped_page.py and test_installed_page.py.
+#: rest, in test_air_gapped_page.py and test_installed_page.py; those about attestations need a
+#: Sigstore, and those about TUF a repository: each has a test beside its feature's.
 IN_A_PROJECT = {
     "air-gapped.md",
     "check-what-is-installed.md",
+    "demand-provenance.md",
+    "distribute-with-tuf.md",
     "github-actions.md",
     "gitlab-ci.md",
     "keys.md",
+    "pin-publishers.md",
     "publish-evidence.md",
     "publish-for-pypi.md",
     "record-steps.md",
     "renew-a-layout.md",
+    "require-a-test-result.md",
     "roll-out.md",
     "two-builders.md",
     "uv-and-poetry.md",

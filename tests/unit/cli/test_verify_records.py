@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 OLDER, DEMO, NEWER = (wheel("demo", version) for version in ("0.9", "1.0", "1.1"))
 NEW = SupplyChain(project="demo", expires=FAR_FUTURE)
-OLD = SupplyChain(project="demo", expires=FAR_FUTURE - timedelta(days=1))
+OLD = SupplyChain(project="demo", expires=FAR_FUTURE - timedelta(days=30))
 
 
 class Shell(shells.Shell):

@@ -63,8 +63,18 @@ def test_the_same_layout_and_later_ones_are_fine(records: Records) -> None:
     records.check("demo", "2.1", chain(91))
     records.note("demo", "2.1", chain(91))
     with pytest.raises(LayoutRollback):
-        records.check("demo", "2.1", chain(90))
+        records.check("demo", "2.1", chain(89))
     records.check("other", "2.1", chain(1))
+
+
+def test_files_of_one_version_may_have_layouts_that_were_made_one_after_the_other(
+    records: Records,
+) -> None:
+    records.note("demo", "2.0", chain(90))
+    records.check("demo", "2.0", chain(89))
+    # A later version has no such excuse.
+    with pytest.raises(LayoutRollback):
+        records.check("demo", "2.0.1", chain(89))
 
 
 def test_what_was_noted_is_never_taken_back(records: Records) -> None:
@@ -174,7 +184,7 @@ def test_many_processes_leave_the_latest(tmp_path: Path) -> None:
     records = Records(tmp_path / "state")
     records.check("demo", "1.59", chain(59))
     with pytest.raises(LayoutRollback):
-        records.check("demo", "1.59", chain(58))
+        records.check("demo", "1.59", chain(57))
 
 
 # --- which layouts -------------------------------------------------------------------------------
