@@ -37,7 +37,7 @@ REFERENCE = ROOT / "docs" / "reference"
 _BEGIN, _END = "<!-- written by docs/check.py: {} -->", "<!-- until here -->"
 _KEBAB = re.compile(r"[a-z]+(-[a-z]+)+")
 #: Words of the gate that look like reason codes, and are none.
-_NO_CODES = {"pip-intoto", "site-packages", "dist-packages", "no-cache"}
+_NO_CODES = {"pip-intoto", "site-packages", "dist-packages", "no-cache", "data-provenance"}
 _CODE_HEADING = re.compile(r"^### `([a-z-]+)`$", re.MULTILINE)
 #: The same reasons for reports: what reasons.md says, without its links.
 _REASONS = ROOT / "pip_intoto" / "reports" / "reasons.json"
