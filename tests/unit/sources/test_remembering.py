@@ -102,6 +102,17 @@ def test_what_is_stale_is_asked_for_again(site: Site) -> None:
     assert (site.asked, again.body) == (2, b"newer evidence")
 
 
+def test_what_a_source_wants_fresh_is_asked_for_each_time_and_not_kept(site: Site) -> None:
+    fresh = replace(FETCH, fresh=True)
+    site.run()
+    assert site.run(fresh)[0].body == b"evidence"
+    assert site.run(fresh)[0].body == b"evidence"
+    assert site.asked == 3
+    # Nor does the next one find what was fetched for somebody who wanted it fresh.
+    site.run()
+    assert site.asked == 4
+
+
 def test_a_clock_that_was_set_back_makes_nothing_last(site: Site) -> None:
     site.run()
     site.clock.now -= 60
