@@ -19,6 +19,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import functools
+import hashlib
 import json
 import re
 import threading
@@ -99,8 +100,9 @@ class _Offline:
 
     def authenticate(self, envelope: Envelope) -> Credential:
         """Give what the certificate says of who signed ``envelope``."""
+        which = hashlib.sha256(envelope.sigstore).digest()
         with self._lock:
-            known = self._known.get(envelope.sigstore)
+            known = self._known.get(which)
             if known is None:
                 try:
                     known = self._authenticate(envelope)
@@ -111,7 +113,7 @@ class _Offline:
                     known = _Refusal(error)
                 if len(self._known) >= _REMEMBERED:
                     self._known.clear()
-                self._known[envelope.sigstore] = known
+                self._known[which] = known
         if isinstance(known, _Refusal):
             raise known.again()
         return known
@@ -356,8 +358,6 @@ def _time(node: Node) -> datetime:
 
 def _log_id(part: _Part) -> str:
     """Return the id of a log, as it follows from its key: the trust root may spell another."""
-    import hashlib
-
     key = Node(part.value).member("publicKey").member("rawBytes").string()
     digest = hashlib.sha256(base64.b64decode(key, validate=True)).digest()
     return base64.b64encode(digest).decode("ascii")
