@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pip_intoto.metadata.keys import identities
-from pip_intoto.policy import placeholders, templates
+from pip_intoto.policy import placeholders
 from pip_intoto.verification.trust import OwnLayout, Trust
 
 if TYPE_CHECKING:
@@ -384,10 +384,20 @@ class Policy:
         """
         signed = self.trust_for(rule, distribution)
         trusts = [signed] if rule.is_signed else []
-        own = replace(signed, owners=(), owner_identities=(), threshold=0, shared_keys=False)
+        own = replace(
+            signed,
+            owners=(),
+            owner_identities=(),
+            threshold=0,
+            shared_keys=False,
+            layout_sha256=(),
+        )
         if rule.own_layout is not None:
             trusts.append(replace(own, own_layout=rule.own_layout))
         if rule.requirements:
+            # Imported here for start-up time: what knows of predicates is needed by such rules.
+            from pip_intoto.policy import templates
+
             line = rule.requirements[0].line
             trusts.append(
                 replace(

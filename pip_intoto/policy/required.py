@@ -14,7 +14,6 @@ from pip_intoto.metadata.node import Node
 from pip_intoto.policy.model import NamedKey, Requirement
 from pip_intoto.policy.named_identities import signers_named
 from pip_intoto.policy.named_keys import threshold_of
-from pip_intoto.policy.templates import TEMPLATES
 from pip_intoto.policy.vocabulary import REQUIRE, nearest
 from pip_intoto.verification.trust import OwnLayout
 
@@ -99,6 +98,9 @@ def read_held_layout(held: HeldLayout, value: Value, limits: Limits) -> OwnLayou
 
 
 def _from_template(value: Value, signers: tuple[Signer, ...], of: str) -> Requirement:
+    # Imported here for start-up time: most policies require nothing.
+    from pip_intoto.policy.templates import TEMPLATES
+
     name = value.text()
     template = TEMPLATES.get(name)
     if template is None:
@@ -129,6 +131,9 @@ def _from_table(
     keys: Mapping[str, NamedKey],
     identities: Mapping[str, NamedIdentity],
 ) -> Requirement:
+    # Imported here for start-up time, as above.
+    from pip_intoto.policy.templates import TEMPLATES
+
     table = value.table(f"a table in `require` of {of}", REQUIRE)
     predicate = table.need(
         "predicate", 'Name a template, or the predicate type: predicate = "https://…".'

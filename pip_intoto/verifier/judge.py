@@ -44,19 +44,19 @@ from pip_intoto.sources.addresses import redacted, within
 from pip_intoto.sources.fetching import OFFLINE
 from pip_intoto.verdict import Action, ExceptionUsed, Outcome, Status, TraceEntry, Verdict
 from pip_intoto.verifier.attempt import Attempt, verify
-from pip_intoto.verifier.authenticating import authenticator_with
 from pip_intoto.verifier.inspecting import inspector_for
 from pip_intoto.verifier.naming import normalized, parse_filename, subject_of
 from pip_intoto.verifier.presenting import presentable
-from pip_intoto.verifier.records import is_judged
 from pip_intoto.verifier.search import Search, held_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
 
+    from pip_intoto.credential import Credential
     from pip_intoto.distribution import Distribution
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.bundle import Document
+    from pip_intoto.metadata.envelope import Envelope
     from pip_intoto.policy.model import Policy, PolicyException, ProjectRule
     from pip_intoto.verdict import SupplyChain
     from pip_intoto.verification.binding import Subject
@@ -372,7 +372,7 @@ class _Case:
         verified: list[tuple[Trust, Verified]] = []
         for trust in self._policy.trusts_for(rule, distribution):
             one = await self._satisfying(search, self._completed(trust, rule), subject)
-            if self.records is not None and is_judged(trust):
+            if self.records is not None and _has_history(trust):
                 self.records.check(distribution.name, distribution.version, one.chain)
             verified.append((trust, one))
             self._trace += one.trace
@@ -387,7 +387,7 @@ class _Case:
         if built and may_build is not None:
             return self._exempt(may_build, "although it is built from source; all else is verified")
         for trust, one in verified:
-            if self.records is not None and is_judged(trust):
+            if self.records is not None and _has_history(trust):
                 self.records.note(distribution.name, distribution.version, one.chain)
         return self._make(
             Status.VERIFIED,
@@ -456,7 +456,7 @@ class _Case:
         if rule is not None and rule.layout is not None and not trust.layout_sha256:
             # The consumer's own layout is the one that counts; a source cannot offer another.
             trust = replace(trust, layout_sha256=(held_sha256(rule.layout),))
-        return replace(trust, authenticator=authenticator_with(self._policy.trust_root))
+        return replace(trust, authenticator=_Authenticating(self._policy.trust_root))
 
     async def _pooled(self, search: Search, trust: Trust, subject: Subject) -> Verified:
         """Verify with what there is; find more for as long as that fails."""
@@ -601,6 +601,27 @@ class _Case:
             chain=self._chain,
             exception=None if self._used is None else _used(self._used),
         )
+
+
+class _Authenticating:
+    """Checks attestations; what that takes is imported with the first one, for start-up time."""
+
+    __slots__ = ("_trust_root",)
+
+    def __init__(self, trust_root: bytes | None) -> None:
+        self._trust_root = trust_root
+
+    def authenticate(self, envelope: Envelope) -> Credential:
+        from pip_intoto.verifier.authenticating import authenticator_with
+
+        return authenticator_with(self._trust_root).authenticate(envelope)
+
+
+def _has_history(trust: Trust) -> bool:
+    # Imported here for start-up time: whoever has opened the records has imported it already.
+    from pip_intoto.verifier.records import is_judged
+
+    return is_judged(trust)
 
 
 def _check_index(rule: ProjectRule, distribution: Distribution) -> list[TraceEntry]:

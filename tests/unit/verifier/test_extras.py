@@ -97,3 +97,30 @@ def test_a_layout_with_a_condition_loads_what_reads_it_and_no_more(tmp_path: Pat
     reason, modules = _verified(tmp_path, (root, *CHAIN.evidence(WHEEL)[1:]))
     assert reason == "verified"
     assert modules & set(EXTRAS) == {"celpy", "lark", "re2"}
+
+
+_IMPORTED = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+import pip_intoto.verifier.service
+import pip_intoto.verifier.judge
+print(*sys.modules)
+"""
+
+
+def test_what_serves_attestations_is_not_imported_before_there_is_one() -> None:
+    words = [str(ROOT), str(ROOT / "hooks")]
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", _IMPORTED, *words], capture_output=True, text=True, check=True
+    )
+    late = {
+        "pip_intoto.metadata.predicates",
+        "pip_intoto.metadata.sigstore",
+        "pip_intoto.policy.templates",
+        "pip_intoto.sources.tuf",
+        "pip_intoto.verification.attributes",
+        "pip_intoto.verification.statements",
+        "pip_intoto.verifier.authenticating",
+        "pip_intoto.verifier.records",
+    }
+    assert late.isdisjoint(done.stdout.split())
