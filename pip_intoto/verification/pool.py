@@ -106,7 +106,9 @@ class Pool:
                         f" {shown(layout.managed[keyid].target)}, and none of the sources gave it:"
                         " whoever has it cannot sign"
                     )
-                elif not any(keyid == sub.keyid for key in masters for sub in key.subkeys):
+                elif keyid not in layout.identities and not any(
+                    keyid == sub.keyid for key in masters for sub in key.subkeys
+                ):
                     self.note(
                         f"step {step.name} names the key {short_keyid(keyid)}, which the layout"
                         " does not hold"

@@ -227,6 +227,8 @@ def test_one_package_has_one_verdict(world: World) -> None:
     ]
     assert chain.stations[1].functionaries == ("github:acme/demo:release.yml (refs/tags/v1.0)",)
     assert [each.repository for each in chain.credentials] == ["acme/demo"]
+    # Nobody whom the layout names is missed in it.
+    assert not [entry for entry in verdict.trace if entry.what == "note"]
 
 
 def test_the_layout_is_the_same_wherever_it_is_read(shell: Shell, world: World) -> None:

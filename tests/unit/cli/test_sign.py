@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures import gnupg, softhsm
+from fixtures.sigstore import Sigstore
 from pip_intoto import gnupg as gpg
 from pip_intoto.cli import main
 from pip_intoto.maintainer import authoring, documents
@@ -24,6 +25,7 @@ from pip_intoto.verification.signatures import Keyring
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pip_intoto.maintainer.authoring import JsonObject
     from pip_intoto.maintainer.keys.signing import SigningKey
 
 ROOT = Path(__file__).parents[3]
@@ -390,4 +392,33 @@ def test_a_key_that_gnupg_does_not_have(
     assert shutil.which("gpg") is None
     assert main(["sign", "-f", str(path), "--gpg", nobody, *home]) == 2
     assert "GnuPG is not installed" in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
+# --- statements -------------------------------------------------------------------------------
+
+
+def statement() -> JsonObject:
+    subject: JsonObject = {"name": "demo.whl", "digest": {"sha256": "0" * 64}}
+    return authoring.statement([subject], "https://acme.example/Reviewed/v1", {"by": "Ben"})
+
+
+def test_several_people_sign_a_statement_and_each_is_verified(folder: Path) -> None:
+    path = folder / "reviewed.json"
+    path.write_bytes(authoring.written(authoring.sign(statement(), [ALICE])))
+    assert main(["sign", "-f", str(path), "-k", "bob.pem", "--append"]) == 0
+    assert main(["sign", "-f", str(path), "--verify", "-k", "alice.pub", "bob.pub"]) == 0
+    assert main(["sign", "-f", str(path), "--verify", "-k", "ben.pub"]) == 1
+
+
+def test_what_sigstore_vouches_for_is_nobodys_to_sign_or_verify_with_a_key(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / "reviewed.sigstore.json"
+    path.write_bytes(Sigstore().bundle(statement(), subject="ben@acme.example"))
+    before = path.read_bytes()
+    assert main(["sign", "-f", str(path), "--verify", "-k", "alice.pub"]) == 1
+    assert "whoever signed this has no key" in capsys.readouterr().out
+    assert main(["sign", "-f", str(path), "-k", "alice.pem"]) == 2
+    assert "no key can sign it" in capsys.readouterr().err
     assert path.read_bytes() == before

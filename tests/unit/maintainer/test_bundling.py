@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fixtures.sigstore import Sigstore
 from pip_intoto.errors import CommandError, LinkMissing, LinksDisagree, LinkThresholdUnmet
 from pip_intoto.limits import DEFAULT, LOCAL
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
 from pip_intoto.maintainer.evidence import bundling
 from pip_intoto.maintainer.evidence.bundling import Paper
-from pip_intoto.metadata.bundle import parse_bundle
+from pip_intoto.metadata.bundle import documents_in, parse_bundle
 from pip_intoto.metadata.names import link_filename
+from pip_intoto.policy.publishers import parse_publisher
 from tests.unit.verification.authorities import SPIFFE, certify, constraint, listed, sign_with
 from tests.unit.verification.supply import (
     BUILDER,
@@ -414,3 +416,119 @@ def test_thousands_of_links_of_earlier_releases_are_told_apart_in_time() -> None
     gathered = gather(*crowd, TAG_LINK, BUILD_LINK)
     assert len(gathered.placed) == 3
     assert len(gathered.left_out) == 1000
+
+
+# --- statements -----------------------------------------------------------------------------
+
+TESTED = "https://in-toto.io/attestation/test-result/v0.1"
+PROVENANCE = "https://slsa.dev/provenance/v1"
+SCANNED = "https://in-toto.io/attestation/vulns/v0.2"
+RELEASE = parse_publisher("github:acme/demo:release.yml")
+OLD_DIGEST = "0" * 64
+
+
+def said(kind: str, *signers: SigningKey, sha256: str = SUBJECT.sha256, origin: str = "") -> Paper:
+    subject: list[JsonObject] = [{"name": WHEEL, "digest": {"sha256": sha256}}]
+    return paper(authoring.statement(subject, kind, {"result": "PASSED"}), *signers, origin=origin)
+
+
+def vouched(kind: str, sha256: str = SUBJECT.sha256, origin: str = "provenance") -> Paper:
+    subject: list[JsonObject] = [{"name": WHEEL, "digest": {"sha256": sha256}}]
+    data = Sigstore().bundle(
+        authoring.statement(subject, kind, {}),
+        repository="acme/demo",
+        workflow="release.yml",
+        ref="refs/tags/v1",
+    )
+    (document,) = documents_in(data, origin=origin, limits=LOCAL).documents
+    return Paper(document=document, content=json.loads(data))
+
+
+def stated_layout(threshold: int = 1) -> Paper:
+    """A step with a link, one with provenance by a workflow, one with test results by two keys."""
+    keys = (BUILDER.keyid, OTHER_BUILDER.keyid)
+    provenance = authoring.predicate(PROVENANCE, functionaries=[RELEASE.keyid])
+    tested = authoring.predicate(TESTED, functionaries=keys, threshold=threshold)
+    steps = [
+        tag_step(),
+        authoring.step("build", functionaries=(), expected_predicates=[provenance]),
+        authoring.step("test", functionaries=(), expected_predicates=[tested]),
+    ]
+    payload = authoring.layout(expires=EXPIRES, keys=[TAGGER, BUILDER, OTHER_BUILDER], steps=steps)
+    listed = authoring.identity_object(RELEASE)
+    payload["keys"] = {**payload["keys"], RELEASE.keyid: listed}  # type: ignore[dict-item]
+    return paper(payload, OWNER, origin="root.layout")
+
+
+def test_statements_that_a_layout_asks_for_are_gathered() -> None:
+    gathered = gather(TAG_LINK, vouched(PROVENANCE), said(TESTED, BUILDER), root=stated_layout())
+    assert set(names(gathered)) == {
+        "root.layout",
+        "slsa-provenance.sigstore.json",
+        TAG,
+        f"test-result.{BUILDER.keyid[:8]}.json",
+    }
+    assert (gathered.missing, gathered.unbound) == ((), None)
+
+
+def test_statements_about_the_file_are_gathered_though_no_layout_asks_for_them() -> None:
+    gathered = gather(TAG_LINK, BUILD_LINK, said(SCANNED, STRANGER), vouched(PROVENANCE))
+    assert set(names(gathered)) == {
+        *("root.layout", TAG, BUILD, "vulns.json", "slsa-provenance.json")
+    }
+
+
+def test_statements_about_other_files_are_left_out() -> None:
+    gathered = gather(
+        TAG_LINK,
+        vouched(PROVENANCE),
+        vouched(PROVENANCE, OLD_DIGEST, origin="old"),
+        said(TESTED, BUILDER),
+        said(TESTED, BUILDER, sha256=OLD_DIGEST, origin="older"),
+        said(SCANNED, STRANGER, sha256=OLD_DIGEST),
+        root=stated_layout(),
+    )
+    assert len(gathered.placed) == 4
+    assert set(gathered.left_out) == {
+        "old is left out: it is about other files",
+        "older is left out: it is about other files",
+    }
+
+
+def test_T3_statements_that_are_missing_are_named() -> None:
+    gathered = gather(TAG_LINK, said(TESTED, BUILDER), root=stated_layout(threshold=2))
+    shortfalls = {each.step: each.error for each in gathered.missing}
+    assert set(shortfalls) == {"build", "test"}
+    assert "slsa-provenance" in shortfalls["build"].message
+    assert "github:acme/demo:release.yml" in shortfalls["build"].expected
+    assert shortfalls["test"].found == "1 of 2"
+    # Neither somebody else's key nor the same one again is a second party.
+    more = gather(
+        TAG_LINK,
+        said(TESTED, BUILDER),
+        said(TESTED, BUILDER, sha256=OLD_DIGEST),
+        said(TESTED, STRANGER),
+        vouched(PROVENANCE),
+        root=stated_layout(threshold=2),
+    )
+    assert [each.step for each in more.missing] == ["test"]
+
+
+def test_N4_a_link_in_a_statement_takes_the_place_of_a_link() -> None:
+    subjects, materials = (
+        [{"name": name, "digest": {**each}} for name, each in side.items()]
+        for side in (PRODUCTS, SOURCES)
+    )
+    predicate = {"name": "build", "command": [], "materials": materials}
+    kind = "https://in-toto.io/attestation/link/v0.3"
+    link = authoring.statement(subjects, kind, predicate)  # type: ignore[arg-type]
+    gathered = gather(TAG_LINK, paper(link, BUILDER))
+    assert names(gathered) == ["root.layout", BUILD, TAG]
+    assert gathered.missing == ()
+    assert verifies(gathered)
+
+
+def test_statements_have_no_place_in_the_directory_form() -> None:
+    gathered = gather(TAG_LINK, vouched(PROVENANCE), said(TESTED, BUILDER), root=stated_layout())
+    with pytest.raises(CommandError, match="has no place in the directory form"):
+        bundling.by_name(gathered.placed)

@@ -25,6 +25,7 @@ from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.layout import Step, parse_layout
 from pip_intoto.metadata.node import Node
 from pip_intoto.metadata.rules import parse_rule
+from pip_intoto.policy.publishers import parse_publisher
 from pip_intoto.verification.artifact_rules import Budget, check_item, consumers
 from pip_intoto.verification.record import Record
 from tests.unit.verification.supply import NOW
@@ -482,3 +483,116 @@ def test_layouts_made_to_be_slow_are_compared_in_seconds(count: int) -> None:
     longest = [f"ALLOW {'?*' * 2_000}{number}" for number in range(count // 50)]
     assert differences(with_products(*longest), with_products(*reversed(longest)))
     assert time.monotonic() - began < 20
+
+
+# --- statements -------------------------------------------------------------------------------
+
+BUILT, TESTED = "https://slsa.dev/provenance/v1", "https://in-toto.io/attestation/test-result/v0.1"
+WORKFLOW = parse_publisher("github:acme/demo:release.yml")
+OTHER_WORKFLOW = parse_publisher("github:acme/demo:nightly.yml")
+
+
+def predicate(kind: str = BUILT, *who: str, **changes: object) -> JsonObject:
+    made = authoring.predicate(kind, functionaries=who or (WORKFLOW.keyid,))
+    return made | changes  # type: ignore[return-value]
+
+
+def attested(*predicates: JsonObject, **changes: object) -> Found:
+    """A chain with a step over statements."""
+    made = authoring.step("build", functionaries=(), expected_predicates=predicates) | changes
+    payload = authoring.layout(expires=NOW, keys=[ALICE], steps=[step("source"), made])  # type: ignore[list-item]
+    identities = {
+        each.keyid: authoring.identity_object(each) for each in (WORKFLOW, OTHER_WORKFLOW)
+    }
+    payload["keys"] = {**payload["keys"], **identities}  # type: ignore[dict-item]
+    return Found(layout=parse_layout(Node(payload), LOCAL), origin="here")
+
+
+def test_the_same_identity_under_another_keyid_is_the_same() -> None:
+    old = attested(predicate())
+    renamed = {"aa" * 32: replace(WORKFLOW, keyid="aa" * 32), OTHER_WORKFLOW.keyid: OTHER_WORKFLOW}
+    steps = tuple(
+        replace(
+            each,
+            expected_predicates=tuple(
+                replace(one, functionaries=("aa" * 32,)) for one in each.expected_predicates
+            ),
+        )
+        for each in old.layout.steps
+    )
+    new = replace(old, layout=replace(old.layout, identities=renamed, steps=steps))
+    assert differences(old, new) == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "effect"),
+    [
+        ([predicate()], [predicate(), predicate(TESTED)], "statement-added", Effect.STRICTER),
+        ([predicate(), predicate(TESTED)], [predicate(TESTED)], "statement-removed", Effect.WEAKER),
+        (
+            [predicate(), predicate(TESTED)],
+            [predicate(TESTED), predicate()],
+            "statements-reordered",
+            Effect.UNCLEAR,
+        ),
+        (
+            [predicate()],
+            [predicate(BUILT, WORKFLOW.keyid, OTHER_WORKFLOW.keyid)],
+            "functionary-added",
+            Effect.WEAKER,
+        ),
+        (
+            [predicate(BUILT, WORKFLOW.keyid, OTHER_WORKFLOW.keyid)],
+            [predicate()],
+            "functionary-removed",
+            Effect.STRICTER,
+        ),
+        ([predicate(threshold=2)], [predicate()], "threshold", Effect.WEAKER),
+        ([predicate()], [predicate(expectedAttributes=["a"])], "conditions", Effect.STRICTER),
+        ([predicate(expectedAttributes=["a"])], [predicate()], "conditions", Effect.WEAKER),
+        (
+            [predicate(expectedAttributes=["a"])],
+            [predicate(expectedAttributes=["b"])],
+            "conditions",
+            Effect.UNCLEAR,
+        ),
+    ],
+)
+def test_what_is_asked_of_statements_is_compared(
+    old: list[JsonObject], new: list[JsonObject], code: str, effect: Effect
+) -> None:
+    found = effects(attested(*old), attested(*new))
+    # Whoever is named by no step any more is said as well.
+    assert {name: each for name, each in found.items() if name != "keys"} == {code: effect}
+
+
+def test_identities_are_called_by_what_they_publish() -> None:
+    change = next(
+        each
+        for each in differences(
+            attested(predicate()), attested(predicate(BUILT, OTHER_WORKFLOW.keyid))
+        )
+        if each.code == "functionary-added"
+    )
+    assert change.place == "step build, slsa-provenance"
+    assert change.what == "may be signed by github:acme/demo:nightly.yml as well"
+
+
+def test_statements_instead_of_links_are_another_thing() -> None:
+    change = only(
+        replace(
+            attested(predicate()),
+            layout=replace(attested(predicate()).layout, steps=chain().layout.steps),
+        ),
+        attested(predicate()),
+    )
+    assert (change.code, change.effect) == ("evidence", Effect.UNCLEAR)
+    assert "statements (slsa-provenance)" in change.what
+
+
+def test_conditions_on_links_and_inspections_are_compared() -> None:
+    old, new = (
+        chain(step("source"), step("build", expectedAttributes=each)) for each in ([], ["a == b"])
+    )
+    assert effects(old, new) == {"conditions": Effect.STRICTER}
+    assert effects(new, old) == {"conditions": Effect.WEAKER}

@@ -23,6 +23,7 @@ from pip_intoto.maintainer.layouts.layouts_in import Found
 from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.layout import parse_layout
 from pip_intoto.metadata.node import Node
+from pip_intoto.policy.publishers import parse_publisher
 from tests.unit.verification.supply import NOW
 
 if TYPE_CHECKING:
@@ -388,3 +389,44 @@ def test_a_main_edge_is_straight_whatever_flows_beside_it() -> None:
     for route in made.routes[:3]:
         ways = [spot.x for stop in route.stops for spot in stop]
         assert ways == pytest.approx([made.nodes[0].x] * len(ways), abs=0.1)
+
+
+# --- statements -------------------------------------------------------------------------------
+
+
+def stated(name: str, predicate_type: str, *who: str, **changes: object) -> JsonObject:
+    predicate = authoring.predicate(predicate_type, functionaries=who)
+    return authoring.step(name, functionaries=(), expected_predicates=[predicate | changes])  # type: ignore[list-item]
+
+
+def test_statements_are_drawn_with_who_makes_them_and_on_what_conditions() -> None:
+    workflow = authoring.identity_object(
+        parse_publisher("github:acme/demo:release.yml@refs/heads/x")
+    )
+    keyid = str(workflow["keyid"])
+    built = stated("build", "https://slsa.dev/provenance/v1", keyid, expectedAttributes=["1 == 1"])
+    tested = stated(
+        "test", "https://in-toto.io/attestation/test-result/v0.1", CAROL.keyid, DAVE.keyid
+    )
+    payload = authoring.layout(expires=NOW, keys=[CAROL, DAVE], steps=[SOURCE, built, tested])
+    payload["keys"] = {**payload["keys"], keyid: workflow}  # type: ignore[dict-item]
+    found = Found(layout=parse_layout(Node(payload), LOCAL), origin="root.layout")
+    _, build, test, _ = chart_of(found, now=NOW).nodes
+    assert [str(fact) for fact in build.facts] == [
+        "slsa-provenance by github:acme/demo:release.yml (refs/heads/x)",
+        "if 1 == 1",
+        "is open to any materials and products",
+    ]
+    carol, dave = (f"key {each.keyid[:8]}" for each in (CAROL, DAVE))
+    # What only says something of what is there has no products that could be open.
+    assert [str(fact) for fact in test.facts] == [
+        f"test-result by 1 of {carol}, {dave}",
+        "is open to any materials",
+    ]
+    assert not build.facts[0].is_doubt
+
+
+def test_a_statement_that_nobody_can_make_is_a_doubt() -> None:
+    drawn = chart(stated("build", "https://acme.example/Built/v1", threshold=2))
+    fact = drawn.nodes[0].facts[0]
+    assert (str(fact), fact.is_doubt) == ("https://acme.example/Built/v1 by 2 of nobody", True)

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta, timezone
 from pathlib import Path, PurePosixPath
 
 from pip_intoto.account import Account, Change, Checked, LeftOut, PolicyUsed, Traffic
+from pip_intoto.credential import Credential
 from pip_intoto.distribution import Distribution, Kind, Place
 from pip_intoto.errors import CommandError, LockfileInvalid
 from pip_intoto.verdict import (
@@ -231,12 +232,15 @@ def _poisoned(verdict: Verdict, text: str) -> Checked:
             chain,
             owners=(text,),
             binding=text,
+            owner_keys=(text,),
+            credentials=(published(text),),
             stations=(
                 Station(
                     name=text,
                     functionaries=(text, text),
                     wanted=2,
                     feeds=(text,),
+                    predicates=(text,),
                     outcome=Outcome.FAIL,
                     detail=text,
                 ),
@@ -316,6 +320,43 @@ def chain(name: str, *, broken: bool = False) -> SupplyChain:
         documents=tuple(_sha256(f"link {step} {name}") for step in ("source", "build", "approve")),
         binding="" if broken else "products of step 'approve'",
     )
+
+
+def published(text: str = "acme/demo") -> Credential:
+    """Give what a certificate says of a workflow in a repository of this name."""
+    return Credential(
+        issuer="https://token.actions.githubusercontent.com",
+        subject=f"https://github.com/{text}/.github/workflows/release.yml@refs/tags/v1",
+        signed_at=BEGAN,
+        host="https://github.com",
+        repository=text,
+        workflow="release.yml",
+        ref="refs/tags/v1",
+        environment=text,
+    )
+
+
+def attested() -> Verdict:
+    """Give a verdict that rests on provenance, by a layout of the policy's own."""
+    verdict = verified()
+    assert verdict.chain is not None
+    built = Station(
+        name="build",
+        functionaries=("github:acme/demo:release.yml (refs/tags/v1)",),
+        wanted=1,
+        materials=1,
+        products=1,
+        predicates=("https://slsa.dev/provenance/v1", "https://acme.example/Reviewed/v2"),
+    )
+    chain = replace(
+        verdict.chain,
+        owners=("policy",),
+        expires=datetime.max.replace(tzinfo=timezone.utc),
+        stations=(built,),
+        owner_keys=(_sha256("owner"),),
+        credentials=(published(),),
+    )
+    return replace(verdict, chain=chain)
 
 
 def verified(name: str = "flask", version: str = "3.1.0") -> Verdict:

@@ -26,6 +26,7 @@ from pip_intoto.verdict import Status
 from pip_intoto.verification.signatures import Keyring
 from tests.unit.reports.accounts import (
     account,
+    attested,
     clean,
     exempt,
     hostile,
@@ -286,3 +287,14 @@ def test_the_example_of_the_page_is_what_a_run_gives() -> None:
     assert members(json.loads(text)) == members(stated(account(locks=(lock,))))
     read = parse_result(parse_statement(Node(json.loads(text)), LOCAL), LOCAL)
     assert read.properties == (VERIFIED,)
+
+
+def test_whom_sigstore_vouches_for_stands_in_the_statement() -> None:
+    (subject,) = stated(of(attested()))["subject"]
+    ours = subject["annotations"]["pipIntoto"]
+    assert ours["publishers"] == [
+        "github:acme/demo:release.yml (refs/tags/v1, environment acme/demo)"
+    ]
+    assert ours["steps"][0]["predicates"][0] == "https://slsa.dev/provenance/v1"
+    (plain,) = stated(of(verified()))["subject"]
+    assert "publishers" not in plain["annotations"]["pipIntoto"]

@@ -217,6 +217,14 @@ def test_a_chain_has_functionaries_numbers_and_where_it_broke_in_words() -> None
     assert "Layout signed by alice bob , expires 2027-06-30" in text
 
 
+def test_a_chain_has_statements_and_who_made_them() -> None:
+    text = page(one(accounts.attested())).text
+    assert "states slsa-provenance, Reviewed" in text
+    assert "github:acme/demo:release.yml (refs/tags/v1, environment acme/demo)" in text
+    # What the policy itself asks for holds as long as the policy does.
+    assert "9999" not in text
+
+
 def test_arrows_say_how_much_flows_and_lead_to_the_file() -> None:
     shown = page(one(accounts.verified()))
     assert text_count(shown, "42 products") == 2

@@ -6,16 +6,17 @@ import json
 import re
 import time
 from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from pip_intoto.account import CHANGES
+from pip_intoto.account import CHANGES, Checked
 from pip_intoto.reports import machine
 from pip_intoto.verdict import Status
 from tests.integration.interpreters import ROOT
-from tests.unit.reports.accounts import RUNS, account, changed, everything, hostile, large
+from tests.unit.reports.accounts import RUNS, account, attested, changed, everything, hostile, large
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -203,3 +204,20 @@ def test_a_log_of_a_ci_service_gets_no_commands() -> None:
     rendered = machine.render(account(targets=targets))
     assert "##" not in rendered
     assert json.loads(rendered)["targets"] == [*targets]
+
+
+def test_who_is_known_by_an_identity_is_told_in_full_and_in_short() -> None:
+    run = replace(account(), checked=(Checked(verdict=attested()),))
+    chain = parsed(run)["verdicts"][0]["chain"]
+    assert chain["stations"][0]["predicates"] == [
+        "https://slsa.dev/provenance/v1",
+        "https://acme.example/Reviewed/v2",
+    ]
+    (credential,) = chain["credentials"]
+    assert credential["publisher"] == (
+        "github:acme/demo:release.yml (refs/tags/v1, environment acme/demo)"
+    )
+    assert credential["issuer"] == "https://token.actions.githubusercontent.com"
+    assert credential["signed-at"] == "2026-11-21T12:00:00Z"
+    assert credential["reused-workflow"] == ""
+    assert len(chain["owner-keys"]) == 1

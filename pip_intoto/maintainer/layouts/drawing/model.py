@@ -16,6 +16,7 @@ from pip_intoto.maintainer.layouts.reach import is_closed, is_everything
 from pip_intoto.metadata.keys import identity
 from pip_intoto.metadata.layout import Inspection
 from pip_intoto.metadata.predicate_names import spelled
+from pip_intoto.metadata.predicates import transforms
 from pip_intoto.metadata.rules import Allow, Create, Delete, Disallow, Match, Modify, Require
 from pip_intoto.sources.addresses import printable
 from pip_intoto.verification.artifact_rules import as_folder
@@ -207,7 +208,7 @@ def _facts(item: Step | Inspection, index: Mapping[str, int], called: _Called) -
     is_open = [
         side
         for side, rules in (("materials", materials), ("products", products))
-        if not is_closed(rules)
+        if not is_closed(rules) and not (side == "products" and _makes_nothing(item))
     ]
     if is_open:
         yield Fact("is open to any", (" and ".join(is_open),), is_doubt=True)
@@ -229,6 +230,12 @@ def _signed(label: str, who: Sequence[str], threshold: int, *, is_open: bool = F
     count = f"{threshold} of " if threshold > 1 or len(who) > 1 else ""
     short = threshold > len(who) and not is_open
     return Fact(label, (f"{count}{_listed(who) or 'nobody'}",), is_doubt=short or not who)
+
+
+def _makes_nothing(item: Step | Inspection) -> bool:
+    """Whether it is only said what is there: such statements have no products (ITE-10)."""
+    predicates = () if isinstance(item, Inspection) else item.expected_predicates
+    return bool(predicates) and not any(transforms(each.predicate_type) for each in predicates)
 
 
 def _patterns(
