@@ -27,6 +27,7 @@ from pip_intoto.errors import CommandError, PipIntotoError
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.keys import signing
 from pip_intoto.metadata.names import ROOT_LAYOUT, link_filename
+from pip_intoto.policy.extras import missing_extras
 from pip_intoto.policy.file import load_policy
 from pip_intoto.reports.lines import Tone, printable
 from pip_intoto_gate.location import PolicyUnusable, candidates, locate
@@ -116,6 +117,13 @@ def _proofs(environment: Environment, folder: Path, terminal: Terminal) -> Itera
     yield from broken
     if problem:
         yield _Proof(_Outcome.FAILED, "the policy in force can be read", problem)
+    if policy is not None:
+        for extra in missing_extras(policy.projects):
+            yield _Proof(
+                _Outcome.FAILED,
+                "what the policy in force asks for can be checked",
+                f"pip-intoto[{extra}] is not installed",
+            )
     if broken:
         return
     stage = _Stage(environment, folder, terminal)

@@ -61,6 +61,25 @@ def test_without_a_gate_it_fails(
     assert not user_policy.exists()
 
 
+def test_what_the_policy_needs_and_is_not_installed_is_a_failure(
+    make_venv: MakeVenv,
+    user_policy: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    user_policy.parent.mkdir(parents=True)
+    user_policy.write_text(
+        'version = 1\n[identities.release]\npublisher = "github:acme/demo:release.yml"\n'
+        '[[project]]\nname = "demo"\nrequire = ["publish"]\nidentities = ["release"]\n',
+        encoding="utf-8",
+    )
+    monkeypatch.setattr("pip_intoto.policy.extras._MODULES", {"sigstore": "no_such_module"})
+    assert main(["doctor", "--python", str(make_venv(pip=NEWEST_PIP))]) == 1
+    said = capsys.readouterr().out
+    assert "failed  what the policy in force asks for can be checked\n" in said
+    assert "pip-intoto[sigstore] is not installed\n" in said
+
+
 def test_a_gate_that_lets_everything_through_is_found_out(
     make_venv: MakeVenv, user_policy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
