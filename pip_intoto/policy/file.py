@@ -37,7 +37,6 @@ from pip_intoto.policy.model import (
 )
 from pip_intoto.policy.named_identities import publisher_in, read_identities, signers_named
 from pip_intoto.policy.named_keys import parties, read_key, read_keys, threshold_of
-from pip_intoto.policy.required import read_held_layout, read_requirements
 from pip_intoto.policy.tables import Kind, Value, parse
 from pip_intoto.policy.vocabulary import (
     EXCEPTION,
@@ -62,7 +61,7 @@ if TYPE_CHECKING:
 
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.identities import Identity
-    from pip_intoto.policy.model import Build, Mode, Signer, Source, Unlisted
+    from pip_intoto.policy.model import Build, Mode, Requirement, Signer, Source, Unlisted
     from pip_intoto.policy.tables import Table
 
 # Not IGNORECASE: with it, letters that are none of these (the Kelvin sign, a long s) would do.
@@ -432,7 +431,12 @@ class _Reader:
         *,
         shared: bool,
     ) -> ProjectRule:
-        requirements = read_requirements(table, self._keys, self._identities)
+        requirements: tuple[Requirement, ...] = ()
+        if table.get("require") is not None or table.get("identities") is not None:
+            # Imported here for start-up time: what reads layouts is needed later, if at all.
+            from pip_intoto.policy.required import read_requirements
+
+            requirements = read_requirements(table, self._keys, self._identities)
         is_signed = bool(owners or owners_from)
         if not is_signed:
             for key in ("threshold", "layout-sha256"):
@@ -446,6 +450,8 @@ class _Reader:
         held = self._layout(table.get("layout"))
         own = None
         if held is not None and not is_signed:
+            from pip_intoto.policy.required import read_held_layout
+
             own = read_held_layout(held, table.need("layout", ""), self._limits)
         return ProjectRule(
             name=name,
