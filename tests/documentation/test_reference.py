@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 
 from fixtures.keys import key
+from pip_intoto.lockfiles import pylock
 from pip_intoto.maintainer.layouts import layout_source
 from pip_intoto.maintainer.layouts.compiling import compile_layout
 from pip_intoto.maintainer.layouts.lint import lint
 from pip_intoto.maintainer.layouts.owners import Owners
+from pip_intoto.metadata import publishers
 from pip_intoto.policy import vocabulary
 from pip_intoto.policy.file import load_policy
 
@@ -77,7 +79,8 @@ def test_policies_and_layout_sources_on_the_pages_have_known_keys_only(page: Pat
     for block in blocks:
         written = tomllib.loads(block)
         is_source = not {"owners", "step", "inspection"}.isdisjoint(written)
-        for table, known in _of_source(written) if is_source else _of_policy(written):
+        of_its_kind = _of_lock if "packages" in written else _of_policy
+        for table, known in (_of_source if is_source else of_its_kind)(written):
             assert table.keys() <= set(known)
 
 
@@ -88,6 +91,17 @@ def _of_policy(written: Table) -> Iterator[tuple[Table, tuple[str, ...]]]:
     for name in ("project", "exception", "revoked"):
         tables += _listed(written, name)
     return ((table, anywhere) for table in tables)
+
+
+def _of_lock(written: Table) -> Iterator[tuple[Table, tuple[str, ...]]]:
+    yield written, ("packages",)
+    for package in _listed(written, "packages"):
+        yield package, ("attestation-identities", "tool")
+        for table in _named(package, "tool"):
+            yield table, pylock.RECORDED
+            yield from ((each, pylock.IDENTITY) for each in _listed(table, "identities"))
+        for publisher in _listed(package, "attestation-identities"):
+            assert publishers.identity_of(publisher).issuer
 
 
 def _of_source(written: Table) -> Iterator[tuple[Table, tuple[str, ...]]]:
