@@ -13,7 +13,7 @@ import pytest
 
 from fixtures.distributions import Built, sdist, wheel
 from fixtures.sigstore import Sigstore, provenance, statement
-from tests.integration import blocking, environments, loopback
+from tests.integration import blocking, environments, loopback, standin
 from tests.integration.blocking import blocked, outcome
 from tests.integration.interpreters import NEWEST_PIP, PIPS, ROOT, Unavailable, own
 from tests.integration.loopback import Redirect, Reset, Status
@@ -283,6 +283,68 @@ def test_provenance_that_cannot_be_read_is_invalid(site: Site) -> None:
     site.serve(DEMO, b'{"version": 1, "attestation_bundles": 7}')
     result = site.install()
     assert outcome(site.environment, result) == blocked("metadata-malformed"), result.output
+
+
+# --- a verifier that was taken over ---------------------------------------------------------
+
+_ASKING = """
+greet(); ready()
+heard = []
+
+
+def next_of(kind):
+    while True:
+        for message in heard:
+            if message["type"] == kind:
+                heard.remove(message)
+                return message
+        line = sys.stdin.buffer.readline()
+        if not line:
+            os._exit(0)
+        heard.append(json.loads(line))
+
+
+number = next_of("announce")["id"]
+for count, url in enumerate({urls!r}):
+    say(type="fetch", fetch=count, id=number, url=url, max_bytes=100_000, seconds=5)
+    next_of("fetched")
+asked = next_of("decide")
+say(type="verdict", id=number, status="missing", reason="attestation-missing", action="block",
+    summary="as told", expected="", found="", advice="", sha256=asked["sha256"], build="any",
+    trace=[])
+time.sleep(60)
+"""
+
+
+def test_the_gate_asks_for_provenance_only_where_it_has_read_of_it_itself(site: Site) -> None:
+    site.publish()
+    site.index.add(wheel("other"))
+    site.index.attest(wheel("other"), attested(wheel("other")))
+    origin = site.index.origin
+    named = origin + site.index.provenance_path(DEMO)
+    urls = [
+        # Before the page was read, nothing is known of it.
+        named,
+        f"{origin}/simple/demo/",
+        named,
+        named + "/more",
+        origin + site.index.provenance_path(wheel("other")),
+        f"{origin}/simple/other/",
+        f"{origin}/simple/",
+        f"{origin}/secret",
+        "http://169.254.169.254/latest",
+    ]
+    standin.appoint(site.environment, _ASKING.format(urls=urls))
+    result = site.install()
+    assert blocking.reason(result) == "attestation-missing", result.output
+    asked = [request.path for request in site.index.requests]
+    assert asked.count(site.index.provenance_path(DEMO)) == 1
+    assert set(asked) <= {
+        "/simple/demo/",
+        f"/files/{DEMO.filename}",
+        f"/files/{DEMO.filename}.metadata",
+        site.index.provenance_path(DEMO),
+    }
 
 
 # --- what PyPI serves -----------------------------------------------------------------------
