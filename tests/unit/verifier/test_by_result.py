@@ -257,17 +257,9 @@ def test_a_link_is_no_result_though_the_key_signed_it() -> None:
     assert outcome(signed(CHAIN.build_link([WHEEL], "1.0"))) == MALFORMED
 
 
-@pytest.mark.parametrize(
-    ("ours", "reason"),
-    [
-        # Whatever spells no "layout" is not even looked into.
-        ({}, "layout-signature-missing"),
-        ({"layout": {}}, "metadata-malformed"),
-    ],
-)
-def test_a_result_is_no_layout_though_the_owner_signed_it(
-    tmp_path: Path, ours: JsonObject, reason: str
-) -> None:
+# Whatever spells no "layout" is not even looked into.
+@pytest.mark.parametrize("ours", [{}, {"layout": {}}])
+def test_a_result_is_no_layout_though_the_owner_signed_it(tmp_path: Path, ours: JsonObject) -> None:
     # It has every member that a layout has, too.
     both = {**CHAIN.layout(), **statement(**{OURS: ours})}
     _, *links = CHAIN.evidence(WHEEL)
@@ -275,7 +267,7 @@ def test_a_result_is_no_layout_though_the_owner_signed_it(
     url = f"https://files.example/{WHEEL.filename}.intoto.jsonl"
     repository = Repository({url: authoring.bundle(evidence)})
     verdict = repository.run(judge(distribution(), load_policy(CHAIN.policy(tmp_path))))
-    assert (verdict.status, verdict.reason) == (Status.INVALID, reason)
+    assert (verdict.status, verdict.reason) == (Status.INVALID, "layout-signature-missing")
     assert verdict.chain is None
 
 
