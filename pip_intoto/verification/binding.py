@@ -250,8 +250,7 @@ def _bind_by_step(
     if not bound:
         raise ArtifactNotBound(
             f"No rule of the step {step.name} speaks of this file",
-            expected=f"a rule {' or '.join(rule.__name__.upper() for rule in enough)} that fits"
-            f" {shown(names[0])}",
+            expected=f"a rule {_any_of(enough)} that fits {shown(names[0])}",
             found="none but the ALLOW * that every list of rules ends with unsaid"
             if names[0] not in consumed
             else f"`{shown_rule(consumed[names[0]])}`",
@@ -263,6 +262,11 @@ def _bind_by_step(
     return Binding(
         place=place, artifact=bound[0][0], rule=bound[0][1], notes=(note,) if note else ()
     )
+
+
+def _any_of(rules: Sequence[type[Rule]]) -> str:
+    *others, last = [rule.__name__.upper() for rule in rules]
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _names_of(

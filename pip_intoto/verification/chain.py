@@ -419,8 +419,9 @@ class _Workflow:
             check_item(item, records, self._budget)
             return
         with of_station(item.step.name):
-            check_item(item, records, self._budget)
+            # First, since it says best what is wrong with a statement about something else.
             check_claim(item, records, self._subject, self._budget)
+            check_item(item, records, self._budget)
 
     def _load(self, layout: Layout, within: tuple[Content, ...]) -> dict[str, StepEvidence]:
         evidence = {step.name: StepEvidence() for step in layout.steps}

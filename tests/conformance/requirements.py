@@ -49,6 +49,7 @@ _FAMILIES = {
     "Q": "parameters",
     "X": "certificates",
     "V": "the workflow",
+    "A": "attestations",
 }
 
 

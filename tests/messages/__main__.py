@@ -20,6 +20,7 @@ from tests.messages import (  # noqa: E402, F401
     pinned,
     piped,
     repositories,
+    stated,
     surveyed,
     vouched,
 )

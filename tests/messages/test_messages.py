@@ -23,6 +23,7 @@ from tests.messages import (
     pinned,
     piped,
     repositories,
+    stated,
     surveyed,
     vouched,
 )
@@ -42,6 +43,7 @@ MODULES = (
     pinned,
     piped,
     repositories,
+    stated,
     surveyed,
     vouched,
 )

@@ -42,6 +42,7 @@ def test_A8_both_kinds_of_envelopes_with_hints_and_places() -> None:
     assert bundle.skipped == 0
 
 
+@pytest.mark.rejects("A8")
 @pytest.mark.parametrize(
     "unknown",
     [

@@ -183,9 +183,8 @@ def release(*steps: JsonObject, evidence: Iterable[Document]) -> list[Document]:
     return [document(layout(*steps), OWNER, origin="root"), *evidence]
 
 
+@pytest.mark.accepts("A2")
 # --- one statement ------------------------------------------------------------------------------
-
-
 def test_provenance_takes_the_place_of_a_link() -> None:
     verified = check(release(build(), evidence=[document(provenance(), BUILDER)]))
     assert verified.binding is not None
@@ -219,6 +218,7 @@ def test_A4_predicate_types_are_compared_to_the_letter(kind: str) -> None:
         check(release(build(), evidence=[document(provenance(predicateType=kind), BUILDER)]))
 
 
+@pytest.mark.rejects("A2")
 def test_a_statement_by_somebody_else_does_not_count() -> None:
     with pytest.raises(PredicateMissing):
         check(release(build(), evidence=[document(provenance(), STRANGER)]))
@@ -724,6 +724,13 @@ def test_a_result_says_what_it_must(kind: str, good: dict[str, object], member: 
 def test_A3_members_that_nobody_knows_are_ignored() -> None:
     stated = statement(TESTED, TEST | {"mood": "good"}, signedBy="nobody")
     assert passes(release(about(TESTED), evidence=[document(stated, BUILDER)]))
+
+
+@pytest.mark.rejects("A3")
+def test_A3_an_unknown_member_does_not_stand_in_for_a_known_one() -> None:
+    stated = statement(TESTED, {"configuration": [], "Result": "PASSED"})
+    with pytest.raises(MetadataMalformed):
+        check(release(about(TESTED), evidence=[document(stated, BUILDER)]))
 
 
 # --- conditions ---------------------------------------------------------------------------------
