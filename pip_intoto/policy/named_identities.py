@@ -8,14 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pip_intoto.policy.model import NamedIdentity
-from pip_intoto.policy.publishers import (
-    FULL_REF,
-    PARTS,
-    PUBLISHERS,
-    NoPublisher,
-    identity,
-    parse_publisher,
-)
 from pip_intoto.policy.tables import Value
 from pip_intoto.policy.vocabulary import IDENTITY, nearest
 
@@ -73,6 +65,9 @@ def read_identities(top: Table, keys: Mapping[str, NamedKey]) -> Mapping[str, Na
 
 def publisher_in(value: Value) -> Identity:
     """The identity behind a publisher. Raises the error of the file's kind."""
+    # Imported here, and below, for start-up time: most policies name no identities.
+    from pip_intoto.policy.publishers import PUBLISHERS, NoPublisher, parse_publisher
+
     try:
         return parse_publisher(value.text())
     except NoPublisher as problem:
@@ -80,6 +75,8 @@ def publisher_in(value: Value) -> Identity:
 
 
 def _identity(table: Table) -> Identity:
+    from pip_intoto.policy.publishers import FULL_REF, PARTS, identity
+
     publisher = table.get("publisher")
     parts = {part: table.text(part) for part in ("issuer", "subject", *PARTS)}
     for part, text in parts.items():
