@@ -126,7 +126,7 @@ class _Offline:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return self._checked(envelope)
-        except (EvidenceInvalid, KeyboardInterrupt, SystemExit):
+        except (EvidenceInvalid, MemoryError, KeyboardInterrupt, SystemExit):
             raise
         except ImportError as error:
             raise SigstoreUnavailable(

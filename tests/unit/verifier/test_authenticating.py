@@ -204,6 +204,25 @@ def test_a_certificate_that_expired_before_it_was_logged_is_worth_nothing() -> N
     assert "not valid at" in caught.value.found
 
 
+def test_certificates_that_come_along_vouch_for_nobody() -> None:
+    own = json.loads(signed(SAID, version="0.2", fault="certificate-self-signed", **WORKFLOW))
+    chain = own["verificationMaterial"]["x509CertificateChain"]["certificates"]
+    (authority,) = json.loads(Sigstore("evil.example").trusted_root())["certificateAuthorities"]
+    genuine = json.loads(signed(SAID, version="0.2", **WORKFLOW))
+    listed = genuine["verificationMaterial"]["x509CertificateChain"]["certificates"]
+    for certificates in (
+        chain * 2,
+        chain + authority["certChain"]["certificates"],
+        chain + listed,
+        authority["certChain"]["certificates"] + listed,
+    ):
+        own["verificationMaterial"]["x509CertificateChain"]["certificates"] = certificates
+        with pytest.raises(SigstoreInvalid):
+            authenticate(json.dumps(own).encode())
+    listed += authority["certChain"]["certificates"]
+    assert authenticate(json.dumps(genuine).encode()).repository == "acme/demo"
+
+
 @pytest.mark.parametrize("part", ["authority", "log", "certificate_log"])
 def test_who_did_not_count_at_the_time_vouches_for_nothing(part: str) -> None:
     data = signed(SAID, **WORKFLOW)
