@@ -262,6 +262,7 @@ class _Locking:
 
         assert self._evidence is not None  # noqa: S101 - `verified` has run
         authenticator = authenticator_with(self._policy.trust_root)
+        revoked = tuple(each.identity for each in self._policy.revoked_identities)
         now = datetime.now(timezone.utc)
         found = {}
         for entry in self._whole:
@@ -273,7 +274,7 @@ class _Locking:
                 documents = self._evidence.of(distribution)
                 if documents:
                     published[distribution] = publishers(
-                        documents, distribution, authenticator, now=now
+                        documents, distribution, authenticator, revoked=revoked, now=now
                     )
             found[self._positions[line]] = vouched(
                 self._before[line], checked, published, first_use=entry.name in self._first_uses

@@ -79,7 +79,9 @@ class Pin:
         if rule is None:
             return _stand_in(name)
         more = tuple(source for source in _SOURCES if source not in rule.sources)
-        return replace(rule, sources=(*rule.sources, *more)) if self.attested_by else rule
+        if not (self.attested_by or self.first_use):
+            return rule
+        return replace(rule, sources=(*rule.sources, *more))
 
     def trusts(self, distribution: Distribution, *, listed: bool) -> tuple[Trust, ...]:
         """Say what must verify beside what the policy asks for; nothing where nothing is pinned.

@@ -58,10 +58,14 @@ def publishers(
     distribution: Distribution,
     authenticator: Authenticator,
     *,
+    revoked: tuple[Identity, ...] = (),
     now: datetime,
     limits: Limits = DEFAULT,
 ) -> tuple[Identity, ...]:
-    """Say who published a file: of whom an attestation of it verifies, that it was published."""
+    """Say who published a file: of whom an attestation of it verifies, that it was published.
+
+    ``revoked`` are those whom the policy wants nothing of.
+    """
     candidates: dict[Identity, None] = {}
     for document in documents:
         try:
@@ -73,7 +77,7 @@ def publishers(
         trust = trust_in((identity,), distribution.filename, "the lock")
         try:
             subject = subject_of(distribution)
-            trust = replace(trust, authenticator=authenticator)
+            trust = replace(trust, authenticator=authenticator, revoked_identities=revoked)
             verify(documents, trust, subject, None, now=now, limits=limits)
         except EvidenceError:
             continue

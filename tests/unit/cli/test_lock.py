@@ -251,6 +251,36 @@ def test_a_change_of_signer_cannot_be_waived_in_part(pinned: Shell) -> None:
     assert "policy-invalid" in pinned.err
 
 
+def test_whom_the_policy_revokes_is_neither_believed_nor_recorded(
+    shell: Shell, index: Index
+) -> None:
+    attest(index, OTHER)
+    lock(index, OTHER)
+    unpinned = LOCK.read_bytes()
+    assert shell.lock(LOCK, "--first-use-all") == 0
+    add_to_policy('[[revoked]]\npublisher = "github:acme/other:release.yml"\nreason = "stolen"\n')
+    assert shell.verify(LOCK) != {OTHER.filename: "unlisted"}
+    LOCK.write_bytes(unpinned)
+    assert shell.lock(LOCK, "--first-use-all") == 0
+    assert LOCK.read_bytes() == unpinned
+    assert "nobody attested it" in shell.err
+
+
+def test_the_publisher_of_a_listed_project_is_recorded_where_the_user_says_so(
+    shell: Shell, index: Index
+) -> None:
+    attest(index, DEMO)
+    lock(index, DEMO)
+    assert shell.lock(LOCK) == 0
+    assert "attestation-identities" not in LOCK.read_text()
+    assert shell.lock(LOCK, "--first-use", "demo") == 0
+    assert PINNED in LOCK.read_text()
+    assert "layout-keys" in LOCK.read_text()
+    assert shell.verify(LOCK) == {DEMO.filename: "verified"}
+    attest(index, DEMO, **EVIL)
+    assert shell.verify(LOCK) == {DEMO.filename: "signer-changed"}
+
+
 # --- the next lock ----------------------------------------------------------------------------
 
 
