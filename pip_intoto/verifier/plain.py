@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,13 +14,14 @@ from pip_intoto.distribution import Distribution, Kind
 from pip_intoto.errors import (
     CommandError,
     EvidenceError,
+    EvidenceInvalid,
     EvidenceMissing,
     InspectionNotAllowed,
     LayoutSignatureMissing,
 )
 from pip_intoto.limits import LOCAL
 from pip_intoto.metadata import strict_json
-from pip_intoto.metadata.bundle import Document
+from pip_intoto.metadata.bundle import Document, documents_in
 from pip_intoto.metadata.envelope import parse_envelope
 from pip_intoto.metadata.names import ROOT_LAYOUT
 from pip_intoto.metadata.node import Node
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from pip_intoto.sources.finding import Finding
     from pip_intoto.verification.inspections import Inspector
     from pip_intoto.verification.record import Record
+    from pip_intoto.verification.trust import Authenticator
 
 #: What to do where there is no policy that could be changed, or have other keys.
 _ADVICE = {
@@ -51,12 +54,19 @@ _ADVICE = {
 }
 
 
+#: What files with statements are called: `<step>.json` and the like, and those of PEP 740.
+_STATEMENTS = frozenset({".json", ".sigstore", ".attestation", ".provenance"})
+#: Members that one of them has, and other JSON that lies about hardly ever.
+_TRACES = (b"payloadType", b"verificationMaterial", b"verification_material")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plain:
     """What plain verification goes by, read and checked."""
 
     layout: Document
     links: Finding
+    statements: tuple[Document, ...]
     trust: Trust
     limits: Limits
 
@@ -86,8 +96,10 @@ def prepare(
         raise CommandError(
             f"{link_dir} is not a directory", expected="--link-dir with the links of the steps"
         )
+    statements = _statements(link_dir, limits)
     return Plain(
         layout=Document(envelope=envelope, origin=str(layout), hint=ROOT_LAYOUT),
+        statements=statements,
         links=drive(LocalDirectory(link_dir, limits).find(), offline),
         trust=Trust(
             owners=owners,
@@ -96,9 +108,34 @@ def prepare(
             layout_sha256=(envelope.sha256,),
             parameters={} if parameters is None else _parameters(parameters, limits),
             run_all_inspections=run_inspections,
+            authenticator=_authenticator(statements),
         ),
         limits=limits,
     )
+
+
+def _statements(folder: Path, limits: Limits) -> tuple[Document, ...]:
+    """The statements in ``folder``; other files of such names are passed over."""
+    found: list[Document] = []
+    for path in sorted(folder.iterdir()):
+        if path.suffix not in _STATEMENTS or not path.is_file():
+            continue
+        if path.stat().st_size > limits.document_bytes:
+            continue
+        data = files.read(path, limits.document_bytes)
+        if any(trace in data for trace in _TRACES):
+            with suppress(EvidenceInvalid):
+                found += documents_in(data, origin=str(path), limits=limits).documents
+    return tuple(each for each in found if not each.envelope.may_be_layout)[: limits.documents]
+
+
+def _authenticator(statements: Sequence[Document]) -> Authenticator | None:
+    if not any(each.envelope.sigstore for each in statements):
+        return None
+    # Imported here for start-up time: classic evidence has no identities.
+    from pip_intoto.verifier.authenticating import authenticator_with
+
+    return authenticator_with(None)
 
 
 def verify_plain(plain: Plain, file: Path | None, *, now: datetime | None = None) -> Verdict:
@@ -118,6 +155,7 @@ def verify_plain(plain: Plain, file: Path | None, *, now: datetime | None = None
         inspector = inspector_for(distribution, plain.trust, limits=plain.limits)
     documents = [plain.layout]
     documents += [link for link in plain.links.documents if link.hint != ROOT_LAYOUT]
+    documents += plain.statements
     title = "The working directory" if file is None else file.name
     try:
         verified = chain.verify(

@@ -7,6 +7,7 @@ removed, forged or swapped is caught.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from fixtures.distributions import wheel
 from fixtures.keys import key
 from fixtures.sigstore import Sigstore, as_attestation, statement
 from pip_intoto.maintainer import authoring
+from pip_intoto.metadata.names import link_filename
 from tests.unit.cli.shells import Shell
 
 if TYPE_CHECKING:
@@ -275,6 +277,30 @@ def test_the_maintainer_puts_all_of_it_together(shell: Shell, world: World) -> N
     assert "old.sigstore.json is left out" in shell.err
     assert len((dist / f"{WHEEL.filename}.intoto.jsonl").read_bytes().splitlines()) == 4
     assert pip_intoto.verify(file, world.policy).reason == "verified"
+
+
+def test_without_a_policy_statements_lie_among_the_links(shell: Shell, world: World) -> None:
+    by_keys = SOURCE.replace('functionaries = ["release"]', 'functionaries = ["author"]')
+    (world.folder / "supply-chain.toml").write_text(by_keys, encoding="utf-8")
+    assert shell.run("layout", "build", "--signing-key", "owner.pem", "--force") == 0, shell.err
+    said = Evidence()
+    links = world.folder / "links"
+    links.mkdir()
+    name = link_filename("source", key("author").keyid)
+    (links / name).write_bytes(authoring.written(said.link))
+    payload = json.loads(base64.b64decode(json.loads(said.provenance)["dsseEnvelope"]["payload"]))
+    provenance = authoring.sign(payload, [key("author")])
+    (links / "build.json").write_bytes(authoring.written(provenance))
+    (links / "package.json").write_text('{"name": "of another tool"}', encoding="utf-8")
+    file = WHEEL.write(world.folder)
+    words = ("verify", "--layout", "root.layout", "--layout-key", "owner.pub", "--link-dir", links)
+    assert shell.run(*words, file) == 1
+    assert "predicate-missing" in shell.out
+    (links / "test.json").write_bytes(authoring.written(said.test_result))
+    assert shell.run(*words, file) == 0, shell.out
+    # Nobody names the workflow: what it says is no matter.
+    (links / "extra.sigstore").write_bytes(said.provenance)
+    assert shell.run(*words, file) == 0, shell.out
 
 
 # --- each piece -------------------------------------------------------------------------------
