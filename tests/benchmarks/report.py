@@ -38,7 +38,9 @@ _ABOUT = {
     "starting": """\
 ## Starting
 
-Both environments hold the same packages; only the file that arms the gate is missing in one.
+Both environments hold the same packages; only the file that arms the gate is missing in one. The
+extras (`sigstore`, `tuf`, `cel`) are loaded where a document needs them: the last rows verify one
+wheel with a layout and two links by the library, in an interpreter of the checkout.
 """,
     "installing": """\
 ## Installing
