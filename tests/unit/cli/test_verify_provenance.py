@@ -224,9 +224,8 @@ _REAL = [
     ("old", "new", "reason"),
     [
         ("", "", "verified"),
-        ("/a", "/b", "identity-repository-mismatch"),
-        ("/p", "/q", "identity-repository-mismatch"),
-        ("release", "publish", "identity-workflow-mismatch"),
+        (":release", "-fork:release", "identity-repository-mismatch"),
+        (":release", ":publish", "identity-workflow-mismatch"),
         (".yml", ".yml@refs/heads/main", "identity-ref-mismatch"),
         ("github", "gitlab", "identity-issuer-mismatch"),
     ],
@@ -235,8 +234,7 @@ def test_real_provenance_verifies_by_its_publisher_alone(
     shell: Shell, filename: str, publisher: str, old: str, new: str, reason: str
 ) -> None:
     changed = publisher.replace(old, new, 1)
-    if old and changed == publisher:
-        pytest.skip("nothing of it to change")
+    assert (changed != publisher) == bool(old)
     write_policy(filename.partition("-")[0].replace("_", "-"), changed)
     Path(filename).write_bytes((INTEROP / filename).read_bytes())
     Path(filename + ".provenance").write_bytes((INTEROP / (filename + ".provenance")).read_bytes())
