@@ -40,8 +40,12 @@ _SHAPES: dict[str, dict[str, Any]] = {
     },
 }
 
-#: What the verifier gets of the environment: what an interpreter needs to start, no more.
-_ALLOWED_VARIABLES = ("SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL", "TZ")
+#: What the verifier gets of the environment: what an interpreter needs to start, and what says
+#: where this user's state lies. No more.
+_ALLOWED_VARIABLES = (
+    *("SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG", "LC_ALL", "TZ"),
+    *("HOME", "USERPROFILE", "LOCALAPPDATA", "XDG_STATE_HOME"),
+)
 
 
 def _check_shape(message: Message, shape: dict[str, Any]) -> None:

@@ -36,7 +36,7 @@ class Verifier:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=os.sep,
-            env={"MALLOC_ARENA_MAX": "1"},
+            env={"MALLOC_ARENA_MAX": "1", "XDG_STATE_HOME": os.environ["XDG_STATE_HOME"]},
             start_new_session=True,
         )
         assert self.process.stdin is not None

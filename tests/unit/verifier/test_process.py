@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import pip_intoto
 from fixtures.distributions import wheel
-from fixtures.supply_chain import SupplyChain
+from fixtures.supply_chain import FAR_FUTURE, SupplyChain
 from pip_intoto.limits import DEFAULT
 from tests.unit.verifier.conversation import ENTRY, Verifier
 
@@ -116,6 +117,21 @@ def test_evidence_is_fetched_on_announcement_and_the_verdict_follows_the_digest(
         assert [
             what for what, outcome, _ in verdict["trace"] if outcome == "ok" and "/" not in what
         ] == ["policy", "layout", "step source", "step build", "binding"]
+
+
+def test_the_layout_of_what_was_verified_is_recorded_and_an_older_one_is_refused(
+    tmp_path: Path,
+) -> None:
+    earlier = SupplyChain(project="demo", expires=FAR_FUTURE - timedelta(days=30))
+    found = []
+    for chain in (CHAIN, earlier):
+        with Verifier({BUNDLE: chain.bundle(WHEEL)}) as verifier:
+            verifier.open(CHAIN.policy(tmp_path))
+            verifier.announce(1, **demo())
+            verifier.answer(verifier.hear())
+            verifier.say(type="decide", id=1, sha256=WHEEL.sha256, path=None)
+            found.append(verifier.hear()["reason"])
+    assert found == ["verified", "layout-rollback"]
 
 
 def test_a_digest_may_come_before_the_evidence(tmp_path: Path) -> None:
