@@ -159,7 +159,7 @@ def test_the_example_of_the_reference_is_a_policy(tmp_path: Path) -> None:
         (tmp_path / "keys" / f"{name}.pub").write_bytes(key(name).public_pem())
     (tmp_path / "policy.toml").write_text(example, encoding="utf-8")
     policy = load_policy(tmp_path / "policy.toml")
-    assert [rule.name for rule in policy.projects] == ["demo"]
+    assert [rule.name for rule in policy.projects] == ["demo", "tool"]
     assert [exception.project for exception in policy.exceptions] == ["legacy-tool"]
 
 
