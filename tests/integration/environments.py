@@ -91,6 +91,8 @@ class Environment:
         variables = {
             "PATH": os.defpath,
             "HOME": str(self.home),
+            # Of the test that runs: several share an environment, and no layouts.
+            "XDG_STATE_HOME": os.environ.get("XDG_STATE_HOME", str(self.home / "state")),
             "TMPDIR": str(self.home / "tmp"),
             "LC_ALL": "C.UTF-8",
             "NO_COLOR": "1",
