@@ -38,3 +38,13 @@ class Credential:
         """
         who = f"{self.host}/{self.repository}" if self.repository else self.subject
         return f"{self.issuer} {who}"
+
+    @property
+    def reuses_another_repository(self) -> bool:
+        """Whether the subject is a workflow of another repository than the one that ran it."""
+        host = f"https://{self.host}/"
+        return (
+            bool(self.repository)
+            and self.subject.startswith(host)
+            and not self.subject.startswith(f"{host}{self.repository}/")
+        )

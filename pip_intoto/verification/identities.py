@@ -46,6 +46,13 @@ def mismatch(identity: Identity, credential: Credential) -> IdentityMismatch | N
     if not differing:
         return None
     part = differing[0]
+    if not getattr(identity, part):
+        return RepositoryMismatch(
+            "Another repository ran the workflow: whoever may reuse one gets certificates for it",
+            expected=f"a run in the repository of {shown(identity.subject)}",
+            found=f"{_said(credential, part)}, as in {publisher(credential)}",
+            advice="If that repository may sign, say so: name it as `repository`.",
+        )
     kind = dict(_PARTS)[part]
     return kind(
         f"Somebody with another {part} signed",
@@ -133,22 +140,28 @@ def bearer(
         identities=tuple(each for each in identities if satisfies(credential, each)),
         # Whoever is several is the first: a policy is read from top to bottom.
         name=next((name for each, name in named.items() if satisfies(credential, each)), ""),
-        revoked=any(satisfies(credential, each) for each in revoked),
+        # Whoever reuses a workflow that is revoked is revoked with it.
+        revoked=any(all(_agrees(each, credential, part) for part, _ in _PARTS) for each in revoked),
     )
 
 
 def _differing(identity: Identity, credential: Credential) -> list[str]:
-    """Return the parts that are asked for, and not as they should be."""
-    return [
-        part
-        for part, _ in _PARTS
-        if getattr(identity, part) and not _agrees(getattr(identity, part), credential, part)
-    ]
+    """Return the parts that are asked for, and not as they should be.
+
+    The repository is one where the subject is the URI of a workflow that others may reuse: their
+    certificates have it as well, and only the repository says who they are.
+    """
+    differing = [part for part, _ in _PARTS if not _agrees(identity, credential, part)]
+    is_named = identity.subject and not identity.repository and "subject" not in differing
+    if is_named and credential.reuses_another_repository:
+        differing = sorted([*differing, "repository"], key=[part for part, _ in _PARTS].index)
+    return differing
 
 
-def _agrees(asked: str, credential: Credential, part: str) -> bool:
-    if part != "workflow":
-        return asked == str(getattr(credential, part))
+def _agrees(identity: Identity, credential: Credential, part: str) -> bool:
+    asked: str = getattr(identity, part)
+    if not asked or part != "workflow":
+        return not asked or asked == str(getattr(credential, part))
     # One file, whether its name stands alone or behind the folder that all of them are in.
     theirs = {credential.workflow, credential.reused_workflow}
     return asked in theirs or asked.removeprefix(_WORKFLOWS) in theirs

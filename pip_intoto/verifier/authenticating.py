@@ -74,6 +74,8 @@ _ENVIRONMENT = f"{_FULCIO}23"
 _UTF8_STRING = 0x0C
 _LONG_FORM = 0x80
 _GITHUB = "https://token.actions.githubusercontent.com"
+#: Where the repositories are that these vouch for. Who they are is compared, and not where.
+_HOSTS = {_GITHUB: "github.com", "https://gitlab.com": "gitlab.com"}
 _WORKFLOWS = ".github/workflows/"
 _TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]{1,9})?Z", re.ASCII
@@ -423,6 +425,12 @@ def credential_of(certificate: Certificate, signed_at: datetime) -> Credential:
     if not issuer:
         raise SigstoreInvalid("The certificate does not say who vouches for its holder")
     host, repository = _repository(said, issuer)
+    if host and host != _HOSTS.get(issuer, host):
+        raise SigstoreInvalid(
+            "The certificate names a repository at a host that its issuer does not vouch for",
+            expected=_HOSTS[issuer],
+            found=shown(host),
+        )
     ref = said.get(_REF) or said.get(_REF_AS_TEXT, "")
     config = _path(said.get(_CONFIG_URI, ""), ref, host, repository)
     signer = _path(said.get(_SIGNER_URI, ""), ref, host, repository)

@@ -204,6 +204,43 @@ def test_a_reused_workflow_is_named_with_its_repository() -> None:
     assert not satisfies(credential, replace(IDENTITY, workflow="build.yml"))
 
 
+def test_who_reuses_a_workflow_is_not_the_one_whose_it_is() -> None:
+    # The certificate of whoever calls a workflow that may be reused has the callee's URI.
+    named = Identity(keyid="", issuer=GITHUB, subject=CREDENTIAL.subject)
+    caller = replace(
+        CREDENTIAL,
+        repository="evil/caller",
+        workflow="go.yml",
+        reused_workflow="acme/demo/.github/workflows/release.yml",
+    )
+    assert satisfies(CREDENTIAL, named)
+    found = mismatch(named, caller)
+    assert isinstance(found, RepositoryMismatch)
+    assert "evil/caller" in found.found
+    assert isinstance(nearest_mismatch([named], caller), RepositoryMismatch)
+    # Who says which repository may call it gets what was asked for.
+    assert satisfies(caller, replace(named, repository="evil/caller"))
+    # What is revoked is revoked for all who reuse it.
+    assert bearer(caller, [], named={}, revoked=[named]).revoked
+    # Others have subjects that say nothing of where the repository is.
+    elsewhere = replace(CREDENTIAL, subject="https://ci.example/acme/demo")
+    assert satisfies(elsewhere, replace(named, subject=elsewhere.subject))
+
+
+@pytest.mark.rejects("T1")
+def test_T1_a_caller_of_the_workflow_does_not_sign_for_a_step() -> None:
+    root = by_workflow(identity=CREDENTIAL.subject)
+    assert passes(release(root, attested(provenance())), trusted=trusting())
+    theirs = attested(
+        provenance(),
+        repository="evil/caller",
+        workflow="go.yml",
+        reused="acme/demo/.github/workflows/release.yml@refs/tags/v1.0",
+    )
+    with pytest.raises(RepositoryMismatch):
+        check(release(root, theirs), trusted=trusting())
+
+
 @pytest.mark.rejects("T3")
 def test_T3_workflows_of_one_repository_are_one_party() -> None:
     def party(credential: Credential) -> tuple[str, str]:

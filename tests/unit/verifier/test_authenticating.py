@@ -79,6 +79,15 @@ def authenticate(data: bytes, root: bytes = TRUSTED) -> Credential:
 # --- what is believed ---------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("issuer", "host"),
+    [(GITHUB, "https://github.com.evil.example"), (GITLAB, "https://github.com")],
+)
+def test_an_issuer_vouches_for_repositories_at_its_own_host(issuer: str, host: str) -> None:
+    with pytest.raises(SigstoreInvalid, match="does not vouch for"):
+        authenticate(signed(SAID, issuer=issuer, host=host, **WORKFLOW))
+
+
 @pytest.mark.parametrize("version", ["0.1", "0.2", "0.3"])
 def test_bundles_of_every_version_are_believed(version: str) -> None:
     found = authenticate(signed(SAID, version=version, **WORKFLOW))
