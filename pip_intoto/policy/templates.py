@@ -4,10 +4,11 @@ A requirement becomes a step that expects one kind of statement (ITE-10), by who
 layout has no owner: it holds as the policy does, and never expires. All its steps are about the
 file in hand::
 
-    the last step        the file is an artifact that a rule of the step's names; this binds it
-    each step before     the file is there, and is the very one that the last step speaks of
+    the first step       the file is an artifact that a rule of the step's names
+    each step after it   the file is there, and is the very one that the first step speaks of
 
-Steps that are about something that was done come last, since their products are what is bound.
+Steps that are about something that was done come first, since others look at what they made. The
+last step binds the file, as in every layout.
 """
 
 from __future__ import annotations
@@ -122,35 +123,35 @@ def written(requirements: Sequence[Requirement]) -> str:
 
 
 def _layout(requirements: Sequence[Requirement], name: str, pattern: str) -> Layout:
-    ordered = sorted(requirements, key=lambda requirement: transforms(requirement.predicate_type))
-    last = ordered[-1]
+    ordered = sorted(requirements, key=lambda each: not transforms(each.predicate_type))
+    first = ordered[0]
     return Layout(
         expires=_NEVER,
         readme=_README,
         keys={keyid: key for each in ordered for keyid, key in each.keys.items()},
         identities={keyid: who for each in ordered for keyid, who in each.identities.items()},
         steps=tuple(
-            _step(each, _binding(each, pattern) if each is last else _same(name, pattern, last))
+            _step(each, _named(each, pattern) if each is first else _same(name, pattern, first))
             for each in ordered
         ),
         inspections=(),
     )
 
 
-def _binding(requirement: Requirement, pattern: str) -> tuple[Rule, ...]:
-    # What is consumed by name is bound: of what was made, or of what a statement is about.
+def _named(requirement: Requirement, pattern: str) -> tuple[Rule, ...]:
+    # What is consumed by name can be bound: of what was made, or of what a statement is about.
     if transforms(requirement.predicate_type):
         return (Create(pattern),)
     return (Allow(pattern),)
 
 
-def _same(name: str, pattern: str, last: Requirement) -> tuple[Rule, ...]:
+def _same(name: str, pattern: str, first: Requirement) -> tuple[Rule, ...]:
     return (
         Require(name),
         Match(
             pattern=pattern,
-            destination="products" if transforms(last.predicate_type) else "materials",
-            step=last.name,
+            destination="products" if transforms(first.predicate_type) else "materials",
+            step=first.name,
         ),
         Disallow(pattern),
     )
