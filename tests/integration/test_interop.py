@@ -19,17 +19,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 import pip_intoto
-from fixtures.distributions import wheel
+from fixtures.distributions import Built, wheel
 from fixtures.keys import key
 from fixtures.sigstore import SIGNED, STARTED, Sigstore, provenance, statement
 from pip_intoto.limits import DEFAULT
 from pip_intoto.maintainer import authoring
 from pip_intoto.metadata.keys import load_public
 from pip_intoto.metadata.names import link_filename
+from tests.integration import environments, loopback
+from tests.integration.blocking import blocked, outcome
+from tests.integration.interpreters import NEWEST_PIP, Unavailable, own
 from tests.unit.cli.shells import Shell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.integration.environments import Environment
 
 pytest.importorskip("sigstore")
 
@@ -232,10 +237,13 @@ def _renamed(consumer: Consumer, project: str = "") -> Consumer:
     if project:
         # With other content as well: else it would be another file's, whoever's that is.
         data = consumer.release.data + b"\0"
+        if name.endswith(".whl"):  # pip itself refuses one with another project's metadata
+            data = wheel(project, consumer.release.version).data
         return replace(consumer, filename=project + version, project=project, data=data)
     if name.endswith(".whl"):
         return replace(consumer, filename=name.replace("-py3", "-1-py3"))
-    return replace(consumer, filename=name.replace(".tar.gz", ".post1.tar.gz"))
+    post = replace(consumer.release, version=f"{consumer.release.version}.post1")
+    return replace(consumer, release=post, filename=name.replace(".tar.gz", ".post1.tar.gz"))
 
 
 DAY = timedelta(days=1)
@@ -331,8 +339,8 @@ def test_the_command_and_a_lock_give_the_same_verdict(shell: Shell, consumer: Co
 
 
 @pytest.mark.parametrize("reason", OTHERS)
-def test_a_lock_shows_each_difference(shell: Shell, tmp_path: Path, reason: str) -> None:
-    consumer = OTHERS[reason](Consumer(release=of_our_own(), folder=tmp_path))
+def test_a_lock_shows_each_difference(shell: Shell, consumer: Consumer, reason: str) -> None:
+    consumer = OTHERS[reason](consumer)
     _, policy = consumer.prepared()
     assert shell.run("verify", "--format", "json", "--policy", policy, lock(consumer)) == 1
     (verdict,) = json.loads(shell.out)["verdicts"]
@@ -347,6 +355,37 @@ def test_a_lock_that_pins_somebody_else_is_told(shell: Shell, consumer: Consumer
     assert verdict["reason"] == "signer-changed", verdict
     assert "acme/before" in verdict["expected"]
     assert consumer.release.repository in verdict["found"]
+
+
+# --- pip --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def attesting(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An armed environment that can check identities."""
+    folder = tmp_path_factory.mktemp("attesting")
+    try:
+        return environments.create(folder, own(), NEWEST_PIP, armed=True, extras=("sigstore",))
+    except Unavailable as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("reason", OTHERS)
+def test_pip_is_stopped_by_each_difference(
+    attesting: Environment, consumer: Consumer, reason: str
+) -> None:
+    """The index serves what the consumer would have had beside the file."""
+    consumer = OTHERS[reason](consumer)
+    file, policy = consumer.prepared()
+    project, version = consumer.project or consumer.release.project, consumer.release.version
+    built = Built(name=project, version=version, filename=file.name, data=file.read_bytes())
+    with loopback.serving() as index:
+        index.add(built)
+        if consumer.evidence is None:
+            index.attest(built, consumer.release.evidence[".provenance"])
+        result = attesting.pip("install", "--no-deps", project, index=index, policy=policy)
+    assert outcome(attesting, result) == blocked(reason), result.output
 
 
 @pytest.mark.parametrize(
