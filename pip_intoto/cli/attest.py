@@ -37,7 +37,7 @@ EXAMPLES = """
   pip-intoto attest --predicate-type https://in-toto.io/attestation/vulns/v0.2 \\
       --predicate scan.json --signing-key ../keys/ci.pem -o scan.intoto.json dist/*.whl
   pip-intoto attest --predicate-type vsa --predicate summary.json --signing-key ../keys/ci.pem \\
-      dist/demo-1.0.tar.gz
+      dist/demo-1.0-py3-none-any.whl
 
 links are made by `pip-intoto run`; a layout asks for statements in the `[[step.statement]]` of
 its source

@@ -7,6 +7,7 @@ GnuPG's, are not carried out.
 from __future__ import annotations
 
 import glob
+import json
 import os
 import re
 import shlex
@@ -43,6 +44,15 @@ STATUSES = {
     "layout diff --format json root.layout new.layout": 1,
     # The source would last some seconds longer.
     f"layout diff public/{WHEEL}.intoto.jsonl supply-chain.toml": 1,
+}
+#: What a verifier says of a file, as SLSA spells it.
+SUMMARY = {
+    "verifier": {"id": "https://acme.example/verifier"},
+    "timeVerified": "2026-01-01T00:00:00Z",
+    "resourceUri": "pkg:pypi/demo@1.0",
+    "policy": {"uri": "https://acme.example/policy"},
+    "verificationResult": "PASSED",
+    "verifiedLevels": ["SLSA_BUILD_LEVEL_3"],
 }
 
 
@@ -166,6 +176,9 @@ def _under_the_names_of_the_examples(desk: Desk) -> None:
         for kind in ("pem", "pub"):
             shutil.copy(desk.folder / "keys" / f"{name}.{kind}", project)
     (project / "builder.password").write_text("secret\n")
+    (project / "tox.ini").write_text("[tox]\n")
+    (project / "scan.json").write_text("{}\n")
+    (project / "summary.json").write_text(json.dumps(SUMMARY))
     shutil.copy(project / "supply-chain.toml", project / "chain.toml")
     text = (project / "chain.toml").read_text()
     # Another chain than that of the release.

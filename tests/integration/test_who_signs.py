@@ -102,7 +102,16 @@ def _published(folder: Path, _key: str) -> None:
     )
 
 
+def _built_wheel(folder: Path, _key: str) -> None:
+    wheel("demo").write(folder)
+
+
 COMMANDS = {
+    "attest": Signs(
+        words="attest --test-result PASSED --signing-key KEY demo-1.0-py3-none-any.whl",
+        signed="test-result.*.json",
+        prepare=_built_wheel,
+    ),
     "verify": Signs(
         words="verify demo-1.0-py3-none-any.whl --policy policy.toml --no-cache"
         " --format attestation -o result.jsonl --signing-key KEY",
