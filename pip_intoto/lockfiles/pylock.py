@@ -24,7 +24,7 @@ from pip_intoto.lockfiles.parts import (
     path_of,
     without_sha256,
 )
-from pip_intoto.metadata.identities import Identity
+from pip_intoto.metadata.identities import PARTS, Identity
 from pip_intoto.metadata.publishers import KINDS, UnusablePublisher, identity_of
 from pip_intoto.policy import tables
 from pip_intoto.sources.addresses import is_web, printable, redacted
@@ -70,7 +70,6 @@ _SHOWN = 400
 #: The table below ``packages.tool`` that `pip-intoto lock` writes, and what may stand in it.
 TOOL = "pip-intoto"
 RECORDED = ("version", "identities", "layout-keys")
-IDENTITY = ("issuer", "subject", "repository", "workflow", "ref", "environment")
 _KEY_IDENTITY = re.compile(r"[0-9a-f]{64}")
 
 
@@ -419,9 +418,9 @@ def _files_of(
 
 
 def _identity(value: tables.Value) -> Identity:
-    table = value.table("an identity", IDENTITY)
+    table = value.table("an identity", PARTS)
     issuer = table.need("issuer", "An identity says who vouches for it.").text()
-    rest = {part: table.text(part) for part in IDENTITY[1:]}
+    rest = {part: table.text(part) for part in PARTS if part != "issuer"}
     if not any(rest.values()):
         raise value.error("this identity says nobody in particular", expected=" or ".join(rest))
     return Identity(keyid="", issuer=issuer, **rest)

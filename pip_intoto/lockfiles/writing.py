@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import CommandError, LockfileInvalid
-from pip_intoto.lockfiles.pylock import IDENTITY, KIND, TOOL
+from pip_intoto.lockfiles.pylock import KIND, TOOL
+from pip_intoto.metadata.identities import PARTS
 from pip_intoto.metadata.publishers import publisher_of
 from pip_intoto.policy import tables
 
@@ -108,7 +109,7 @@ def _table(recorded: Recorded) -> dict[str, object]:
     table: dict[str, object] = {"version": recorded.version}
     if recorded.identities:
         table["identities"] = [
-            {part: said for part in IDENTITY if (said := getattr(each, part))}
+            {part: said for part in PARTS if (said := getattr(each, part))}
             for each in recorded.identities
         ]
     if recorded.layout_keys:
@@ -165,7 +166,7 @@ def _written(new: Vouched) -> list[str]:
         if new.recorded.identities:
             lines += ["identities = ["]
             for each in new.recorded.identities:
-                said = ((part, getattr(each, part)) for part in IDENTITY)
+                said = ((part, getattr(each, part)) for part in PARTS)
                 inside = ", ".join(f"{part} = {_string(value)}" for part, value in said if value)
                 lines += [f"    {{ {inside} }},"]
             lines += ["]"]

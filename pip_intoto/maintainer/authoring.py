@@ -7,7 +7,6 @@ honest maintainer never would.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from dataclasses import dataclass
 from enum import Enum
@@ -15,8 +14,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from pip_intoto.metadata import canonical
 from pip_intoto.metadata.envelope import PAYLOAD_TYPE, pre_authentication_encoding
+from pip_intoto.metadata.identities import listed, with_keyid
 from pip_intoto.metadata.statement import STATEMENT
-from pip_intoto.policy.publishers import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -87,9 +86,7 @@ def identity_object(identity: Identity) -> JsonObject:
 
     Its keyid follows from what it says, whatever the identity's own is.
     """
-    described = listed(identity)
-    # K4: "the KEYID … is the hexadecimal encoding of the SHA-256 hash of the canonical JSON form".
-    return {"keyid": hashlib.sha256(canonical.encode(described)).hexdigest(), **described}
+    return {"keyid": with_keyid(identity).keyid, **listed(identity)}
 
 
 def layout(

@@ -12,9 +12,11 @@ and for workflows, instead of ``identity`` or beside it, ``repository``, ``workf
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from pip_intoto.metadata import canonical
 from pip_intoto.metadata.keys import check_inner_name, check_keyid
 from pip_intoto.metadata.node import shown
 
@@ -22,6 +24,13 @@ if TYPE_CHECKING:
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.keys import PublicKey
     from pip_intoto.metadata.node import Node
+    from pip_intoto.metadata.strict_json import JsonValue
+
+GITHUB = "https://token.actions.githubusercontent.com"
+GITLAB = "https://gitlab.com"
+GOOGLE = "https://accounts.google.com"
+#: Who vouches for most of those who sign, by the names that policies and messages have for them.
+PROVIDERS = {"github": GITHUB, "gitlab": GITLAB, "google": GOOGLE}
 
 KEYTYPE = "sigstore-oidc"
 SCHEME = "Fulcio"
@@ -63,15 +72,10 @@ if TYPE_CHECKING:
     Listed: TypeAlias = PublicKey | Identity | ManagedKey
 
 
+#: What an identity may say, in the order in which it is written down.
+PARTS = ("issuer", "subject", "repository", "workflow", "ref", "environment")
 #: The members of an identity in a layout, and what they are called here.
-_MEMBERS = {
-    "issuer": "issuer",
-    "identity": "subject",
-    "repository": "repository",
-    "workflow": "workflow",
-    "ref": "ref",
-    "environment": "environment",
-}
+_MEMBERS = {"identity" if part == "subject" else part: part for part in PARTS}
 
 
 def is_identity(node: Node) -> bool:
@@ -109,6 +113,21 @@ def parse_identity(node: Node, keyid: str, limits: Limits) -> Identity:
             expected="identity or repository as well",
         )
     return Identity(keyid=keyid, **parts)
+
+
+def listed(identity: Identity) -> dict[str, JsonValue]:
+    """An identity as a layout lists it among its ``keys``, without a keyid."""
+    said: dict[str, JsonValue] = {
+        member: value for member, part in _MEMBERS.items() if (value := getattr(identity, part))
+    }
+    return {"keytype": KEYTYPE, "scheme": SCHEME, "keyval": said}
+
+
+def with_keyid(identity: Identity) -> Identity:
+    """The same identity under the keyid that follows from what it says."""
+    # As K4 has it for keys: the SHA-256 of what is listed.
+    digest = hashlib.sha256(canonical.encode(listed(identity))).hexdigest()
+    return replace(identity, keyid=digest)
 
 
 def parse_managed(node: Node, keyid: str, limits: Limits) -> ManagedKey:

@@ -12,14 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pip_intoto.metadata.identities import Identity
+from pip_intoto.metadata.identities import GITHUB, GITLAB, GOOGLE, PARTS, Identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-GITHUB = "https://token.actions.githubusercontent.com"
-GITLAB = "https://gitlab.com"
-GOOGLE = "https://accounts.google.com"
 
 #: The issuer of each kind, and which member is which part of an identity.
 _KINDS: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -48,24 +44,14 @@ def identity_of(publisher: Mapping[str, object]) -> Identity:
         raise UnusablePublisher("publishers of this kind are not known here", "kind")
     issuer, members = _KINDS[kind]
     parts = {part: _text(publisher, member) for member, part in members.items()}
-    return Identity(
-        keyid="",
-        issuer=issuer,
-        subject=parts.get("subject", ""),
-        repository=parts.get("repository", ""),
-        workflow=parts.get("workflow", ""),
-    )
+    return Identity(keyid="", issuer=issuer, **parts)
 
 
 def publisher_of(identity: Identity) -> dict[str, str] | None:
     """Spell an identity as a publisher; None for one that no kind can express."""
+    asked = {part for part in PARTS if getattr(identity, part)}
     for kind, (issuer, members) in _KINDS.items():
-        asked = {
-            part
-            for part in ("subject", "repository", "workflow", "ref", "environment")
-            if getattr(identity, part)
-        }
-        if identity.issuer == issuer and asked == set(members.values()):
+        if identity.issuer == issuer and asked == {"issuer", *members.values()}:
             return {
                 "kind": kind,
                 **{member: str(getattr(identity, part)) for member, part in members.items()},

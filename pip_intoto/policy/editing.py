@@ -17,17 +17,16 @@ from pip_intoto import files
 from pip_intoto.errors import CommandError, PipIntotoError, PolicyInvalid
 from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata import keys as public_keys
+from pip_intoto.metadata.identities import Identity, with_keyid
 from pip_intoto.policy.file import PolicySyntax, canonical_name, load_policy, parse_policy
 from pip_intoto.policy.places import find_places
 from pip_intoto.policy.publishers import PUBLISHERS, NoPublisher, parse_publisher
-from pip_intoto.policy.publishers import identity as identity_of
 from pip_intoto.policy.templates import PARAMETER, written
 from pip_intoto_gate.location import others_may_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pip_intoto.metadata.identities import Identity
     from pip_intoto.metadata.keys import PublicKey
     from pip_intoto.policy.model import NamedIdentity, NamedKey, Policy, ProjectRule
     from pip_intoto.policy.places import Path as Way
@@ -160,7 +159,8 @@ class Draft:
             raise CommandError(
                 f"{issuer!r} is not an issuer", expected="the https:// URL in the certificate"
             )
-        return self._offered_identity("", identity_of(issuer=issuer, subject=subject), "")
+        identity = Identity(keyid="", issuer=issuer, subject=subject)
+        return self._offered_identity("", with_keyid(identity), "")
 
     def _offered_identity(self, name: str, identity: Identity, spelled: str) -> OfferedIdentity:
         named = self.policy.identities.values()

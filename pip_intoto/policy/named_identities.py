@@ -75,10 +75,11 @@ def publisher_in(value: Value) -> Identity:
 
 
 def _identity(table: Table) -> Identity:
-    from pip_intoto.policy.publishers import FULL_REF, PARTS, identity
+    from pip_intoto.metadata.identities import PARTS, Identity, with_keyid
+    from pip_intoto.policy.publishers import FULL_REF
 
     publisher = table.get("publisher")
-    parts = {part: table.text(part) for part in ("issuer", "subject", *PARTS)}
+    parts = {part: table.text(part) for part in PARTS}
     for part, text in parts.items():
         if "*" in text or "?" in text:
             raise Value(text, (*table.at, part), table.file).error(
@@ -94,7 +95,7 @@ def _identity(table: Table) -> Identity:
                     f"`publisher` says already what `{part}` is", advice="Remove one of them."
                 )
         parts |= {part: getattr(short, part) for part in parts if getattr(short, part)}
-        return identity(**parts)
+        return with_keyid(Identity(keyid="", **parts))
     issuer = table.need("issuer", 'Write publisher = "github:owner/repository:workflow.yml".')
     if not issuer.text().startswith("https://"):
         raise issuer.error(
@@ -110,7 +111,7 @@ def _identity(table: Table) -> Identity:
         raise Value(parts["ref"], (*table.at, "ref"), table.file).error(
             f'"{parts["ref"]}" is not a full ref', expected="refs/heads/main, or refs/tags/v1.0"
         )
-    return identity(**parts)
+    return with_keyid(Identity(keyid="", **parts))
 
 
 def signers_named(

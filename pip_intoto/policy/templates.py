@@ -19,10 +19,10 @@ from datetime import datetime, timezone
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from pip_intoto.metadata.identities import listed
 from pip_intoto.metadata.layout import ExpectedPredicate, Layout, Step
 from pip_intoto.metadata.predicates import PUBLISH, provenance, results, transforms
 from pip_intoto.metadata.rules import Allow, Create, Disallow, Match, Require
-from pip_intoto.policy.publishers import listed
 from pip_intoto.verification.patterns import escape
 
 if TYPE_CHECKING:

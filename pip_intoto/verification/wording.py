@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pip_intoto.metadata.identities import PROVIDERS
 from pip_intoto.metadata.node import shown
 
 if TYPE_CHECKING:
@@ -15,12 +16,7 @@ if TYPE_CHECKING:
 #: How many a message names of what may be many.
 NAMED = 3
 _KEYID_SHOWN = 8
-#: Identity providers that have a short name, which policies and layout sources take, too.
-_PROVIDERS = {
-    "https://token.actions.githubusercontent.com": "github",
-    "https://gitlab.com": "gitlab",
-    "https://accounts.google.com": "google",
-}
+_PROVIDERS = {issuer: name for name, issuer in PROVIDERS.items()}
 
 
 def short_keyid(keyid: str) -> str:

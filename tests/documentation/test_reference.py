@@ -18,7 +18,7 @@ from pip_intoto.maintainer.layouts import layout_source
 from pip_intoto.maintainer.layouts.compiling import compile_layout
 from pip_intoto.maintainer.layouts.lint import lint
 from pip_intoto.maintainer.layouts.owners import Owners
-from pip_intoto.metadata import publishers
+from pip_intoto.metadata import identities, publishers
 from pip_intoto.policy import vocabulary
 from pip_intoto.policy.file import load_policy
 
@@ -99,7 +99,7 @@ def _of_lock(written: Table) -> Iterator[tuple[Table, tuple[str, ...]]]:
         yield package, ("attestation-identities", "tool")
         for table in _named(package, "tool"):
             yield table, pylock.RECORDED
-            yield from ((each, pylock.IDENTITY) for each in _listed(table, "identities"))
+            yield from ((each, identities.PARTS) for each in _listed(table, "identities"))
         for publisher in _listed(package, "attestation-identities"):
             assert publishers.identity_of(publisher).issuer
 

@@ -11,8 +11,7 @@ from fixtures.distributions import wheel
 from fixtures.sigstore import Sigstore, provenance, statement
 from fixtures.supply_chain import FAR_FUTURE, SupplyChain
 from pip_intoto.lockfiles.locked import Recorded
-from pip_intoto.metadata.identities import Identity
-from pip_intoto.metadata.publishers import GITHUB
+from pip_intoto.metadata.identities import GITHUB, Identity
 from pip_intoto.policy.file import load_policy
 from pip_intoto.reports.lines import verdict_lines
 from pip_intoto.verifier.batch import Batch

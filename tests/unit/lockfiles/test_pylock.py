@@ -13,8 +13,7 @@ from pip_intoto.limits import LOCAL
 from pip_intoto.lockfiles import pylock
 from pip_intoto.lockfiles.locked import Recorded
 from pip_intoto.lockfiles.reading import reader_for
-from pip_intoto.metadata.identities import Identity
-from pip_intoto.metadata.publishers import GITHUB, GITLAB, GOOGLE
+from pip_intoto.metadata.identities import GITHUB, GITLAB, GOOGLE, Identity
 from tests.unit.lockfiles.trees import FOLDER, LINUX, Memory, sha256
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from pip_intoto.errors import CommandError, LockfileInvalid
 from pip_intoto.lockfiles import pylock
 from pip_intoto.lockfiles.locked import Recorded
 from pip_intoto.lockfiles.writing import Vouched, lines_of, rewritten
-from pip_intoto.metadata.identities import Identity
-from pip_intoto.metadata.publishers import GITHUB
+from pip_intoto.metadata.identities import GITHUB, Identity
 from tests.unit.lockfiles.trees import FOLDER, Memory, sha256
 
 PATH = FOLDER / "pylock.toml"

@@ -6,15 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from pip_intoto.metadata.identities import Identity
-from pip_intoto.metadata.publishers import (
-    GITHUB,
-    GITLAB,
-    GOOGLE,
-    UnusablePublisher,
-    identity_of,
-    publisher_of,
-)
+from pip_intoto.metadata.identities import GITHUB, GITLAB, GOOGLE, Identity
+from pip_intoto.metadata.publishers import UnusablePublisher, identity_of, publisher_of
 
 WORKFLOW = Identity(keyid="", issuer=GITHUB, repository="acme/demo", workflow="release.yml")
 

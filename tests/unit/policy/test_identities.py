@@ -12,10 +12,10 @@ from fixtures.sigstore import GITHUB, GITLAB, GOOGLE, Sigstore
 from pip_intoto.distribution import Distribution, Kind
 from pip_intoto.errors import AttestationMissing, EvidenceDowngrade, PolicyInvalid
 from pip_intoto.maintainer import authoring
-from pip_intoto.metadata.identities import Identity
+from pip_intoto.metadata.identities import Identity, listed, with_keyid
 from pip_intoto.policy.extras import missing_extras
 from pip_intoto.policy.model import Beside, Pep740, Tuf
-from pip_intoto.policy.publishers import NoPublisher, identity, listed, parse_publisher
+from pip_intoto.policy.publishers import NoPublisher, parse_publisher
 from pip_intoto.policy.vocabulary import WAIVABLE
 from tests.unit.policy.folders import HEAD
 from tests.unit.verification.supply import OWNER, layout, tag_step
@@ -98,16 +98,13 @@ def test_a_publisher_is_short_for_an_identity(text: str, asked: dict[str, str]) 
     ],
 )
 def test_what_is_no_publisher_is_refused(text: str) -> None:
-    if text == "google:*@acme.example":
-        # A mail address may have a star; it stands for itself.
-        assert parse_publisher(text).subject == "*@acme.example"
-        return
     with pytest.raises(NoPublisher):
         parse_publisher(text)
 
 
 def test_an_identity_has_a_keyid_that_follows_from_what_it_says() -> None:
-    one, other = identity(issuer=GITHUB, repository="a/b"), identity(issuer=GITHUB, subject="a/b")
+    one = with_keyid(Identity(keyid="", issuer=GITHUB, repository="a/b"))
+    other = with_keyid(Identity(keyid="", issuer=GITHUB, subject="a/b"))
     assert one.keyid == parse_publisher("github:a/b").keyid
     assert one.keyid != other.keyid
     assert len(one.keyid) == 64

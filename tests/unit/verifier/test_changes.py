@@ -13,7 +13,7 @@ from pip_intoto.account import Checked
 from pip_intoto.credential import Credential
 from pip_intoto.distribution import Distribution, Kind, Place
 from pip_intoto.lockfiles.locked import Locked, Recorded
-from pip_intoto.metadata.publishers import GITHUB
+from pip_intoto.metadata.identities import GITHUB
 from pip_intoto.verdict import Action, Station, Status, SupplyChain, Verdict
 from pip_intoto.verification.wording import publisher
 from pip_intoto.verifier.changes import pin_changes, trust_changes

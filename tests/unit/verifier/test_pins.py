@@ -21,8 +21,7 @@ from pip_intoto.errors import (
     SourceUnreachable,
 )
 from pip_intoto.lockfiles.locked import Locked, Recorded
-from pip_intoto.metadata.identities import Identity
-from pip_intoto.metadata.publishers import GITHUB
+from pip_intoto.metadata.identities import GITHUB, Identity
 from pip_intoto.policy.model import Beside, Folder, Pep740
 from pip_intoto.verdict import SupplyChain
 from pip_intoto.verifier.pins import PUBLISH, Pin, identity_of, is_older, pin_of
