@@ -241,11 +241,12 @@ class Remembered:
             if rule.layout is not None:
                 held = parse_envelope(rule.layout.content, limits=self._limits)
                 found[held.sha256] = held
-            rests_on = {sha256: found[sha256] for sha256 in (chain.layout_sha256, *chain.documents)}
-            if any(map(_ends_otherwise, rests_on.values())):
+            rests_on = {sha256: found[sha256] for sha256 in chain.documents}
+            # One that nobody has signed is part of the policy.
+            root = (found[chain.layout_sha256],) if rule.is_signed else ()
+            if any(map(_ends_otherwise, (*root, *rests_on.values()))):
                 return None
-            # When the chain's own layout does, the verdict says.
-            del rests_on[chain.layout_sha256]
+            # When the layout itself ends, the verdict says.
             expiries = [self._expires(envelope) for envelope in rests_on.values()]
         except (EvidenceInvalid, KeyError):
             return None

@@ -24,6 +24,7 @@ import pytest
 
 from fixtures.distributions import wheel
 from fixtures.keys import key
+from fixtures.sigstore import Sigstore, provenance, statement
 from fixtures.supply_chain import SupplyChain
 from pip_intoto.credential import Credential
 from pip_intoto.distribution import Distribution, Kind
@@ -553,6 +554,47 @@ def test_what_rests_on_certificates_is_not_remembered(site: Site) -> None:
     verdict = site.run()
     assert verdict.status is Status.VERIFIED, verdict.found
     assert site.entries() == []
+
+
+def _attested(site: Site, root: str = "one", workflow: str = "release.yml") -> None:
+    """Have the policy require what PyPI has publishers sign."""
+    sigstore = Sigstore(root)
+    attestation = sigstore.attestation(
+        statement((WHEEL.filename, WHEEL.data)),
+        repository="acme/demo",
+        workflow="release.yml",
+        ref="refs/tags/v1.0",
+    )
+    site.server.files[f"{URL}.provenance"] = json.dumps(provenance([attestation])).encode()
+    (site.home / "root.json").write_bytes(sigstore.trusted_root())
+    site.policy_path.write_text(
+        'version = 1\n[sigstore]\ntrust-root = "root.json"\n[identities.ci]\n'
+        f'publisher = "github:acme/demo:{workflow}"\n'
+        '[[project]]\nname = "demo"\nrequire = ["publish"]\nidentities = ["ci"]\n'
+    )
+
+
+def test_what_rests_on_an_identity_is_remembered_with_it(site: Site) -> None:
+    _attested(site)
+    first = site.run()
+    asked = list(site.server.asked)
+    assert first.reason == "verified"
+    second = site.run()
+    assert site.recalled()
+    assert (second, site.server.asked) == (first, asked)
+    assert second.chain is not None
+    assert [each.workflow for each in second.chain.credentials] == ["release.yml"]
+
+
+def test_another_identity_or_trust_root_decides_anew(site: Site) -> None:
+    _attested(site)
+    assert site.run().reason == "verified"
+    _attested(site, workflow="publish.yml")
+    assert site.run().reason == "identity-workflow-mismatch"
+    _attested(site)
+    (site.home / "root.json").write_bytes(Sigstore("two").trusted_root())
+    assert site.run().reason == "sigstore-invalid"
+    assert not site.recalled()
 
 
 def test_what_a_server_wants_nobody_to_keep_is_asked_for_each_time(site: Site) -> None:
