@@ -272,7 +272,8 @@ class _Case:
         # What the user names is the user's own; but a name that a rule covers must not be
         # had from a checkout just because that cannot be verified.
         theirs = distribution.kind is Kind.DIRECTORY and distribution.requested
-        if rule is None or theirs:
+        pin = self.pin if self.pin is not None and self.pin.binds(distribution) else None
+        if pin is None and (rule is None or theirs):
             verdict = self._make(
                 Status.UNVERIFIABLE,
                 "unverifiable",
@@ -286,8 +287,12 @@ class _Case:
             Status.UNVERIFIABLE,
             "unverifiable",
             self._refusal(),
-            f"{distribution.name} is listed in the policy, and a {what} cannot be verified: there"
-            " is no file that evidence could be about.",
+            (
+                f"{distribution.name} is listed in the policy"
+                if pin is None
+                else f"{pin.origin} pins who attests {distribution.name}"
+            )
+            + f", and a {what} cannot be verified: there is no file that evidence could be about.",
         )
         return replace(
             verdict,
@@ -432,6 +437,9 @@ class _Case:
                 one = await self._pooled(search, trust, subject)
             except EvidenceError as error:
                 raise pin.explained(error, self._distribution) from None
+            if not listed:
+                # Whom the lock names may have changed, and who was recorded not.
+                pin.check(self._distribution, one.chain, listed=False)
             self._trace += one.trace
             self._note("pin", pin.holds)
         if pin.first_use and not trusts:

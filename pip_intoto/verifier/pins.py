@@ -99,26 +99,43 @@ class Pin:
             wanted = self.recorded.identities
         if not wanted:
             return ()
-        return (trust_in(wanted, distribution.filename, self._origin),)
+        return (trust_in(wanted, distribution.filename, self.origin),)
+
+    def binds(self, distribution: Distribution) -> bool:
+        """Whether somebody must have vouched for it: without a file, nobody can have."""
+        if self.attested_by:
+            return True
+        recorded = self.recorded
+        named = recorded is not None and bool(recorded.identities or recorded.layout_keys)
+        return named and self._is_judged(distribution)
+
+    @property
+    def origin(self) -> str:
+        """Where it stands: ``pylock.toml:7``."""
+        return "the lock" if self.place is None else f"{self.place.path.name}:{self.place.line}"
 
     @property
     def holds(self) -> str:
         """What is to be said of a pin that holds, for a project that no rule lists."""
-        return f"attested by whom {self._origin} pins"
+        return f"attested by whom {self.origin} pins"
 
     # --- what was found -----------------------------------------------------------------------
 
-    def check(self, distribution: Distribution, chain: SupplyChain) -> None:
+    def check(self, distribution: Distribution, chain: SupplyChain, *, listed: bool = True) -> None:
         """Hold who vouches for a verified distribution against those who did before.
 
         Somebody new beside the others is no change, and neither is somebody who is missed when
-        nobody is new: how many it takes is the policy's question. Raises SignerChanged.
+        nobody is new: how many it takes is the policy's question. Of a project that no rule lists,
+        there is no layout whose keys could be compared. Raises SignerChanged.
         """
         recorded = self.recorded
         if recorded is None or not self._is_judged(distribution):
             return
-        before = [*map(publisher, recorded.identities), *_short(recorded.layout_keys)]
-        now = [*map(publisher, identities_of(chain.credentials)), *_short(chain.owner_keys)]
+        before = list(map(publisher, recorded.identities))
+        now = list(map(publisher, identities_of(chain.credentials)))
+        if listed:
+            before += _short(recorded.layout_keys)
+            now += _short(chain.owner_keys)
         if _replaced(before, now):
             raise self._changed(distribution, _listed(before), _listed(now))
 
@@ -134,7 +151,7 @@ class Pin:
             )
         if isinstance(error, EvidenceMissing | LinkMissing | PredicateMissing):
             missing = AttestationMissing(
-                f"{self._origin} pins who attests {distribution.name}, and nobody attested this"
+                f"{self.origin} pins who attests {distribution.name}, and nobody attested this"
                 " file",
                 expected=f"an attestation by {_listed(map(publisher, self._wanted), ' or ')}",
                 found=error.found,
@@ -156,7 +173,7 @@ class Pin:
         return EvidenceDowngrade(
             f"{distribution.name} {recorded.version} came with evidence, and"
             f" {distribution.version} comes with none",
-            expected=f"evidence, as {recorded.version} had it by {_listed(by)} ({self._origin})",
+            expected=f"evidence, as {recorded.version} had it by {_listed(by)} ({self.origin})",
             found=error.found or error.message,
         )
 
@@ -165,10 +182,6 @@ class Pin:
     @property
     def _wanted(self) -> tuple[Identity, ...]:
         return self.attested_by or (self.recorded.identities if self.recorded else ())
-
-    @property
-    def _origin(self) -> str:
-        return "the lock" if self.place is None else f"{self.place.path.name}:{self.place.line}"
 
     def _is_judged(self, distribution: Distribution) -> bool:
         """Whether it is of the recorded version, or of a later one."""
@@ -180,7 +193,7 @@ class Pin:
     ) -> SignerChanged:
         since = f" at {self.recorded.version}" if self.recorded else ""
         return SignerChanged(
-            f"somebody else vouches for {distribution.name} than {self._origin} pins"
+            f"somebody else vouches for {distribution.name} than {self.origin} pins"
             + (f": {because[:1].lower()}{because[1:]}" if because else ""),
             expected=f"{before}{since}",
             found=now,

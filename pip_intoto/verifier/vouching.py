@@ -135,11 +135,12 @@ def vouched(
 
 
 def with_older(entry: Locked, older: Iterable[Locked]) -> Locked:
-    """Take over what an older lock has recorded of the same project, where this one says nothing.
+    """Take over what an older lock has recorded of the same project, where this one has nothing.
 
-    Of several versions of it, the latest counts.
+    Of several versions of it, the latest counts. Publishers that the new lock names are no record:
+    the tool that made it has them from the index.
     """
-    if entry.attested_by or entry.recorded:
+    if entry.recorded:
         return entry
     known = [record for each in older if each.name == entry.name and (record := _record(each))]
     latest: Recorded | None = None

@@ -222,6 +222,24 @@ def test_a_pinned_file_without_an_attestation_is_a_downgrade(pinned: Shell, inde
     assert pinned.verify(LOCK) == {OTHER.filename: "attestation-missing"}
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        'vcs = { type = "git", url = "https://git.example/o", commit-id = "0" }',
+        'directory = { path = "other" }',
+    ],
+)
+def test_where_there_is_no_file_nobody_can_have_attested_it(pinned: Shell, source: str) -> None:
+    text = re.sub("(?m)^wheels = .*$", source, LOCK.read_text())
+    text = re.sub("(?m)^index = .*\n", "", text)
+    LOCK.write_text(text)
+    assert pinned.run("verify", "--policy", "policy/policy.toml", LOCK) == BLOCKED
+    assert "unverifiable" in pinned.out
+    assert "pylock.toml:5 pins who attests other" in " ".join(pinned.out.split())
+    assert pinned.lock(LOCK) == BLOCKED
+    assert LOCK.read_text() == text
+
+
 @pytest.mark.parametrize("code", ["evidence-downgrade", "attestation-missing"])
 def test_missing_evidence_can_be_excepted_with_owner_and_expiry(
     pinned: Shell, index: Index, code: str
@@ -310,6 +328,22 @@ def test_a_later_release_without_evidence_is_a_downgrade(pinned: Shell, index: I
     assert pinned.lock(LOCK, "--from", "pylock.old.toml") == BLOCKED
     assert "evidence-downgrade" in pinned.out
     assert "other 1.0 came with evidence, and 1.1 comes with none" in pinned.out.replace("\n", " ")
+
+
+def test_who_another_tool_says_has_published_does_not_replace_who_did_before(
+    pinned: Shell, index: Index
+) -> None:
+    LOCK.rename("pylock.old.toml")
+    attest(index, OTHER_NEWER, **EVIL)
+    before = lock(index, OTHER_NEWER)
+    before.write_text(
+        f'{before.read_text()}[[packages.attestation-identities]]\nkind = "GitHub"\n'
+        'repository = "evil/other"\nworkflow = "release.yml"\n'
+    )
+    text = before.read_bytes()
+    assert pinned.lock(LOCK, "--from", "pylock.old.toml") == BLOCKED
+    assert "signer-changed" in pinned.out
+    assert LOCK.read_bytes() == text
 
 
 def test_an_older_release_is_not_judged_by_what_came_later(pinned: Shell, index: Index) -> None:
