@@ -75,6 +75,8 @@ class Limits:
     sublayouts: int = 256
     #: signatures times keys that are tried, all documents of one chain together
     chain_signature_checks: int = 100_000
+    #: operations of conditions, over all documents and sublayouts of one chain together
+    chain_condition_steps: int = 5_000_000
     # The conditions of one step, inspection, or predicate
     #: operations, elements, and every 64 characters read, all expressions of a list together
     condition_steps: int = 500_000

@@ -41,16 +41,33 @@ if TYPE_CHECKING:
 _CHARACTERS = 4_096
 #: Comparisons of an ordinary name with a pattern that take no longer than compiling a character.
 _COMPILING = 16
+#: Steps of a condition that take no longer than reading a character of one.
+_READING = 8
 
 
 class Budget:
-    """How many comparisons of a name with a pattern are left."""
+    """How many comparisons of a name with a pattern are left, and how many steps of conditions."""
 
     def __init__(self, limits: Limits) -> None:
         self._allowed = limits.pattern_matches
         self._left = limits.pattern_matches
         #: Kept here as well, so that no choice of links has to compile them again.
         self._patterns: dict[str, Pattern] = {}
+        #: Whoever takes steps takes them away, the last ones more than there are.
+        self.condition_steps = limits.chain_condition_steps
+        self._allowed_steps = limits.chain_condition_steps
+        self._conditions: set[str] = set()
+
+    def read_condition(self, expression: str) -> None:
+        """Take away what it takes to read a condition; raises :class:`MetadataTooLarge`."""
+        if expression not in self._conditions:
+            self._conditions.add(expression)
+            self.condition_steps -= _READING * len(expression)
+        if self.condition_steps <= 0:
+            raise MetadataTooLarge(
+                "The conditions of the layout are too much work for so much evidence",
+                expected=f"at most {self._allowed_steps} steps",
+            )
 
     def spend(self, comparisons: int) -> None:
         """Take ``comparisons`` away; raises :class:`MetadataTooLarge` when there are none left."""

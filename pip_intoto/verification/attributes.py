@@ -16,6 +16,7 @@ from pip_intoto.errors import (
     AttributeViolated,
 )
 from pip_intoto.metadata.node import shown
+from pip_intoto.verification.artifact_rules import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.strict_json import JsonValue
     from pip_intoto.verification.cel.terms import Term
+    from pip_intoto.verification.cel.work import Work
 
 #: Characters of an expression that a message shows.
 _SHOWN = 240
@@ -36,23 +38,45 @@ def check(
     *,
     place: str,
     limits: Limits,
+    budget: Budget | None = None,
 ) -> None:
     """Every one of ``expressions`` evaluates to true over ``statement_like``.
 
     The members of ``statement_like`` are the variables: ``type``, ``subject``, ``predicateType``
-    and ``predicate``. ``place`` is where the list of expressions stands in the layout.
+    and ``predicate``. ``place`` is where the list of expressions stands in the layout. ``budget``
+    is what conditions may still cost in all, and pays for these.
 
     Raises :class:`pip_intoto.errors.AttributeViolated` when one evaluates to false,
     :class:`pip_intoto.errors.AttributeMissing` when it asks for something that is not there,
     :class:`pip_intoto.errors.AttributeUnusable` when it cannot be evaluated or is no truth value,
-    and :class:`pip_intoto.errors.AttributesUnsupported` without the library that evaluates it.
+    :class:`pip_intoto.errors.AttributesUnsupported` without the library that evaluates it, and
+    :class:`pip_intoto.errors.MetadataTooLarge` when there is nothing left to pay with.
     """
     if not expressions:
         return
     _installed(place)
     from pip_intoto.verification import cel
 
+    budget = budget or Budget(limits)
+    for expression in expressions:
+        budget.read_condition(expression)
     work = cel.Work(limits, limits.condition_steps, limits.condition_made)
+    try:
+        _hold(expressions, statement_like, work, place, limits)
+    finally:
+        # Those that begin may end: the next ones find that nothing is left.
+        budget.condition_steps -= limits.condition_steps - work.steps
+
+
+def _hold(
+    expressions: Sequence[str],
+    statement_like: Mapping[str, JsonValue],
+    work: Work,
+    place: str,
+    limits: Limits,
+) -> None:
+    from pip_intoto.verification import cel
+
     for number, expression in enumerate(expressions):
         where = f"{place}[{number}]"
         term = parsed(expression, place=where, limits=limits)

@@ -507,7 +507,9 @@ class _Workflow:
                 environment=None if link is None else link.environment,
             )
             try:
-                check_attributes(step.expected_attributes, variables, place_of(step), self._limits)
+                check_attributes(
+                    step.expected_attributes, variables, place_of(step), self._budget, self._limits
+                )
             except EvidenceInvalid as error:
                 self._pool.note(f"{candidate.record.origin} does not count: {error}")
                 found.unfit.append((error, authorised))
@@ -558,7 +560,9 @@ class _Workflow:
                 continue
             self._compare_command(document, step, stated.said.command)
             try:
-                record = stated.record(step, self._subject, _by(document, authorised), self._limits)
+                record = stated.record(
+                    step, self._subject, _by(document, authorised), self._budget, self._limits
+                )
             except EvidenceInvalid as error:
                 self._pool.note(f"{document.origin} does not count: {error}")
                 # One about the file says best what is wrong.
@@ -784,6 +788,7 @@ class _Workflow:
                     inspection.expected_attributes,
                     variables,
                     f"inspection {inspection.name}",
+                    self._budget,
                     self._limits,
                 )
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pip_intoto.metadata.predicates.attested import Attested
     from pip_intoto.metadata.statement import Statement
     from pip_intoto.metadata.strict_json import JsonValue
+    from pip_intoto.verification.artifact_rules import Budget
     from pip_intoto.verification.binding import Subject
 
 
@@ -54,8 +55,10 @@ class Stated:
             for digests in side.values()
         )
 
-    def record(self, step: Step, subject: Subject | None, origin: str, limits: Limits) -> Record:
-        """Return what it reports for ``step``.
+    def record(
+        self, step: Step, subject: Subject | None, origin: str, budget: Budget, limits: Limits
+    ) -> Record:
+        """Return what it reports for ``step``; ``budget`` pays for the conditions on it.
 
         Raises :class:`PredicateNegative`, or what a condition raises that does not hold.
         """
@@ -68,7 +71,11 @@ class Stated:
             )
         if step.expected_attributes:
             check_attributes(
-                step.expected_attributes, self.statement.variables, place_of(step), limits
+                step.expected_attributes,
+                self.statement.variables,
+                place_of(step),
+                budget,
+                limits,
             )
         return Record(
             materials=_with_its_name(self.said.materials, subject),
@@ -100,16 +107,27 @@ def _with_its_name(
 
 
 def check_attributes(
-    expressions: Sequence[str], variables: Mapping[str, JsonValue], place: str, limits: Limits
+    expressions: Sequence[str],
+    variables: Mapping[str, JsonValue],
+    place: str,
+    budget: Budget,
+    limits: Limits,
 ) -> None:
     """Evaluate conditions (ITE-11).
 
-    Raises AttributeViolated, AttributeMissing, AttributeUnusable or AttributesUnsupported.
+    Raises AttributeViolated, AttributeMissing, AttributeUnusable, AttributesUnsupported or
+    MetadataTooLarge.
     """
     # Imported here for start-up time: few layouts have conditions.
     from pip_intoto.verification import attributes
 
-    attributes.check(expressions, variables, place=f"{place}, expected_attributes", limits=limits)
+    attributes.check(
+        expressions,
+        variables,
+        place=f"{place}, expected_attributes",
+        limits=limits,
+        budget=budget,
+    )
 
 
 def as_statement(

@@ -55,6 +55,7 @@ from tests.unit.verification.supply import (
     WHEEL,
     FakeInspector,
     build_link,
+    build_step,
     check,
     digests,
     document,
@@ -800,6 +801,32 @@ def test_conditions_on_links_in_either_form_and_on_inspections() -> None:
 
 
 # --- sublayouts ---------------------------------------------------------------------------------
+
+
+@pytest.mark.rejects("J4")
+def test_J4_conditions_of_all_documents_and_sublayouts_are_bounded_together() -> None:
+    # Whoever may sign for one step may write a sublayout, with as many conditions as they like.
+    ones = f"[{', '.join('1' * 20)}]"
+    costly = f"{ones}.all(x, {ones}.all(y, x == y))"
+    hostile = layout(
+        *(
+            step(f"step {number}", expected(UNKNOWN, BUILDER, expectedAttributes=[costly]))
+            for number in range(100)
+        )
+    )
+    limits = dataclasses.replace(DEFAULT, chain_condition_steps=20_000)
+    evidence = [
+        document(hostile, BUILDER, origin="hostile"),
+        document(statement(UNKNOWN), BUILDER, origin="statement"),
+    ]
+    root = [document(layout(tag_step(), build_step()), OWNER, origin="root")]
+    links = [document(tag_link(), TAGGER)]
+    with pytest.raises(MetadataTooLarge, match="conditions") as refused:
+        check([*root, *links, *evidence], limits=limits)
+    assert "20000" in refused.value.expected
+    # They are no worse for others: the very same link makes it pass.
+    built = document(build_link(), BUILDER, origin="built")
+    assert passes([*root, *links, *evidence, built], limits=limits)
 
 
 def sublayout() -> JsonObject:
