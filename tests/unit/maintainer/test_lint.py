@@ -908,7 +908,17 @@ def test_no_layout_is_too_strange_for_lint(
 # --- statements, conditions and identities -----------------------------------------------------
 
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
+#: Whoever runs in a repository.
+WORKFLOWS = {
+    "issuer": "https://token.actions.githubusercontent.com",
+    "repository": "acme/demo",
+}
+ANN = {"repository": "", "identity": "ann@acme.example"}
 TESTED = ["MATCH demo-*.whl WITH PRODUCTS FROM build", "DISALLOW *"]
+
+
+def _by(keyid: str) -> JsonObject:
+    return {"predicateType": TEST_RESULT, "functionaries": [keyid]}
 
 
 def expected(
@@ -962,7 +972,10 @@ def test_alike_predicates() -> None:
     [
         ([expected()], [expected(who="carl")]),
         ([expected()], [expected("https://in-toto.io/attestation/release/v0.1")]),
-        ([expected()], [expected(expected_attributes=["predicate.configuration[0].name == 'a'"])]),
+        (
+            [expected(expected_attributes=["predicate.url == 'a'"])],
+            [expected(expected_attributes=["predicate.url == 'b'"])],
+        ),
     ],
 )
 def test_alike_predicates_are_told_apart_by_signer_type_or_condition(
@@ -970,6 +983,39 @@ def test_alike_predicates_are_told_apart_by_signer_type_or_condition(
 ) -> None:
     found = with_steps(("test", one, TESTED), ("again", other, TESTED))
     assert "alike-predicates" not in {code for code, _ in codes(found)}
+
+
+def test_alike_predicates_where_only_one_has_a_condition() -> None:
+    one = expected(expected_attributes=["predicate.url == 'a'"])
+    for first, second in ((one, expected()), (expected(), one)):
+        found = only(with_steps(("test", [first], TESTED), ("again", [second], TESTED)))
+        assert (found.code, found.place) == ("alike-predicates", "step again, predicates[0]")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ({"workflow": "release.yml"}, {}, True),
+        ({"workflow": "release.yml"}, {"workflow": ".github/workflows/release.yml"}, True),
+        ({"workflow": "release.yml"}, {"ref": "refs/heads/main"}, True),
+        ({"workflow": "release.yml"}, {"workflow": "nightly.yml"}, False),
+        ({}, {"repository": "acme/other"}, False),
+        ({}, {"issuer": "https://gitlab.com"}, False),
+        (ANN, ANN, True),
+        ({}, ANN, False),
+        ({}, {"repository": "", "identity": "https://github.com/acme/demo/x.yml@y"}, True),
+    ],
+)
+def test_alike_predicates_by_identities_that_one_signer_may_both_be(
+    one: dict[str, JsonValue], other: dict[str, JsonValue], *, alike: bool
+) -> None:
+    keys = {
+        keyid: {"keytype": "sigstore-oidc", "scheme": "Fulcio", "keyval": {**WORKFLOWS, **parts}}
+        for keyid, parts in (("aa" * 32, one), ("bb" * 32, other))
+    }
+    first, second = (_by(each) for each in keys)
+    found = codes(with_steps(("test", [first], TESTED), ("again", [second], TESTED), keys=keys))
+    assert ("alike-predicates" in {code for code, _ in found}) == alike
 
 
 def test_alike_predicates_are_told_apart_by_what_they_are_about() -> None:

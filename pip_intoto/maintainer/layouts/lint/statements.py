@@ -18,6 +18,7 @@ from pip_intoto.maintainer.layouts.lint.findings import (
     place_of,
 )
 from pip_intoto.maintainer.layouts.reach import reach
+from pip_intoto.metadata.identities import PARTS
 from pip_intoto.metadata.layout import Step
 from pip_intoto.metadata.predicate_names import SHORT
 from pip_intoto.metadata.predicates import link, provenance, transforms
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pip_intoto.maintainer.layouts.lint.findings import Finding, Subject
+    from pip_intoto.metadata.identities import Identity
     from pip_intoto.metadata.layout import ExpectedPredicate
     from pip_intoto.metadata.rules import Rule
     from pip_intoto.verification.record import Side
@@ -47,7 +49,7 @@ class _Expected:
     index: int
     predicate: ExpectedPredicate
     at: At
-    signers: frozenset[object]
+    signers: frozenset[Identity | str]
 
 
 def look_at_statements(subject: Subject) -> Iterator[Finding]:
@@ -191,9 +193,10 @@ def _alike(one: _Expected, other: _Expected, subject: Subject) -> Iterator[Findi
     """A statement names no step: what else tells for which of two it is?"""
     if one.predicate.predicate_type != other.predicate.predicate_type:
         return
-    if one.signers.isdisjoint(other.signers):
+    if not any(_may_be_one(a, b) for a in one.signers for b in other.signers):
         return
-    if set(one.predicate.expected_attributes) != set(other.predicate.expected_attributes):
+    conditions, others = (set(each.predicate.expected_attributes) for each in (one, other))
+    if not conditions <= others and not others <= conditions:
         return
     if one.step is not other.step and not _may_be_about_the_same(one, other, subject):
         return
@@ -204,8 +207,25 @@ def _alike(one: _Expected, other: _Expected, subject: Subject) -> Iterator[Findi
         f"a statement that serves {where} serves here as well",
         why="A statement names no step. The type is the same, somebody may sign both, and neither"
         " rules nor conditions say what each is about: one statement counts for two.",
-        instead="a condition that only one of them fulfils, rules for different files, or other"
-        " functionaries",
+        instead="conditions on both that no statement fulfils together, rules for different files,"
+        " or other functionaries",
+    )
+
+
+def _may_be_one(one: Identity | str, other: Identity | str) -> bool:
+    """Whether one signer may be both: what an identity leaves open, anybody may be."""
+    if isinstance(one, str) or isinstance(other, str):
+        return one == other
+    for part in PARTS:
+        # One file, whether its name stands alone or behind the folder that all of them are in.
+        asked = {getattr(each, part).removeprefix(".github/workflows/") for each in (one, other)}
+        if len(asked - {""}) > 1:
+            return False
+    # A workflow's URI names its repository.
+    return all(
+        f"/{a.repository}/" in b.subject
+        for a, b in ((one, other), (other, one))
+        if a.repository and b.subject
     )
 
 
