@@ -166,7 +166,8 @@ def add_policy_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--index-url",
         metavar="URL",
-        help="where NAME==VERSION is looked up; default: the rule's index, else pip's",
+        help="where NAME==VERSION is looked up (default: the rule's index, else pip's), and who is"
+        " asked about files of which a lock names no index",
     )
     parser.add_argument(
         "--offline", action="store_true", help="ask nobody: only evidence on this machine counts"

@@ -67,11 +67,11 @@ _ADD_EXAMPLES = """
   pip-intoto trust add demo --gpg alice=7B3ABB26B97B655AB9296BD15B0BD02E1C768C43
 
   # it was built and published by a workflow; first see what that says of the newest release
-  pip-intoto trust add demo --publisher github:acme/demo:release.yml \
+  pip-intoto trust add demo --publisher github:acme/demo:release.yml \\
       --require slsa-build --require publish --try
 
   # the same as a layout of your own, to be read, changed and linted
-  pip-intoto trust add demo --publisher github:acme/demo:release.yml --require slsa-build \
+  pip-intoto trust add demo --publisher github:acme/demo:release.yml --require slsa-build \\
       --as-layout demo.layout
 
   # statements by a person, and by a key of your own

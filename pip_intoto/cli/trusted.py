@@ -72,7 +72,7 @@ def as_text(policy: Policy) -> list[str]:
             (rule.name, [needs(rule), *_particulars(rule)])
             for rule in sorted(policy.projects, key=lambda rule: (rule.is_glob, rule.name))
         ],
-        "none; `pip-intoto trust add NAME --key FILE` lists one",
+        "none; `pip-intoto trust add NAME --key FILE`, or `--publisher …`, lists one",
     )
     lines += _section(
         "keys",

@@ -92,7 +92,10 @@ def _few(told: list[Checked], *, verbose: bool) -> Iterator[Line]:
             yield from _in_full(each, verbose=verbose)
     yield from _notes(unlisted)
     if any(each.verdict.action is Action.WARN for each in unlisted):
-        yield Line("hint: `pip-intoto trust add NAME --key …` lists a project.", Tone.FAINT)
+        yield Line(
+            "hint: `pip-intoto trust add NAME --key …`, or `--publisher …`, lists a project.",
+            Tone.FAINT,
+        )
 
 
 def _in_full(checked: Checked, *, verbose: bool) -> list[Line]:

@@ -41,8 +41,12 @@ SUFFIXES = (".provenance", ".publish.attestation", ".slsa.attestation")
 #: How provenance is asked for where an index names it. Files on plain servers have another type.
 ACCEPT = "application/vnd.pypi.integrity.v1+json, */*;q=0.1"
 
-_PYPI_PAGES = "https://pypi.org/simple/"
+PYPI_PAGES = "https://pypi.org/simple/"
+#: Where PyPI has its files: an address there says which index knows them.
+PYPI_FILES = "https://files.pythonhosted.org/packages/"
 _PYPI_INTEGRITY = "https://pypi.org/integrity/"
+
+_NO_INDEX = "an index (none is known that lists it: `pip-intoto verify --index-url` names one)"
 
 
 def places(
@@ -75,7 +79,7 @@ def page_of(distribution: Distribution) -> str:
 
 def integrity_address(page: str, distribution: Distribution) -> str:
     """The address of PyPI's Integrity API, where ``page`` is one of PyPI's; else empty."""
-    if not within(page, _PYPI_PAGES):
+    if not within(page, PYPI_PAGES):
         return ""
     parts = (distribution.name, distribution.version, distribution.filename)
     # Dots are never encoded, and a segment of nothing but dots would climb.
@@ -98,7 +102,9 @@ class NamedProvenance:
         address = self.distribution.provenance
         if address is None and not page:
             why = "no index is known that could name it"
-            return Finding(trace=(TraceEntry("provenance", Outcome.NOTE, why),))
+            return Finding(
+                missing=(_NO_INDEX,), trace=(TraceEntry("provenance", Outcome.NOTE, why),)
+            )
         if address is None:
             address = integrity_address(page, self.distribution)
             answer = address or await self._named_on(page)

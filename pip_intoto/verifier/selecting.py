@@ -22,8 +22,9 @@ from pip_intoto.errors import (
     Unpinned,
 )
 from pip_intoto.lockfiles.parts import path_of
-from pip_intoto.sources.addresses import redacted
+from pip_intoto.sources.addresses import redacted, within
 from pip_intoto.sources.index import files_of
+from pip_intoto.sources.pep740 import PYPI_FILES, PYPI_PAGES
 from pip_intoto.verifier.finding_links import FoundFile, FoundFiles
 from pip_intoto.verifier.naming import kind_of, parse_filename, same_version
 from pip_intoto.verifier.pins import pin_of
@@ -72,8 +73,9 @@ class Selector:
     """Selects for one run.
 
     ``choice`` chooses one file of each release; None selects all that the lock allows.
-    ``index_url`` is asked where the lock names no index. ``first_uses`` are projects of which
-    whoever vouches for them is to be found, although nobody is pinned.
+    ``index_url`` is asked where the lock names no index; of PyPI's files, PyPI is without it.
+    ``first_uses`` are projects of which whoever vouches for them is to be found, although nobody
+    is pinned.
     """
 
     def __init__(
@@ -176,9 +178,10 @@ class Selector:
             index=_page(index, entry.name) if index else file.url or None,
             path=file.path,
         )
-        if not index and self._index_url:
+        known_to = self._index_url or (PYPI_PAGES if within(file.url, PYPI_FILES) else "")
+        if not index and known_to:
             # It is no word on where the file is from: only on who may know of its provenance.
-            distribution = replace(distribution, page=_page(self._index_url, entry.name))
+            distribution = replace(distribution, page=_page(known_to, entry.name))
         selected = Selected(distribution=distribution, place=file.place, size=file.size)
         pinned = self._pin(entry) is not None
         if file.path is None and (pinned or self._policy.rule_for(entry.name) is not None):

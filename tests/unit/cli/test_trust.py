@@ -367,6 +367,7 @@ def test_help_has_examples(trust: Trust, command: str, capsys: pytest.CaptureFix
     assert trust(*command.split(), "--help") == 0
     shown = capsys.readouterr().out
     assert f"\n  pip-intoto trust {command}" in shown.partition("\nexamples:\n")[2]
+    assert all(len(line) <= 100 for line in shown.splitlines())
 
 
 # --- try ------------------------------------------------------------------------------------

@@ -511,3 +511,22 @@ def test_the_index_that_the_user_names_is_asked_for_provenance_where_the_lock_na
     # That says nothing of where the file is from.
     assert selected.distribution.index == selected.distribution.url
     assert repository.asked == []
+
+
+@pytest.mark.parametrize(
+    ("url", "page"),
+    [
+        ("https://files.pythonhosted.org/packages/d7/73/c16e/", "https://pypi.org/simple/demo/"),
+        ("https://files.pythonhosted.org.evil.example/packages/d7/", None),
+        ("https://files.pythonhosted.org/packages/../d7/", None),
+    ],
+)
+def test_of_a_file_that_lies_on_pypi_pypi_is_asked(
+    policy: Policy, url: str, page: str | None
+) -> None:
+    # `pip lock` writes addresses of files, and no index.
+    selector = Selector(policy, choice=None, index_url=None, found=None, limits=DEFAULT)
+    file = replace(file_of(PURE), url=url + PURE.filename)
+    (selected,) = Repository().run(selector.select(entry(file)))
+    assert selected.distribution.page == page
+    assert selected.distribution.index == selected.distribution.url
