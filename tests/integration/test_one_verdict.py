@@ -180,8 +180,10 @@ class World:
         )
         return path
 
-    def verdict(self, said: Evidence, *, without: str = "") -> pip_intoto.Verdict:
-        """Ship the file with all that was said, but one piece."""
+    def verdict(
+        self, said: Evidence, *, without: str = "", among: Evidence | None = None
+    ) -> pip_intoto.Verdict:
+        """Ship the file with all that was said, but one piece; ``among`` more."""
         documents = {
             "layout": (self.folder / "root.layout").read_bytes(),
             "source": authoring.written(said.link),
@@ -191,6 +193,15 @@ class World:
         lines = [
             json.dumps(json.loads(each)) for name, each in documents.items() if name != without
         ]
+        if among is not None:
+            lines[:0] = [
+                json.dumps(json.loads(each))
+                for each in (
+                    authoring.written(among.link),
+                    among.provenance,
+                    authoring.written(among.test_result),
+                )
+            ]
         file = said.file.write(self.folder)
         bundle = self.folder / f"{file.name}.intoto.jsonl"
         bundle.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -386,3 +397,13 @@ def test_each_piece_that_is_forged_or_swapped_is_caught(world: World, case: str)
     verdict = world.verdict(change(Evidence()))
     assert verdict.reason == reason, (verdict.summary, verdict.expected, verdict.found)
     assert verdict.action.value == "block"
+
+
+@pytest.mark.accepts("A5")
+@pytest.mark.parametrize("case", WRONG)
+def test_A5_what_is_right_counts_whatever_lies_beside_it(world: World, case: str) -> None:
+    """What ignoring a piece would allow, the piece does not deny either, whoever signed it."""
+    _, change = WRONG[case]
+    wrong = change(Evidence())
+    verdict = world.verdict(Evidence(), among=wrong)
+    assert verdict.reason == "verified", (verdict.summary, verdict.expected, verdict.found)
