@@ -66,7 +66,7 @@ class Shelf:
         if not self._readable:
             return None
         try:
-            descriptor = os.open(self._path(name), _READ)
+            descriptor = os.open(self.path(name), _READ)
         except OSError:
             return None
         try:
@@ -84,7 +84,7 @@ class Shelf:
         """Keep ``content`` under ``name``, in the place of what is there; False where it cannot."""
         if not self._writable:
             return False
-        path, number = self._path(name), next(self._numbers)
+        path, number = self.path(name), next(self._numbers)
         draft = f"{os.path.dirname(path)}/{self._draft}{number}"  # noqa: PTH120 - text, for speed
         try:
             try:
@@ -103,10 +103,15 @@ class Shelf:
             self.tidy()
         return True
 
+    def path(self, name: str) -> str:
+        """Where the file of this name lies, or would."""
+        # Text throughout: paths as objects would take longer than the file system does.
+        return f"{self._folder}/{name[:1]}/{name[1:]}"
+
     def drop(self, name: str) -> None:
         """Keep nothing under ``name``."""
         if self._readable:
-            _unlink(self._path(name))
+            _unlink(self.path(name))
 
     def close(self) -> None:
         """Bring the folder back to its size, if anything was added to it."""
@@ -137,10 +142,6 @@ class Shelf:
             _unlink(path)
             size -= bytes_of_it
             count -= 1
-
-    def _path(self, name: str) -> str:
-        # Text throughout: paths as objects would take longer than the file system does.
-        return f"{self._folder}/{name[:1]}/{name[1:]}"
 
     def _make_folder(self, path: str) -> None:
         os.makedirs(self._folder, mode=_PRIVATE_FOLDER, exist_ok=True)  # noqa: PTH103

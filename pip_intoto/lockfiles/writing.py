@@ -40,11 +40,17 @@ class Vouched:
 
 
 def lines_of(content: bytes, path: Path) -> dict[int, int]:
-    """The position of each package in a lock, by the line that it begins in."""
+    """The position of each package in a lock, by the line that it begins in.
+
+    Raises CommandError where several begin in one.
+    """
     table = tables.parse(content, path, KIND)
     packages = table.values.get("packages")
     count = len(packages) if isinstance(packages, list) else 0
-    return {table.file.places.line_of(("packages", index)): index for index in range(count)}
+    found = {table.file.places.line_of(("packages", index)): index for index in range(count)}
+    if len(found) < count:
+        raise _unlike(path)
+    return found
 
 
 def rewritten(content: bytes, path: Path, vouched: Mapping[int, Vouched]) -> bytes:

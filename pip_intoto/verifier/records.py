@@ -96,7 +96,8 @@ class Records:
             found=f"one that expires at {_shown(chain.expires)}, sha256 {chain.layout_sha256}",
             advice="Somebody may be bringing back a layout that was replaced: do not install this"
             " file before the project's owner says that it is meant. If it is, pin it with"
-            " `layout-sha256` in the policy, or delete the record.",
+            f" `layout-sha256` in the policy, or delete {self._shelf.path(_name(project))}, which"
+            " is the record.",
         )
 
     def note(self, project: str, version: str, chain: SupplyChain) -> None:
@@ -138,10 +139,10 @@ class Records:
                 return None
             return Seen(
                 version=entry.member("version").string(),
-                expires=expires,
+                expires=expires.astimezone(timezone.utc),
                 layout_sha256=entry.member("layout").string(),
             )
-        except (EvidenceInvalid, ValueError):
+        except (EvidenceInvalid, ValueError, OverflowError):
             # Half of one, or of a later version of this package: as if there were none.
             return None
 

@@ -142,3 +142,8 @@ def test_what_cannot_be_changed_as_text_is_left_alone(text: str) -> None:
 
 def test_packages_are_known_by_their_lines() -> None:
     assert lines_of(LOCK.encode(), PATH) == {5: 0, 14: 1}
+
+
+def test_packages_that_share_a_line_cannot_be_told_apart() -> None:
+    with pytest.raises(CommandError):
+        lines_of(b'packages = [{name = "demo"}, {name = "other"}]\n', PATH)

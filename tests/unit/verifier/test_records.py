@@ -37,7 +37,7 @@ def records(tmp_path: Path) -> Records:
     return Records(tmp_path / "state")
 
 
-def test_a_layout_that_expires_earlier_does_not_come_back(records: Records) -> None:
+def test_a_layout_that_expires_earlier_does_not_come_back(records: Records, tmp_path: Path) -> None:
     records.note("demo", "2.0", chain(90))
     for version in ("2.0", "2.0.0", "2.1", "10.0", "not a version"):
         with pytest.raises(LayoutRollback) as caught:
@@ -45,6 +45,9 @@ def test_a_layout_that_expires_earlier_does_not_come_back(records: Records) -> N
         assert "a" * 64 in caught.value.expected
         assert "b" * 64 in caught.value.found
         assert "2026-12-22" in caught.value.found
+        # What is to be deleted can be found.
+        (record,) = (path for path in (tmp_path / "state" / "layouts").rglob("*") if path.is_file())
+        assert str(record) in caught.value.advice
 
 
 def test_older_versions_come_with_the_layouts_of_their_time(records: Records) -> None:
@@ -102,7 +105,21 @@ def test_the_record_lies_in_the_users_state_directory(
 # --- what goes wrong never fails anything -------------------------------------------------------
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"project": "demo"}', b"\xff" * 3_000])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"project": "demo"}',
+        b"\xff" * 3_000,
+        # In UTC, a moment of the year 10000, and one of the year 0.
+        *(
+            b'{"project": "demo", "version": "2.0", "layout": "", "expires": "%s"}' % moment
+            for moment in (b"9999-12-31T23:59:59-23:59", b"0001-01-01T00:00:00+23:59")
+        ),
+    ],
+)
 def test_a_record_that_cannot_be_read_is_none(tmp_path: Path, content: bytes) -> None:
     records = Records(tmp_path / "state")
     records.note("demo", "2.0", chain(90))
