@@ -500,10 +500,13 @@ def _subject(certificate: Certificate) -> str:
     names = list(certificate.extensions.get_extension_for_class(SubjectAlternativeName).value)
     if len(names) == 1:
         (name,) = names
+        subject = ""
         if isinstance(name, (RFC822Name, UniformResourceIdentifier)):
-            return name.value
-        if isinstance(name, OtherName) and name.type_id.dotted_string == _OTHER_NAME:
-            return _utf8(name.value).decode()
+            subject = name.value
+        elif isinstance(name, OtherName) and name.type_id.dotted_string == _OTHER_NAME:
+            subject = _utf8(name.value).decode()
+        if subject and subject.isprintable():
+            return subject
     raise SigstoreInvalid(
         "The certificate does not name its holder",
         expected="one mail address, URI, or user name",

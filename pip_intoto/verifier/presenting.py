@@ -49,6 +49,7 @@ def _station(station: Station) -> Station:
         # As the names of the stations themselves, so that they are still the same.
         feeds=_names(station.feeds),
         detail=printable(station.detail, 1_000),
+        predicates=_names(station.predicates),
     )
 
 

@@ -102,6 +102,12 @@ def test_bundles_of_every_version_are_believed(version: str) -> None:
     )
 
 
+def test_a_subject_with_characters_that_nobody_sees_is_nobody() -> None:
+    assert authenticate(signed(SAID, issuer=GOOGLE, subject="alice@acme.example")).subject
+    with pytest.raises(SigstoreInvalid, match="does not name its holder"):
+        authenticate(signed(SAID, issuer=GOOGLE, subject="alice\x1b[2K@acme.example"))
+
+
 def test_attestation_objects_are_believed() -> None:
     data = json.dumps(SIGSTORE.attestation(SAID, **WORKFLOW)).encode()
     assert authenticate(data).repository == "acme/demo"

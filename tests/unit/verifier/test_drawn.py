@@ -135,7 +135,7 @@ def test_names_in_a_chain_are_made_printable_and_still_fit_each_other(tmp_path: 
     first, *others = verdict.chain.stations
     evil = "tag\x1b[2J\u202e" + "x" * 5_000
     stations = (
-        replace(first, name=evil, detail=evil),
+        replace(first, name=evil, detail=evil, predicates=(evil,)),
         *(replace(each, feeds=(evil,), functionaries=(evil,)) for each in others),
     )
     shown = presentable(
@@ -150,7 +150,8 @@ def test_names_in_a_chain_are_made_printable_and_still_fit_each_other(tmp_path: 
     assert "\x1b" not in repr(shown.chain).replace("\\x1b", "")
     assert all(text.isprintable() for text in (shown.exception.owner, shown.exception.reason))
     named, *others = shown.chain.stations
-    for text in (named.name, named.detail, *shown.chain.owners, shown.chain.binding):
+    drawn = (named.name, named.detail, *named.predicates)
+    for text in (*drawn, *shown.chain.owners, shown.chain.binding):
         assert text.isprintable()
         assert len(text) <= 1_000
     assert all(each.feeds == (named.name,) == each.functionaries for each in others)
