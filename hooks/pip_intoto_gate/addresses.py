@@ -80,9 +80,15 @@ def fits_any(templates: Iterable[str], url: str) -> bool:
     """
     for template in templates:
         fixed, placeholder, _ = template.partition("{")
-        if url == template or (placeholder and url.startswith(fixed)):
+        if url == template or (placeholder and url.startswith(fixed) and not _climbs(url)):
             return True
     return False
+
+
+def _climbs(url: str) -> bool:
+    """Whether the path could end in another place than it seems to, once somebody decodes it."""
+    path = urllib.parse.unquote(url.partition("?")[0])
+    return "\\" in path or not {".", ".."}.isdisjoint(path.split("/"))
 
 
 def _is_plain(segment: str) -> bool:

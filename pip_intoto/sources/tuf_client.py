@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote
 
 from tuf.api.exceptions import (
     BadVersionNumberError,
@@ -126,7 +127,7 @@ class _Answers(FetcherInterface):
         response = self._answers.get(url)
         if response is None:
             path = next((url[len(base) :] for base in self._bases if url.startswith(base)), "")
-            if not _PATH.fullmatch(path) or not is_plain(path):
+            if not _PATH.fullmatch(path) or not is_plain(path) or _climbs(path):
                 raise RepositoryError(f"{shown(path)} is no path below the repository")
             raise _Missing(Fetch(url, self._at_most, self._limits.fetch_seconds, fresh=True))
         if response.too_large:
@@ -289,6 +290,12 @@ def _read_kept(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes() for path in paths if path.exists()
     }
+
+
+def _climbs(path: str) -> bool:
+    """Whether it leads elsewhere for whoever decodes it, as whoever sends it does."""
+    decoded = unquote(path)
+    return "\\" in decoded or not {".", ".."}.isdisjoint(decoded.split("/"))
 
 
 def _version(metadata: bytes) -> int:

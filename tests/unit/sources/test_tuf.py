@@ -357,7 +357,20 @@ def test_metadata_that_is_named_and_not_listed_is_refused() -> None:
     assert fault_of(find(made(in_toto=["demo/none.layout"]))) == "tuf-invalid"
 
 
-@pytest.mark.parametrize("name", ["../elsewhere.layout", "//host/x", "x?y", "x#y", "a b", "%2e?"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../elsewhere.layout",
+        "//host/x",
+        "x?y",
+        "x#y",
+        "a b",
+        "%2e?",
+        "%2e%2E/x",
+        "x%2f..%2fx",
+        "..%5Cx",
+    ],
+)
 def test_no_name_leads_out_of_the_repository(name: str) -> None:
     repository = made(consistent=False, in_toto=[name])
     repository.add(name, DOCUMENTS[LAYOUT])
