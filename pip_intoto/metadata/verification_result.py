@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pip_intoto.metadata.node import shown
+from pip_intoto.metadata.predicate_names import SVR
 from pip_intoto.metadata.statement import parse_resource, parse_timestamp
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.statement import Resource, Statement
 
-PREDICATE = "https://in-toto.io/attestation/svr/v0.2"
 #: Who verified. It rises when a property changes its meaning.
 VERIFIER = "urn:pip-intoto:verifier:1"
 #: The property: in-toto evidence satisfies a layout that the verifier's policy trusts for the
@@ -52,10 +52,10 @@ def parse_result(statement: Statement, limits: Limits) -> VerificationResult:
     """
     predicate = statement.predicate
     # A1, A4: what it is says the statement, in these very words.
-    if statement.predicate_type != PREDICATE:
+    if statement.predicate_type != SVR:
         raise predicate.malformed(
             "this statement is no verification result",
-            expected=PREDICATE,
+            expected=SVR,
             found=shown(statement.predicate_type),
         )
     verifier = predicate.member("verifier")

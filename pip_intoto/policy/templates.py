@@ -21,7 +21,18 @@ from typing import TYPE_CHECKING
 
 from pip_intoto.metadata.identities import listed
 from pip_intoto.metadata.layout import ExpectedPredicate, Layout, Step
-from pip_intoto.metadata.predicates import PUBLISH, provenance, results, transforms
+from pip_intoto.metadata.predicate_names import (
+    CYCLONEDX,
+    PROVENANCE,
+    PROVENANCE_V02,
+    PUBLISH,
+    SPDX,
+    SPDX_V2,
+    SPDX_V23,
+    TEST_RESULT,
+    VSA,
+)
+from pip_intoto.metadata.predicates import transforms
 from pip_intoto.metadata.rules import Allow, Create, Disallow, Match, Require
 from pip_intoto.verification.patterns import escape
 
@@ -55,32 +66,42 @@ TEMPLATES: Mapping[str, Template] = {
         Template(
             name="slsa-build",
             meaning="it was built by whom you name, who says from what and how (SLSA provenance)",
-            predicate_type=provenance.V1,
+            predicate_type=PROVENANCE,
         ),
         Template(
             name="slsa-build-v0.2",
             meaning="the same, as older builders say it",
-            predicate_type=provenance.V02,
+            predicate_type=PROVENANCE_V02,
         ),
         Template(
             name="test-result",
             meaning="tests were run on it, and none failed",
-            predicate_type=results.TEST_RESULT,
+            predicate_type=TEST_RESULT,
         ),
         Template(
             name="vsa",
             meaning="somebody verified it for you, and says that it passed (VSA)",
-            predicate_type=results.VSA,
+            predicate_type=VSA,
         ),
         Template(
             name="sbom-spdx",
-            meaning="there is a list of what is in it (SPDX)",
-            predicate_type="https://spdx.dev/Document",
+            meaning="there is a list of what is in it (SPDX 3)",
+            predicate_type=SPDX,
+        ),
+        Template(
+            name="sbom-spdx-v2.3",
+            meaning="the same in SPDX 2.3",
+            predicate_type=SPDX_V23,
+        ),
+        Template(
+            name="sbom-spdx-v2",
+            meaning="the same in SPDX 2, as older tools say it",
+            predicate_type=SPDX_V2,
         ),
         Template(
             name="sbom-cyclonedx",
             meaning="there is a list of what is in it (CycloneDX)",
-            predicate_type="https://cyclonedx.org/bom",
+            predicate_type=CYCLONEDX,
         ),
     )
 }

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import CommandError, NothingVerified
+from pip_intoto.metadata.predicate_names import SVR
 from pip_intoto.metadata.statement import STATEMENT, spelled_timestamp
-from pip_intoto.metadata.verification_result import OURS, PREDICATE, VERIFIED, VERIFIER
+from pip_intoto.metadata.verification_result import OURS, VERIFIED, VERIFIER
 from pip_intoto.sources.addresses import printable
 from pip_intoto.verdict import Status
 from pip_intoto.verification.wording import publisher
@@ -52,7 +53,7 @@ def statement(account: Account) -> JsonObject:
     return {
         "_type": STATEMENT,
         "subject": [*subjects],
-        "predicateType": PREDICATE,
+        "predicateType": SVR,
         "predicate": {
             "verifier": {"id": VERIFIER, "policies": _policies(account)},
             # The evidence, its expiry and all exceptions were held against this point in time.

@@ -55,12 +55,12 @@ from pip_intoto.metadata.layout import Layout
 from pip_intoto.metadata.link import Link
 from pip_intoto.metadata.names import link_filename
 from pip_intoto.metadata.node import shown
+from pip_intoto.metadata.predicate_names import LINK
 from pip_intoto.verdict import Outcome, SupplyChain, TraceEntry
 from pip_intoto.verification.artifact_rules import Budget, check_item, shown_rule
 from pip_intoto.verification.binding import another_file, bind, nearness
 from pip_intoto.verification.choice import Candidate, Group, alike, qualifying_groups, search
 from pip_intoto.verification.claims import (
-    LINK,
     Claim,
     check_claim,
     kind_of,

@@ -35,6 +35,7 @@ from pip_intoto.metadata.artifacts import agreeing
 from pip_intoto.metadata.digests import ACCEPTED, agree
 from pip_intoto.metadata.layout import Step
 from pip_intoto.metadata.node import shown
+from pip_intoto.metadata.predicate_names import LINK
 from pip_intoto.metadata.rules import Match
 from pip_intoto.verification.artifact_rules import SIDES, consumers, shown_digests
 from pip_intoto.verification.filenames import last_segment, parsed
@@ -49,10 +50,6 @@ if TYPE_CHECKING:
     from pip_intoto.verification.artifact_rules import Budget
     from pip_intoto.verification.binding import Subject
     from pip_intoto.verification.record import Record
-
-
-#: A4: it takes the place of a link, in a step that knows of none but links.
-LINK = "https://in-toto.io/attestation/link/v0.3"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +91,10 @@ def station_of(step: Step) -> str:
 
 
 def kind_of(step: Step) -> str:
-    """Return the predicate type that a statement for ``step`` must have."""
+    """Return the predicate type that a statement for ``step`` must have.
+
+    In a step that knows of none but links, a statement of a link takes the place of one.
+    """
     return step.predicate.predicate_type if isinstance(step, Claim) else LINK
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from pip_intoto.errors import PredicateNegative
 from pip_intoto.metadata.digests import agree
+from pip_intoto.metadata.predicate_names import LINK
 from pip_intoto.metadata.predicates import attested, link
 from pip_intoto.metadata.statement import STATEMENT
-from pip_intoto.verification.claims import LINK, kind_of, place_of, station_of
+from pip_intoto.verification.claims import kind_of, place_of, station_of
 from pip_intoto.verification.record import Record
 
 if TYPE_CHECKING:

@@ -28,6 +28,7 @@ from pip_intoto.errors import (
 )
 from pip_intoto.metadata.identities import Identity
 from pip_intoto.metadata.layout import ExpectedPredicate, Layout, Step
+from pip_intoto.metadata.predicate_names import PUBLISH
 from pip_intoto.metadata.rules import Allow
 from pip_intoto.policy.model import Beside, Pep740, ProjectRule
 from pip_intoto.verification.patterns import escape
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
     from pip_intoto.policy.model import Source
     from pip_intoto.verdict import SupplyChain
 
-#: What PyPI has publishers sign: "this file, under this name, is what I upload".
-PUBLISH = "https://docs.pypi.org/attestations/publish/v1"
 _STEP = "publish"
 #: A pin does not end: the lock is written again when it should say something else.
 _NEVER = datetime.max.replace(tzinfo=timezone.utc)

@@ -10,8 +10,9 @@ from fixtures.distributions import wheel
 from fixtures.keys import key
 from pip_intoto.distribution import Distribution, Kind
 from pip_intoto.maintainer import authoring
+from pip_intoto.metadata.predicate_names import SVR
 from pip_intoto.metadata.statement import STATEMENT, spelled_timestamp
-from pip_intoto.metadata.verification_result import PREDICATE, VERIFIED, VERIFIER
+from pip_intoto.metadata.verification_result import VERIFIED, VERIFIER
 from pip_intoto.reports.lines import verdict_lines
 from pip_intoto.verification.trust import Owner
 from pip_intoto.verifier.by_result import Wanted, read
@@ -45,7 +46,7 @@ def told(
     statement: JsonObject = {
         "_type": STATEMENT,
         "subject": [{"name": about, "digest": {"sha256": WHEEL.sha256}}],
-        "predicateType": PREDICATE,
+        "predicateType": SVR,
         "predicate": {
             "verifier": {"id": VERIFIER, "policies": [{"digest": {"sha256": POLICY}}]},
             "timeCreated": spelled_timestamp(made),

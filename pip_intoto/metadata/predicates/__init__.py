@@ -13,6 +13,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pip_intoto.metadata.predicate_names import (
+    PROVENANCE,
+    PROVENANCE_V02,
+    SVR,
+    TEST_RESULT,
+    VSA,
+)
 from pip_intoto.metadata.predicates import link, provenance, results
 from pip_intoto.metadata.predicates.attested import Attested, named
 
@@ -22,19 +29,16 @@ if TYPE_CHECKING:
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.statement import Statement
 
-#: PyPI's own (PEP 740): its predicate says nothing, that it was published says the statement.
-PUBLISH = "https://docs.pypi.org/attestations/publish/v1"
-
 _TRANSFORMATIONAL: Mapping[str, Callable[[Statement, Limits], Attested]] = {
     **dict.fromkeys(link.TYPES, link.attested),
-    provenance.V1: provenance.attested_v1,
-    provenance.V02: provenance.attested_v02,
+    PROVENANCE: provenance.attested_v1,
+    PROVENANCE_V02: provenance.attested_v02,
 }
 #: What is known of informational ones: why a statement counts for nothing, empty when it counts.
 _INFORMATIONAL: Mapping[str, Callable[[Statement, Limits], str]] = {
-    results.VSA: results.failure_of_summary,
-    results.SVR: results.failure_of_verification,
-    results.TEST_RESULT: results.failure_of_test,
+    VSA: results.failure_of_summary,
+    SVR: results.failure_of_verification,
+    TEST_RESULT: results.failure_of_test,
 }
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pip_intoto.metadata.digests import parse_artifact_digests
 from pip_intoto.metadata.node import shown
+from pip_intoto.metadata.predicate_names import LINK
 from pip_intoto.metadata.predicates.attested import Attested, check_names, named, resources
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _OLDER = (
     "https://in-toto.io/Link/v0.2",
     "https://in-toto.io/Link/v1",
 )
-TYPES = ("https://in-toto.io/attestation/link/v0.3", *_OLDER)
+TYPES = (LINK, *_OLDER)
 
 
 def attested(statement: Statement, limits: Limits) -> Attested:

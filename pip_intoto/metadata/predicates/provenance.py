@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     from pip_intoto.metadata.node import Node
     from pip_intoto.metadata.statement import Statement
 
-V1 = "https://slsa.dev/provenance/v1"
-V02 = "https://slsa.dev/provenance/v0.2"
-
 
 def attested_v1(statement: Statement, limits: Limits) -> Attested:
     """What provenance 1.0 says.

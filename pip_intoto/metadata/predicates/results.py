@@ -11,18 +11,12 @@ from typing import TYPE_CHECKING
 from pip_intoto.metadata.node import shown
 from pip_intoto.metadata.predicates.attested import resources
 from pip_intoto.metadata.statement import parse_timestamp
-from pip_intoto.metadata.verification_result import PREDICATE as SVR
 from pip_intoto.metadata.verification_result import parse_result
 
 if TYPE_CHECKING:
     from pip_intoto.limits import Limits
     from pip_intoto.metadata.node import Node
     from pip_intoto.metadata.statement import Statement
-
-__all__ = ["SVR", "TEST_RESULT", "VSA"]
-
-VSA = "https://slsa.dev/verification_summary/v1"
-TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 
 
 def failure_of_summary(statement: Statement, limits: Limits) -> str:

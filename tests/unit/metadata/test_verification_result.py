@@ -9,10 +9,10 @@ import pytest
 
 from pip_intoto.errors import MetadataMalformed
 from pip_intoto.limits import DEFAULT
+from pip_intoto.metadata.predicate_names import SVR
 from pip_intoto.metadata.statement import STATEMENT, parse_statement
 from pip_intoto.metadata.verification_result import (
     OURS,
-    PREDICATE,
     VERIFIED,
     VERIFIER,
     parse_result,
@@ -34,7 +34,7 @@ def predicate(**changes: JsonValue) -> dict[str, JsonValue]:
     return {name: each for name, each in value.items() if each is not WITHOUT}
 
 
-def parsed(predicate: JsonValue, kind: str = PREDICATE) -> VerificationResult:
+def parsed(predicate: JsonValue, kind: str = SVR) -> VerificationResult:
     value: JsonValue = {
         "_type": STATEMENT,
         "subject": [{"name": "demo.whl", "digest": {"sha256": SHA256}}],

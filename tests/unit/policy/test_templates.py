@@ -158,7 +158,9 @@ SAID: dict[str, dict[str, object]] = {
         "verificationResult": "PASSED",
         "verifiedLevels": ["SLSA_BUILD_LEVEL_3"],
     },
-    "sbom-spdx": {"spdxVersion": "SPDX-2.3"},
+    "sbom-spdx": {"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld"},
+    "sbom-spdx-v2.3": {"spdxVersion": "SPDX-2.3"},
+    "sbom-spdx-v2": {"spdxVersion": "SPDX-2.2"},
     "sbom-cyclonedx": {"bomFormat": "CycloneDX"},
 }
 

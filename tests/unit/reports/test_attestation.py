@@ -19,8 +19,9 @@ from pip_intoto.limits import LOCAL
 from pip_intoto.metadata.bundle import parse_bundle
 from pip_intoto.metadata.envelope import PAYLOAD_TYPE, read_payload, read_statement
 from pip_intoto.metadata.node import Node
+from pip_intoto.metadata.predicate_names import SVR
 from pip_intoto.metadata.statement import STATEMENT, parse_statement
-from pip_intoto.metadata.verification_result import PREDICATE, VERIFIED, VERIFIER, parse_result
+from pip_intoto.metadata.verification_result import VERIFIED, VERIFIER, parse_result
 from pip_intoto.reports import attestation
 from pip_intoto.verdict import Status
 from pip_intoto.verification.signatures import Keyring
@@ -66,7 +67,7 @@ def names(of: Account) -> list[str]:
 def test_it_is_a_simple_verification_result() -> None:
     statement = stated(account())
     assert statement["_type"] == STATEMENT
-    assert statement["predicateType"] == PREDICATE
+    assert statement["predicateType"] == SVR
     predicate = statement["predicate"]
     assert predicate["verifier"]["id"] == VERIFIER
     assert predicate["properties"] == [VERIFIED]

@@ -23,7 +23,8 @@ from pip_intoto.limits import LOCAL, Limits
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.authoring import Envelope
 from pip_intoto.metadata.envelope import pre_authentication_encoding
-from pip_intoto.metadata.verification_result import OURS, PREDICATE, VERIFIED, VERIFIER
+from pip_intoto.metadata.predicate_names import SVR
+from pip_intoto.metadata.verification_result import OURS, VERIFIED, VERIFIER
 from pip_intoto.policy.file import load_policy
 from pip_intoto.reports import attestation
 from pip_intoto.verdict import Action, Outcome, Status
@@ -77,7 +78,7 @@ def statement(**changes: Any) -> JsonObject:  # noqa: ANN401 - any member of the
     return {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"name": WHEEL.filename, "digest": {"sha256": WHEEL.sha256}}],
-        "predicateType": PREDICATE,
+        "predicateType": SVR,
         "predicate": predicate,
     }
 

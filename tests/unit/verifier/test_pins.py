@@ -22,9 +22,10 @@ from pip_intoto.errors import (
 )
 from pip_intoto.lockfiles.locked import Locked, Recorded
 from pip_intoto.metadata.identities import GITHUB, Identity
+from pip_intoto.metadata.predicate_names import PUBLISH
 from pip_intoto.policy.model import Beside, Folder, Pep740
 from pip_intoto.verdict import SupplyChain
-from pip_intoto.verifier.pins import PUBLISH, Pin, identity_of, is_older, pin_of
+from pip_intoto.verifier.pins import Pin, identity_of, is_older, pin_of
 
 WORKFLOW = Identity(keyid="", issuer=GITHUB, repository="acme/demo", workflow="release.yml")
 OTHER = replace(WORKFLOW, repository="evil/demo")

@@ -21,7 +21,7 @@ from pip_intoto.maintainer.layouts.reach import reach
 from pip_intoto.metadata.identities import PARTS
 from pip_intoto.metadata.layout import Step
 from pip_intoto.metadata.predicate_names import SHORT
-from pip_intoto.metadata.predicates import link, provenance, transforms
+from pip_intoto.metadata.predicates import link, transforms
 from pip_intoto.metadata.rules import Allow, Create, Match, Modify
 from pip_intoto.verification.attributes import parsed
 from pip_intoto.verification.wording import short_keyid
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pip_intoto.verification.record import Side
 
 #: Predicate types that are in use: what a type that nearly is one of them was meant to be.
-_KNOWN = (*SHORT.values(), *link.TYPES, provenance.V02)
+_KNOWN = (*SHORT.values(), *link.TYPES)
 _NEAR = 0.9
 _VERSION = re.compile(r"/v?[0-9.]+$")
 
