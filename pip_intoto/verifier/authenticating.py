@@ -381,6 +381,20 @@ def _embedded() -> bytes:
     return found.read_bytes()
 
 
+@functools.lru_cache(maxsize=1)
+def embedded_sha256() -> str:
+    """Give the digest of the library's trust root, without importing it; empty where it is not."""
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    found = find_spec("sigstore")
+    for folder in (found and found.submodule_search_locations) or ():
+        with contextlib.suppress(OSError):
+            data = (Path(folder) / "_store" / _PRODUCTION / "trusted_root.json").read_bytes()
+            return hashlib.sha256(data).hexdigest()
+    return ""
+
+
 def _signed_at(envelope: Envelope, bundle: Bundle) -> datetime:
     """Return when it was signed: the library will check that the log, or an authority, said so."""
     entry = json.loads(envelope.sigstore)["verificationMaterial"]["tlogEntries"][0]

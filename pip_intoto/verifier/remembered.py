@@ -12,6 +12,8 @@ It counts only while
 
 - each address that gave evidence is known, by a record that is still fresh, to have last sent
   exactly what the verdict was reached with;
+- sigstore-python brings along the trust root that it did, where the policy names none and
+  somebody is known by an identity;
 - none of its layouts has expired, and it is no older than ``verdict_fresh_seconds``;
 - its time does not lie in the future;
 - it carries a code that only somebody with this user's secret can make.
@@ -63,7 +65,7 @@ if TYPE_CHECKING:
     from pip_intoto.sources.fetching import Fetch, FetchMany, Response
 
 #: Rises when an entry means something else, or is reached otherwise.
-_SCHEMA = 2
+_SCHEMA = 3
 _OK = 200
 _SECRET_BYTES = 32
 _SECRET = re.compile(rb"[0-9a-f]{64}\n")
@@ -168,6 +170,9 @@ class Remembered:
             now = int(self._clock())
             if not entry.member("made").integer() <= now < entry.member("until").integer():
                 return None
+            root = entry.member("trust_root").string()
+            if root and root != _embedded_trust_root():
+                return None
             for name, sha256 in entry.member("evidence").items():
                 if self._current(name) != sha256.string():
                     return None
@@ -187,10 +192,17 @@ class Remembered:
         if until is None:
             self._shelf.drop(key)
             return
+        # The policy's own is a part of the policy.
+        embedded = self._policy.trust_root is None and _rests_on_identities(verdict)
+        root = _embedded_trust_root() if embedded else ""
+        if embedded and not root:
+            self._shelf.drop(key)
+            return
         entry = {
             "made": int(self._clock()),
             "until": until,
             "evidence": witness.sent,
+            "trust_root": root,
             **_written(verdict),
         }
         # Text that is no Unicode does not occur in what was made presentable.
@@ -273,6 +285,17 @@ def _asks_only_the_web(rule: ProjectRule, distribution: Distribution) -> bool:
         and is_web(distribution.url)
         and not any(isinstance(source, Folder) for source in rule.sources)
     )
+
+
+def _rests_on_identities(verdict: Verdict) -> bool:
+    return verdict.chain is not None and bool(verdict.chain.credentials)
+
+
+def _embedded_trust_root() -> str:
+    # Imported here for start-up time: few verdicts rest on identities.
+    from pip_intoto.verifier.authenticating import embedded_sha256
+
+    return embedded_sha256()
 
 
 def _ends_otherwise(envelope: Envelope) -> bool:

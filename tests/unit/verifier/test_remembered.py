@@ -35,7 +35,7 @@ from pip_intoto.policy.file import load_policy
 from pip_intoto.sources.fetching import Response
 from pip_intoto.verdict import Action, Outcome, Station, Status, TraceEntry
 from pip_intoto.verdict import SupplyChain as Drawn
-from pip_intoto.verifier import remembered
+from pip_intoto.verifier import authenticating, remembered
 from pip_intoto.verifier.batch import Batch
 from pip_intoto.verifier.remembered import open_caches
 from pip_intoto.verifier.wanted import Known
@@ -595,6 +595,28 @@ def test_another_identity_or_trust_root_decides_anew(site: Site) -> None:
     (site.home / "root.json").write_bytes(Sigstore("two").trusted_root())
     assert site.run().reason == "sigstore-invalid"
     assert not site.recalled()
+
+
+def test_another_trust_root_of_the_library_decides_anew(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A log whose key was stolen leaves the trust root with a new version of sigstore-python.
+    _attested(site)
+    text = site.policy_path.read_text().replace('[sigstore]\ntrust-root = "root.json"\n', "")
+    site.policy_path.write_text(text)
+    # As if ours were the one that is embedded.
+    monkeypatch.setattr(authenticating, "_embedded", Sigstore("one").trusted_root)
+    authenticating.authenticator_with.cache_clear()
+    assert site.run().reason == "verified"
+    site.run()
+    assert site.recalled()
+    monkeypatch.setattr(authenticating, "embedded_sha256", lambda: "0" * 64)
+    assert site.run().reason == "verified"
+    assert not site.recalled()
+    monkeypatch.setattr(authenticating, "embedded_sha256", lambda: "")
+    assert site.run().reason == "verified"
+    assert not site.recalled()
+    authenticating.authenticator_with.cache_clear()
 
 
 def test_what_a_server_wants_nobody_to_keep_is_asked_for_each_time(site: Site) -> None:
