@@ -7,6 +7,7 @@ import stat
 import subprocess
 import threading
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -96,6 +97,23 @@ def test_a_sublayout_served_as_the_root(
     )
     result = environment.pip("install", "demo", index=index, policy=policy)
     refused(result, environment, "layout-signature-missing")
+
+
+def test_an_older_layout_beside_a_newer_release(
+    environment: Environment, index: Index, chain: SupplyChain, policy: Path
+) -> None:
+    # The owner has replaced it; it is signed all the same, and has not expired.
+    before = replace(chain, expires=FAR_FUTURE - timedelta(days=30))
+    index.publish(wheel("demo", "1.0"), replace(chain, expires=FAR_FUTURE))
+    words = ("download", "--no-deps", "--dest", str(environment.home / "downloaded"))
+    assert environment.pip(*words, "demo", index=index, policy=policy).status == 0
+    index.publish(wheel("demo", "1.1"), before)
+    result = environment.pip("install", "demo", index=index, policy=policy)
+    refused(result, environment, "layout-rollback")
+    # The record is of this machine: on one that is new it is not known.
+    elsewhere = {"XDG_STATE_HOME": str(environment.home / "new")}
+    result = environment.pip("install", "demo", index=index, policy=policy, variables=elsewhere)
+    assert result.status == 0, result.output
 
 
 def test_early_step(environment: Environment, index: Index, policy: Path) -> None:
