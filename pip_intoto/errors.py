@@ -420,8 +420,8 @@ class AttributeMissing(EvidenceInvalid):
 
     code = "attribute-missing"
     advice = (
-        "Ask the project for attestations that say it, or the layout's owner for a condition that"
-        " does without (`has(…)` tests for presence)."
+        "Ask the project for attestations that say it, or have the condition, which stands in the"
+        " layout or in your policy, do without (`has(…)` tests for presence)."
     )
 
 
@@ -429,7 +429,7 @@ class AttributeUnusable(EvidenceInvalid):
     """A condition cannot be evaluated: its syntax, its result, or what it costs."""
 
     code = "attribute-unusable"
-    advice = "Ask whoever wrote the layout to correct the condition."
+    advice = "Correct the condition, or ask whoever wrote the layout to."
 
 
 class AttributesUnsupported(LayoutFeatureUnsupported):

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from pip_intoto import files
-from pip_intoto.errors import CommandError, EvidenceInvalid
+from pip_intoto.errors import CommandError, EvidenceInvalid, MetadataMalformed
 from pip_intoto.limits import DEFAULT, LOCAL
 from pip_intoto.maintainer import authoring
 from pip_intoto.maintainer.documents import of_ours
@@ -70,8 +70,12 @@ def described(paths: Iterable[Path]) -> list[JsonObject]:
 def read_predicate(path: Path, *, limits: Limits = LOCAL) -> JsonObject:
     """The predicate in a JSON file. Raises CommandError, MetadataMalformed or MetadataTooLarge."""
     data = files.read(path, limits.document_bytes)
-    with of_ours(str(path)):
+    try:
         value: JsonValue = strict_json.parse(data, limits=limits)
+    except MetadataMalformed as error:
+        error.place = f"{path}: {error.place}" if error.place else str(path)
+        error.advice = "Correct it, or have whatever made it make it again."
+        raise
     if not isinstance(value, dict):
         raise CommandError(f"{path} has no predicate", expected="a JSON object")
     if "predicateType" in value and "predicate" in value:
@@ -101,13 +105,14 @@ def attested(
 
 def _check(content: JsonObject, limits: Limits) -> None:
     # Imported here: only what is made here is looked into.
+    from pip_intoto.metadata import predicates
     from pip_intoto.metadata.envelope import parse_envelope, read_statement
 
     try:
         envelope = parse_envelope(
             json.dumps(content).encode("ascii"), of_statement=True, limits=limits
         )
-        read_statement(envelope, limits=limits)
+        predicates.attested(read_statement(envelope, limits=limits), limits)
     except EvidenceInvalid as error:
         raise CommandError(
             f"this makes no statement that anybody accepts: {error.message}",

@@ -149,7 +149,7 @@ def _installed(place: str) -> None:
         import pip_intoto.verification.cel  # noqa: F401
     except ImportError:
         raise AttributesUnsupported(
-            "the layout has conditions, and nothing is installed that evaluates them",
+            "there are conditions, and nothing is installed that evaluates them",
             expected="the extra pip-intoto[cel]",
             place=place,
         ) from None

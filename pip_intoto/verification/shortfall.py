@@ -116,7 +116,11 @@ def _predicate_missing(claim: Claim, wanted: str, pool: Pool) -> PredicateMissin
         f"An attestation of the step {claim.step.name} is missing",
         expected=f"a statement of the type {claim.predicate.predicate_type}, signed by {wanted}",
         found=f"{counted(len(pool.documents), 'document')}, "
-        + (f"which attest {attested}" if attested else "none of them such a statement"),
+        + (
+            f"which attest {attested}"
+            if attested
+            else "none of them such a statement by somebody known here"
+        ),
         place=claim.place,
     )
 

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from pip_intoto.verdict import SupplyChain
     from pip_intoto.verification.binding import Subject
     from pip_intoto.verification.chain import Verified
-    from pip_intoto.verification.trust import Trust
+    from pip_intoto.verification.trust import OwnLayout, Trust
     from pip_intoto.verifier.inspecting import Obtain
     from pip_intoto.verifier.pins import Pin
     from pip_intoto.verifier.records import Records
@@ -375,8 +375,9 @@ class _Case:
         subject = self._subject()
         search = self._searching(rule)
         verified: list[tuple[Trust, Verified]] = []
-        for trust in self._policy.trusts_for(rule, distribution):
-            one = await self._satisfying(search, self._completed(trust, rule), subject)
+        for each in self._policy.trusts_for(rule, distribution):
+            trust = self._completed(each, rule)
+            one = await self._satisfying(search, trust, subject)
             if self.records is not None and _has_history(trust):
                 self.records.check(distribution.name, distribution.version, one.chain)
             verified.append((trust, one))
@@ -529,7 +530,7 @@ class _Case:
         if trust.own_layout is not None:
             return AttestationMissing(
                 "there is no attestation of it",
-                expected=f"what {trust.own_layout.origin} asks for",
+                expected=_asked_for(trust.own_layout),
                 found=asked,
             )
         return EvidenceMissing(
@@ -623,6 +624,13 @@ class _Authenticating:
         from pip_intoto.verifier.authenticating import authenticator_with
 
         return authenticator_with(self._trust_root).authenticate(envelope)
+
+
+def _asked_for(own: OwnLayout) -> str:
+    """What a layout of the consumer's asks for, by the types of statements where it is those."""
+    claims = [each for step in own.layout.steps for each in step.expected_predicates]
+    types = " and ".join(dict.fromkeys(each.predicate_type for each in claims))
+    return f"{types}, as {own.origin} asks" if types else f"what {own.origin} asks for"
 
 
 def _has_history(trust: Trust) -> bool:

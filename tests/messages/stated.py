@@ -5,8 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pip_intoto.maintainer import authoring
-from tests.messages.judged import CHAIN, GOOD, WHEEL, build_rules, judged, told, with_layout
+from pip_intoto.policy.file import load_policy
+from pip_intoto.verifier.judge import judge
+from tests.messages.judged import (
+    CHAIN,
+    GOOD,
+    NOW,
+    WHEEL,
+    build_rules,
+    distribution,
+    judged,
+    told,
+    with_layout,
+)
 from tests.messages.situations import situation
+from tests.unit.sources.repository import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +62,18 @@ def _told(
     signed = authoring.sign(statement, [CHAIN.builder])
     stated = authoring.Document(signed, "test.json")
     return told(folder, judged(folder, with_layout(layout, GOOD[1], stated)))
+
+
+@situation("attestation-missing")
+def _(folder: Path) -> str:
+    policy = folder / "policy.toml"
+    policy.write_text(
+        'version = 1\n\n[identities.demo]\npublisher = "github:acme/demo:release.yml"\n\n'
+        '[[project]]\nname = "demo"\nrequire = ["publish", "slsa-build"]\nidentities = ["demo"]\n',
+        encoding="utf-8",
+    )
+    policy.chmod(0o600)
+    return told(folder, Repository().run(judge(distribution(), load_policy(policy), now=NOW)))
 
 
 @situation("predicate-missing")

@@ -191,7 +191,12 @@ def test_a_failure_is_signed_with_a_warning(shell: Shell) -> None:
         ),
         (
             ("--predicate-type", "vsa", "--predicate", "torn.json", f"dist/{WHEEL}"),
-            "this is not JSON",
+            "hint: Correct it, or have whatever made it make it again.",
+        ),
+        (
+            # Those who verify look for its result.
+            ("--predicate-type", "vsa", "--predicate", "p.json", f"dist/{WHEEL}"),
+            "this makes no statement that anybody accepts",
         ),
     ],
 )

@@ -244,7 +244,7 @@ def test_nothing_of_a_statement_is_read_before_its_signature_verified() -> None:
     forged = document(provenance(), STRANGER)
     with pytest.raises(EvidenceInvalid) as caught:
         check(release(build(), evidence=[forged]))
-    assert caught.value.found == "2 documents, none of them such a statement"
+    assert caught.value.found == "2 documents, none of them such a statement by somebody known here"
 
 
 @pytest.mark.accepts("T1", "T3")
