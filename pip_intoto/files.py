@@ -11,6 +11,7 @@ import hashlib
 import os
 import secrets
 import stat
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ OPEN = 0o666
 PRIVATE = 0o600
 _OPEN_FOLDER = 0o777
 
+#: Seconds between two attempts to get hold of a lock.
+_PAUSE = 0.01
 #: Bytes that are copied at once.
 _CHUNK = 256 * 1024
 _CREATE: int = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -179,6 +182,47 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     finally:
         rmtree(fresh, ignore_errors=True)
     rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def held(path: Path, seconds: float) -> Iterator[str]:
+    """Hold other processes off while this goes on; gives a sentence about why it does not.
+
+    The file at ``path`` stands for whatever they share.
+    """
+    # A link could have any file made.
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        descriptor = os.open(path, flags, PRIVATE)
+    except OSError as error:
+        yield f"{path} cannot be opened: {error.strerror or error}"
+        return
+    try:
+        until = time.monotonic() + seconds
+        while not (locked := _lock(descriptor)) and time.monotonic() < until:
+            time.sleep(_PAUSE)
+        yield "" if locked else f"{path} is held by another process"
+    finally:
+        # Whoever holds the lock lets go of it with the file.
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Take the lock on a file, unless somebody else has it."""
+    try:
+        # Imported here because Windows has another one.
+        import fcntl
+    except ImportError:
+        import msvcrt
+
+        with suppress(OSError):
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+            return True
+    else:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    return False
 
 
 def _put_back(old: Path, path: Path) -> None:

@@ -13,9 +13,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import re
-from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from pip_intoto import files
@@ -25,7 +23,7 @@ from pip_intoto.metadata.node import Node
 from pip_intoto.shelf import Shelf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from pip_intoto.limits import Limits
@@ -59,11 +57,12 @@ class State:
             most_entries=limits.tuf_states,
         )
         self._too_much = ""
+        self._held_up = ""
 
     @property
     def trouble(self) -> str:
         """Why nothing is kept; empty while all is well."""
-        return self._too_much or self._shelf.trouble
+        return self._too_much or self._shelf.trouble or self._held_up
 
     def load(self) -> dict[str, bytes]:
         """Read what was kept, by file name; empty where nothing was, or nobody can read it."""
@@ -101,26 +100,9 @@ class State:
         if len(content) > self._limits.tuf_state_bytes:
             self._too_much = f"it is more than {self._limits.tuf_state_bytes} bytes"
             return
-        with self._locked():
+        # Between reading and writing, nobody else writes.
+        with files.held(self._folder / "lock", self._limits.record_lock_seconds) as self._held_up:
             there = self.load()
-            if dict(seen) != there and newer(seen, there):
+            if not self._held_up and dict(seen) != there and newer(seen, there):
                 self._shelf.put(self._name, content)
         self._shelf.close()
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold others off for the moment between reading and writing, where the system can."""
-        descriptor = None
-        with suppress(OSError, ImportError):
-            # Imported here because Windows does not have it.
-            import fcntl
-
-            descriptor = os.open(
-                self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, files.PRIVATE
-            )
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            if descriptor is not None:
-                os.close(descriptor)

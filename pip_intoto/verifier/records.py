@@ -15,14 +15,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import threading
-import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+from pip_intoto import files
 from pip_intoto.errors import EvidenceInvalid, LayoutRollback
 from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata import strict_json
@@ -31,7 +29,6 @@ from pip_intoto.shelf import Shelf
 from pip_intoto.verifier.pins import is_older
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from pip_intoto.limits import Limits
@@ -41,8 +38,6 @@ if TYPE_CHECKING:
 _FOLDER = "layouts"
 #: Beside the folder, and empty: who writes a record holds it.
 _LOCK = "layouts.lock"
-#: Seconds between two attempts to get hold of it.
-_PAUSE = 0.01
 #: New projects between two looks at how many there are.
 _TIDIED_AFTER = 512
 
@@ -105,10 +100,12 @@ class Records:
         new = Seen(version=version, expires=chain.expires, layout_sha256=chain.layout_sha256)
         if self.trouble or self._seen(project) == new:
             return
-        with self._threads, self._held() as held:
+        wait = self._limits.record_lock_seconds
+        with self._threads, files.held(self._lock, wait) as trouble:
             # What another process has recorded in the meantime counts as well.
             seen = self._seen(project)
-            if not held or (seen is not None and _is_newer(seen, new)):
+            self._trouble = trouble
+            if trouble or (seen is not None and _is_newer(seen, new)):
                 return
             content = json.dumps(_written(project, new), separators=(",", ":")).encode("ascii")
             if len(content) <= self._limits.layout_record_bytes:
@@ -145,34 +142,6 @@ class Records:
         except (EvidenceInvalid, ValueError, OverflowError):
             # Half of one, or of a later version of this package: as if there were none.
             return None
-
-    @contextmanager
-    def _held(self) -> Iterator[bool]:
-        """Keep other processes from writing; False where that cannot be had in time."""
-        try:
-            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            self._trouble = f"{self._lock} cannot be opened: {error.strerror or error}"
-            yield False
-            return
-        try:
-            yield self._locked(descriptor)
-        finally:
-            # Whoever holds the lock lets go of it with the file.
-            os.close(descriptor)
-
-    def _locked(self, descriptor: int) -> bool:
-        until = time.monotonic() + self._limits.record_lock_seconds
-        while True:
-            try:
-                _lock(descriptor)
-            except OSError as error:
-                if time.monotonic() >= until:
-                    self._trouble = f"{self._lock} is held by another process: {error}"
-                    return False
-                time.sleep(_PAUSE)
-            else:
-                return True
 
 
 def open_records(folder: Path | None = None, *, limits: Limits = DEFAULT) -> Records:
@@ -215,16 +184,3 @@ def _name(project: str) -> str:
 
 def _shown(moment: datetime) -> str:
     return f"{moment.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _lock(descriptor: int) -> None:
-    """Take the lock on a file, or raise OSError at once."""
-    try:
-        # Imported here because Windows has another one.
-        import fcntl
-    except ImportError:
-        import msvcrt
-
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    else:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -63,6 +63,22 @@ def test_the_newest_stays_however_many_write(tmp_path: Path) -> None:
     assert state(tmp_path).load() == seen(100)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="locks of files")
+def test_who_writes_and_never_ends_holds_nobody_up(tmp_path: Path) -> None:
+    import fcntl
+
+    limits = replace(DEFAULT, record_lock_seconds=0)
+    state(tmp_path).keep(seen(1), newer)
+    with (tmp_path / "tuf" / "lock").open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        late = state(tmp_path, limits=limits)
+        late.keep(seen(2), newer)
+        assert "held by another process" in late.trouble
+        assert late.load() == seen(1)
+    state(tmp_path, limits=limits).keep(seen(2), newer)
+    assert state(tmp_path).load() == seen(2)
+
+
 def test_each_name_and_each_root_has_a_state_of_its_own(tmp_path: Path) -> None:
     state(tmp_path).keep(seen(1), newer)
     assert state(tmp_path, name="other").load() == {}
