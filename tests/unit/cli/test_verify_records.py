@@ -13,6 +13,7 @@ from fixtures.distributions import wheel
 from fixtures.keys import key
 from fixtures.shipped import write_bundle
 from fixtures.supply_chain import FAR_FUTURE, SupplyChain
+from pip_intoto.maintainer import authoring
 from tests.unit.cli import shells
 
 if TYPE_CHECKING:
@@ -65,6 +66,14 @@ def test_a_layout_that_the_policy_pins_is_not_judged(shell: Shell, tmp_path: Pat
     (verdict,) = json.loads(shell.out)["verdicts"]
     sha256 = verdict["found"].rpartition(" ")[2]
     OLD.policy(tmp_path / "policy", rule=f'layout-sha256 = ["{sha256}"]\n')
+    assert shell.verdict(NEWER, OLD) == "verified"
+
+
+def test_a_layout_that_the_policy_holds_is_not_judged(shell: Shell, tmp_path: Path) -> None:
+    assert shell.verdict(DEMO, NEW) == "verified"
+    (layout,) = (each for each in OLD.evidence(NEWER) if each.name.endswith(".layout"))
+    OLD.policy(tmp_path / "policy", rule='layout = "root.layout"\n')
+    (tmp_path / "policy" / "root.layout").write_bytes(authoring.written(layout.content))
     assert shell.verdict(NEWER, OLD) == "verified"
 
 
