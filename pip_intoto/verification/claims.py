@@ -65,11 +65,6 @@ class Claim(Step):
     makers: tuple[str, ...]
 
     @property
-    def leads(self) -> bool:
-        """Whether its record stands for the step."""
-        return self.name == self.step.name
-
-    @property
     def transforms(self) -> bool:
         """Whether its subjects are products, and not materials."""
         return self.name in self.makers
