@@ -252,6 +252,17 @@ def test_provenance_that_another_sigstore_vouches_for_is_blocked(site: Site) -> 
     assert outcome(site.environment, result) == blocked("sigstore-invalid"), result.output
 
 
+@pytest.mark.matrix
+def test_without_sigstore_pip_is_told_what_to_install(
+    environment: Environment, index: Index, tmp_path: Path
+) -> None:
+    site = Site(environment=environment, index=index, folder=tmp_path)
+    site.publish()
+    result = site.install()
+    assert outcome(environment, result) == blocked("sigstore-unavailable"), result.output
+    assert "pip-intoto[sigstore]" in result.words
+
+
 @pytest.mark.parametrize("as_json", [True, False], ids=["json", "html"])
 def test_where_the_index_names_none_it_is_missing(site: Site, *, as_json: bool) -> None:
     site.index.speaks_json = as_json
