@@ -66,22 +66,19 @@ def publishers(
 
     ``revoked`` are those whom the policy wants nothing of.
     """
-    candidates: dict[Identity, None] = {}
+    found: dict[Identity, None] = {}
     for document in documents:
         try:
-            candidates[identity_of(authenticator.authenticate(document.envelope))] = None
-        except EvidenceError:
-            continue
-    found = []
-    for identity in candidates:
-        trust = trust_in((identity,), distribution.filename, "the lock")
-        try:
-            subject = subject_of(distribution)
+            identity = identity_of(authenticator.authenticate(document.envelope))
+            if identity in found:
+                continue
+            trust = trust_in((identity,), distribution.filename, "the lock")
             trust = replace(trust, authenticator=authenticator, revoked_identities=revoked)
-            verify(documents, trust, subject, None, now=now, limits=limits)
+            # Each by itself: anybody may add as many as they like, of as many publishers.
+            verify((document,), trust, subject_of(distribution), None, now=now, limits=limits)
         except EvidenceError:
             continue
-        found.append(identity)
+        found[identity] = None
     return tuple(found)
 
 
