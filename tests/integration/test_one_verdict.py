@@ -21,6 +21,8 @@ from fixtures.keys import key
 from fixtures.sigstore import Sigstore, as_attestation, statement
 from pip_intoto.maintainer import authoring
 from pip_intoto.metadata.names import link_filename
+from tests.integration import blocking, environments, loopback
+from tests.integration.interpreters import NEWEST_PIP, Unavailable, own
 from tests.unit.cli.shells import Shell
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from fixtures.distributions import Built
     from pip_intoto.maintainer.authoring import JsonObject
+    from tests.integration.environments import Environment
 
 pytest.importorskip("sigstore")
 pytest.importorskip("celpy")
@@ -407,3 +410,33 @@ def test_A5_what_is_right_counts_whatever_lies_beside_it(world: World, case: str
     wrong = change(Evidence())
     verdict = world.verdict(Evidence(), among=wrong)
     assert verdict.reason == "verified", (verdict.summary, verdict.expected, verdict.found)
+
+
+# --- pip --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def equipped(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An armed environment that can check identities and conditions."""
+    folder = tmp_path_factory.mktemp("equipped")
+    extras = ("sigstore", "cel")
+    try:
+        return environments.create(folder, own(), NEWEST_PIP, armed=True, extras=extras)
+    except Unavailable as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("case", ["", *WRONG])
+def test_pip_gives_the_same_verdict(world: World, equipped: Environment, case: str) -> None:
+    reason, change = WRONG[case] if case else ("", lambda it: it)
+    said = change(Evidence())
+    world.verdict(said)
+    bundle = world.folder / f"{said.file.filename}.intoto.jsonl"
+    with loopback.serving() as index:
+        index.add(said.file)
+        index.put_evidence(said.file, bundle.read_bytes())
+        words = ("install", "--no-deps", "--target", str(world.folder / "target"), "demo")
+        result = equipped.pip(*words, index=index, policy=world.policy)
+    assert blocking.reason(result) == reason, result.output
+    assert (world.folder / "target" / "demo").exists() == (not reason)
