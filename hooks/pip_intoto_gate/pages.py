@@ -33,8 +33,9 @@ def provenance_of(filename: str, body: bytes, base: str) -> set[str]:
             for base, name, address in read(body.decode("utf-8", "replace"), base)
             if name == filename and isinstance(address, str) and address
         }
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
-        # Whatever the index sent: no address was read in it.
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError, AssertionError):
+        # Whatever the index sent: no address was read in it. (Of declarations that it does not
+        # know, Python's parser of HTML says so by an assertion.)
         return set()
 
 

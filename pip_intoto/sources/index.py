@@ -13,7 +13,7 @@ from urllib.parse import unquote, urljoin
 from pip_intoto.errors import CommandError, MetadataMalformed, NoSuchProject, SourceUnreachable
 from pip_intoto.metadata import strict_json
 from pip_intoto.metadata.node import Node
-from pip_intoto.sources.addresses import is_web, redacted, split
+from pip_intoto.sources.addresses import is_web, printable, redacted, split
 from pip_intoto.sources.fetching import Fetch, Fetches
 
 if TYPE_CHECKING:
@@ -181,6 +181,12 @@ def _read_html(body: bytes, base: str, page: str, limits: Limits) -> list[Listed
             place=redacted(page),
         )
     parser = Anchors()
-    parser.feed(text)
-    parser.close()
+    try:
+        parser.feed(text)
+        parser.close()
+    except AssertionError as error:
+        # The parser has no better word for declarations that it does not know.
+        raise MetadataMalformed(
+            f"an index page is no HTML: {printable(str(error), 300)}", place=redacted(page)
+        ) from None
     return found

@@ -10,6 +10,7 @@ import pytest
 
 from fixtures.distributions import wheel
 from pip_intoto.distribution import Distribution, Kind
+from pip_intoto.errors import MetadataMalformed
 from pip_intoto.limits import DEFAULT
 from pip_intoto.sources import index, pep740
 from pip_intoto.sources.index import read_page
@@ -47,7 +48,13 @@ def listed(provenance: object = PROVENANCE, name: object = NAME) -> dict[str, ob
         f'<a href="/{NAME}#sha256=0" data-provenance="{PROVENANCE}">x</a>'.encode(),
         f'<base href="https://index.example/integrity/"><a href="{URL}"'
         ' data-provenance="demo/provenance">'.encode(),
+        f'<a href="/{NAME}" data-provenance="/integrity/demo/provenance">'.encode(),
+        '<base href="https://index.example/"><base href="https://evil.example/">'
+        f'<a href="{URL}" data-provenance="integrity/demo/provenance">'.encode(),
+        b"<!-- -->" * limits.PAGE_COMMENTS
+        + f'<a href="/{NAME}" data-provenance="{PROVENANCE}">'.encode(),
     ],
+    ids=range(8),
 )
 def test_gate_and_verifier_read_the_same_in_a_page(page: bytes) -> None:
     assert pages.provenance_of(NAME, page, PAGE) == {PROVENANCE}
@@ -74,14 +81,25 @@ def test_gate_and_verifier_read_the_same_in_a_page(page: bytes) -> None:
         f'<a data-provenance="{PROVENANCE}">no address</a>'.encode(),
         f'<a href="/other.whl" data-provenance="{PROVENANCE}">'.encode(),
         f'<link href="/{NAME}" data-provenance="{PROVENANCE}">'.encode(),
+        b"<!-- -->" * limits.PAGE_COMMENTS
+        + f'<!-- --><a href="/{NAME}" data-provenance="{PROVENANCE}">'.encode(),
         b"<!--" * 200 + f'<a href="/{NAME}" data-provenance="{PROVENANCE}">'.encode(),
         as_json(listed("https://[nonsense")),
         as_json(listed()) + b" " * limits.PAGE_BYTES,
+        # What Python's parser has no error for.
+        f'<![nonsense[ ]]><a href="/{NAME}" data-provenance="{PROVENANCE}">'.encode(),
+        f'<![><a href="/{NAME}" data-provenance="{PROVENANCE}">'.encode(),
     ],
-    ids=range(19),
+    ids=range(22),
 )
 def test_a_page_that_names_none_for_this_file_lets_nothing_through(page: bytes) -> None:
     assert pages.provenance_of(NAME, page, PAGE) == set()
+
+
+@pytest.mark.parametrize("page", [b"<![nonsense[ ]]>", b"<![>", b"<!-- -->" * 101])
+def test_the_verifier_has_an_error_for_what_is_no_page(page: bytes) -> None:
+    with pytest.raises(MetadataMalformed):
+        read_page(page, PAGE, PAGE, DEFAULT)
 
 
 def test_a_page_is_asked_for_as_the_verifier_asks_for_it() -> None:
