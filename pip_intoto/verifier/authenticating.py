@@ -102,7 +102,9 @@ class _Offline:
 
     def authenticate(self, envelope: Envelope) -> Credential:
         """Give what the certificate says of who signed ``envelope``."""
-        which = hashlib.sha256(envelope.sigstore).digest()
+        # Of both: what one bundle vouches for, another document beside it does not share.
+        both = (envelope.signed, envelope.sigstore)
+        which = b"".join(hashlib.sha256(each).digest() for each in both)
         with self._lock:
             known = self._known.get(which)
             if known is None:

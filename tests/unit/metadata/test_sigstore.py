@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fixtures.sigstore import Sigstore, provenance, statement
-from pip_intoto.errors import MetadataMalformed
+from pip_intoto.errors import MetadataMalformed, MetadataTooLarge
 from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata.bundle import documents_in, parse_bundle
 from pip_intoto.metadata.envelope import read_statement
+from pip_intoto.metadata.node import Node
+from pip_intoto.metadata.sigstore import read_attested
 from tests.unit.verification.supply import BUILDER, build_link, document
 
 if TYPE_CHECKING:
@@ -63,6 +66,59 @@ def test_all_forms_of_one_attestation_are_checked_as_one() -> None:
         encoded(provenance([attestation()])),
     ]
     assert len({read(form).documents[0].envelope.sigstore for form in forms}) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["x509CertificateChain", "tlogEntries", "inclusionProof", "timestampVerificationData"]
+)
+def test_lists_in_a_bundle_are_as_long_as_the_limits_say(name: str) -> None:
+    bundle = json.loads(SIGSTORE.bundle(SAID, version="0.2", subject="alice@acme.example"))
+    material = bundle["verificationMaterial"]
+    (certificate,) = material["x509CertificateChain"]["certificates"]
+    bytes_of = base64.b64encode(bytes(32)).decode()
+    lists, item, most = {
+        "x509CertificateChain": (
+            (material["x509CertificateChain"], "certificates"),
+            certificate,
+            DEFAULT.certificate_path,
+        ),
+        "tlogEntries": ((material, "tlogEntries"), material["tlogEntries"][0], 1),
+        "inclusionProof": (
+            (material["tlogEntries"][0]["inclusionProof"], "hashes"),
+            bytes_of,
+            DEFAULT.inclusion_hashes,
+        ),
+        "timestampVerificationData": (
+            (material.setdefault("timestampVerificationData", {}), "rfc3161Timestamps"),
+            {"signedTimestamp": bytes_of},
+            DEFAULT.timestamps,
+        ),
+    }[name]
+    holder, member = lists
+    holder[member] = [item] * most
+    assert read_attested(Node(bundle), sha256="", limits=DEFAULT).sigstore
+    holder[member] = [item] * (most + 1)
+    with pytest.raises((MetadataTooLarge, MetadataMalformed)):
+        read_attested(Node(bundle), sha256="", limits=DEFAULT)
+
+
+@pytest.mark.parametrize("number", ["", "-1", "+1", " 1", "0x1", str(1 << 63), True, 1.0, None])
+def test_numbers_in_a_bundle_are_numbers_of_64_bits(number: object) -> None:
+    bundle = json.loads(SIGSTORE.bundle(SAID, subject="alice@acme.example"))
+    (entry,) = bundle["verificationMaterial"]["tlogEntries"]
+    for good in ("0", 7, str((1 << 63) - 1)):
+        entry["logIndex"] = good
+        assert read_attested(Node(bundle), sha256="", limits=DEFAULT).sigstore
+    entry["logIndex"] = number
+    with pytest.raises(MetadataMalformed):
+        read_attested(Node(bundle), sha256="", limits=DEFAULT)
+
+
+def test_a_bundle_signs_a_statement_and_nothing_beside_it() -> None:
+    bundle = json.loads(SIGSTORE.bundle(SAID, subject="alice@acme.example"))
+    bundle["messageSignature"] = {}
+    with pytest.raises(MetadataMalformed):
+        read_attested(Node(bundle), sha256="", limits=DEFAULT)
 
 
 @pytest.mark.accepts("A8")

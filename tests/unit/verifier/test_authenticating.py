@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -288,6 +289,16 @@ def test_without_a_time_that_somebody_vouches_for_nothing_is_believed() -> None:
 def test_a_trust_root_that_cannot_be_read_vouches_for_nothing(root: bytes) -> None:
     with pytest.raises(SigstoreInvalid):
         authenticate(signed(SAID, **WORKFLOW), root)
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_what_was_checked_is_what_others_read(is_known: bool) -> None:
+    envelope = read(signed({**SAID, "note": is_known}, **WORKFLOW))
+    if is_known:
+        assert authenticator_with(TRUSTED).authenticate(envelope).repository == "acme/demo"
+    other = replace(read(signed(SAID, **WORKFLOW)), sigstore=envelope.sigstore)
+    with pytest.raises(SigstoreInvalid, match="another document"):
+        authenticator_with(TRUSTED).authenticate(other)
 
 
 def test_every_refusal_is_an_error_of_its_own() -> None:
