@@ -34,9 +34,9 @@ class StepEvidence:
     #: Why statements and links of the right kind do not count, and for whom they would have:
     #: something in them failed, or conditions on them do not hold.
     unfit: list[tuple[EvidenceInvalid, Authorised]] = field(default_factory=list)
-    #: Why attestations of the right kind, of those who are known by an identity, do not count:
-    #: somebody else's, or not vouched for. The nearest first.
-    refused: list[EvidenceInvalid] = field(default_factory=list)
+    #: Why the nearest attestation of the right kind, of those who are known by an identity, does
+    #: not count: it is somebody else's, or not vouched for.
+    refused: EvidenceInvalid | None = None
     #: Certificates that do not count, and why.
     uncertified: list[str] = field(default_factory=list)
 

@@ -136,8 +136,9 @@ class Signatories:
 
 
 def _refuse(error: EvidenceInvalid, found: StepEvidence) -> None:
-    found.refused.append(error)
-    found.refused.sort(key=nearness, reverse=True)
+    # One is kept: anybody may add as many as they like.
+    if found.refused is None or nearness(error) > nearness(found.refused):
+        found.refused = error
 
 
 def may_carry_out(signing: Signing | Holder | Bearer, step: Step) -> bool:

@@ -32,6 +32,7 @@ _PARTS: tuple[tuple[str, type[IdentityMismatch]], ...] = (
     ("environment", EnvironmentMismatch),
     ("subject", SubjectMismatch),
 )
+_RANKS: dict[type[EvidenceInvalid], int] = {kind: rank for rank, (_, kind) in enumerate(_PARTS)}
 _WORKFLOWS = ".github/workflows/"
 
 
@@ -85,8 +86,7 @@ def nearness(error: EvidenceInvalid) -> int:
 
     Least near are those that are vouched for by nobody.
     """
-    kinds = [kind for _, kind in _PARTS]
-    return next((rank for rank, kind in enumerate(kinds) if type(error) is kind), -1)
+    return _RANKS.get(type(error), -1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,9 +72,9 @@ def too_few(
             if not error.place.startswith(place):
                 error.place = f"{place}, {error.place}" if error.place else place
             return error
-    if found.refused:
+    if found.refused is not None:
         # Nearer than whatever else is there: it is of the right kind.
-        return found.refused[0]
+        return found.refused
     claimed = _claims(step, layout, pool)
     faults = [error for error, _ in (*found.unfit, *found.failed)]
     skipped = (found.strangers, faults, found.revoked, found.invalid, found.uncertified)

@@ -33,11 +33,13 @@ from pip_intoto.metadata.bundle import documents_in
 from pip_intoto.metadata.identities import Identity
 from pip_intoto.metadata.layout import parse_layout
 from pip_intoto.metadata.node import Node
+from pip_intoto.verification import functionaries
 from pip_intoto.verification.identities import (
     Bearer,
     bearer,
     mismatch,
     nearest_mismatch,
+    nearness,
     satisfies,
 )
 from pip_intoto.verification.trust import OwnerIdentity
@@ -367,6 +369,28 @@ def test_nothing_is_authenticated_where_no_identity_is_asked_for() -> None:
         document(build_link(), BUILDER),
     ]
     assert passes(documents, trusted=trust(authenticator=Never()))
+
+
+@pytest.mark.rejects("J4")
+def test_J4_strangers_attestations_take_no_more_time_each_than_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ranked = []
+
+    def counting(error: EvidenceInvalid) -> int:
+        ranked.append(error)
+        return nearness(error)
+
+    monkeypatch.setattr(functionaries, "nearness", counting)
+    evidence = [
+        attested(provenance({f"file {number}": {"sha256": "ab" * 32}}), repository="evil/x")
+        for number in range(40)
+    ]
+    nearer = attested(provenance(), workflow="test.yml")
+    root = by_workflow(repository="acme/demo", workflow="release.yml")
+    with pytest.raises(WorkflowMismatch):
+        check(release(root, *evidence[:20], nearer, *evidence[20:]), trusted=trusting())
+    assert 0 < len(ranked) <= 2 * (len(evidence) + 1)
 
 
 @pytest.mark.rejects("T3")
