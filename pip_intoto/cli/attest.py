@@ -83,8 +83,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--output",
         metavar="FILE|DIR",
         type=Path,
-        help="where the statement goes (default: <type>.<keyid prefix>.json here); with --bundle,"
-        " the directory of the bundles (default: that of `pip-intoto bundle`)",
+        help="where the statement goes (default: <type>.<keyid prefix>.json here, or in this"
+        " directory); with --bundle, the directory of the bundles (default: that of"
+        " `pip-intoto bundle`)",
     )
     parser.add_argument(
         "--bundle",
@@ -105,7 +106,10 @@ def run(args: argparse.Namespace) -> int:
     if args.bundle:
         targets = _bundled(args, content)
     else:
-        path = args.output or Path(_name(type_uri, signers))
+        name = _name(type_uri, signers)
+        path = args.output or Path(name)
+        if path.is_dir():
+            path /= name
         targets = {path: authoring.written(content)}
     for path, data in targets.items():
         files.make_folder(path.parent)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pip_intoto.errors import EvidenceError
-    from pip_intoto.maintainer.evidence.bundling import Gathered, Paper, Placed
+    from pip_intoto.maintainer.evidence.bundling import Gathered, Paper, Placed, Shortfall
 
 HELP = "put the layout and its links into one file beside each release"
 EXAMPLES = """
@@ -194,7 +194,7 @@ def _check_complete(
 ) -> None:
     """Say all that is missing at once. Raises CommandError, unless a part will do."""
     problems: list[str] = []
-    steps: dict[str, None] = {}
+    made: dict[str, None] = {}
     if not root.document.envelope.signatures:
         problems.append(f"{root.document.origin}: nobody has signed the layout")
     for plan in plans:
@@ -202,7 +202,7 @@ def _check_complete(
         for short in plan.gathered.missing:
             where = f"step {short.step}" + (f" ({short.within})" if short.within else "")
             problems.append(f"{about}{where}: {_described(short.error)}")
-            steps[short.step] = None
+            made[_maker(short)] = None
         unbound = plan.gathered.unbound
         if unbound is not None and not plan.gathered.missing:
             problems.append(f"{about}{_described(unbound)}")
@@ -212,13 +212,20 @@ def _check_complete(
     if partial:
         terminal.warn(f"this evidence does not verify:\n{found}")
         return
-    runs = [f"pip-intoto run --step-name {step} --signing-key KEY … -- COMMAND" for step in steps]
     raise CommandError(
         "the evidence is not complete, and nothing was written",
-        expected="a signed layout, and for each of its steps as many links as it asks for",
+        expected="a signed layout, and for each of its steps as many links or statements as it"
+        " asks for",
         found=found,
-        advice="\n".join(["Make what is missing, or give --partial.", *runs]),
+        advice="\n".join(["Make what is missing, or give --partial.", *made]),
     )
+
+
+def _maker(short: Shortfall) -> str:
+    """The command that makes what is missing."""
+    if short.of_statements:
+        return "pip-intoto attest --predicate-type TYPE … --signing-key KEY -o links FILE"
+    return f"pip-intoto run --step-name {short.step} --signing-key KEY … -- COMMAND"
 
 
 def _described(error: EvidenceError) -> str:

@@ -331,7 +331,8 @@ class _Case:
                 verdict,
                 expected=f"a [[project]] for {self._distribution.name} in {self._policy.path}",
                 advice=self._or_a_newer_exception(
-                    f"List it with `pip-intoto trust add {self._distribution.name} --key …`."
+                    f"List it with `pip-intoto trust add {self._distribution.name} --key …`, or"
+                    " `--publisher …`."
                 ),
             )
         return self._as_build_requirement(verdict)

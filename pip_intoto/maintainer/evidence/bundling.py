@@ -92,11 +92,15 @@ class Placed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shortfall:
-    """A step for which too few links are there. ``within`` names the sublayout, if it is in one."""
+    """A step for which too few links, or ``of_statements``, are there.
+
+    ``within`` names the sublayout, if it is in one.
+    """
 
     step: str
     within: str
     error: EvidenceInvalid
+    of_statements: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -531,7 +535,9 @@ class _Gathering:
                 for fault in lacking(
                     level.layout, step.expected_predicates, level.stated.get(step.name, ())
                 ):
-                    yield Shortfall(step=step.name, within=level.called, error=fault)
+                    yield Shortfall(
+                        step=step.name, within=level.called, error=fault, of_statements=True
+                    )
                 # Whom Sigstore vouches for is not known here.
                 if step.expected_predicates or self._is_vouched_for(step, level.layout):
                     continue

@@ -115,6 +115,12 @@ def test_any_predicate_is_signed_as_it_is(shell: Shell, named: str, uri: str, ca
     assert (statement.predicate_type, statement.predicate.value) == (uri, said)
 
 
+def test_it_goes_into_a_folder_that_is_named(shell: Shell) -> None:
+    Path("links").mkdir()
+    assert attest(shell, "--test-result", "PASSED", f"dist/{WHEEL}", "-o", "links") == 0
+    assert [each.name for each in Path("links").iterdir()] == [f"test-result.{CI.keyid[:8]}.json"]
+
+
 def test_E4_the_payload_type_says_nothing_of_the_predicate(shell: Shell) -> None:
     assert attest(shell, "--test-result", "PASSED", f"dist/{WHEEL}", "-o", "r.json") == 0
     envelope = json.loads(Path("r.json").read_bytes())

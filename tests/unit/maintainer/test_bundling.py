@@ -499,6 +499,7 @@ def test_T3_statements_that_are_missing_are_named() -> None:
     gathered = gather(TAG_LINK, said(TESTED, BUILDER), root=stated_layout(threshold=2))
     shortfalls = {each.step: each.error for each in gathered.missing}
     assert set(shortfalls) == {"build", "test"}
+    assert all(each.of_statements for each in gathered.missing)
     assert "slsa-provenance" in shortfalls["build"].message
     assert "github:acme/demo:release.yml" in shortfalls["build"].expected
     assert shortfalls["test"].found == "1 of 2"

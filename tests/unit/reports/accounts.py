@@ -403,7 +403,7 @@ def unlisted() -> Verdict:
         reason="unlisted",
         action=Action.WARN,
         summary="No rule of the policy names left-pad.",
-        advice="List it with `pip-intoto trust add left-pad --key …`.",
+        advice="List it with `pip-intoto trust add left-pad --key …`, or `--publisher …`.",
     )
 
 
