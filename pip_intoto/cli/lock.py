@@ -291,7 +291,12 @@ class _Locking:
             title = f"{entry.name} {entry.version}".strip()
             if not (new.attested_by or new.recorded):
                 why = self._why_not(entry, by_line.get(entry.place.line, ()))
-                self._terminal.tell(f"{title}: nothing is recorded: {why}", Tone.FAINT)
+                if entry.attested_by or entry.recorded:
+                    was = _said_of(entry.attested_by, entry.recorded)
+                    self._terminal.report(f"{title}: nothing is recorded any more: {why}", Tone.BAD)
+                    self._terminal.report(f"  before: {was}")
+                else:
+                    self._terminal.tell(f"{title}: nothing is recorded: {why}", Tone.FAINT)
             elif (new.attested_by, new.recorded) == (entry.attested_by, entry.recorded):
                 same += 1
             else:

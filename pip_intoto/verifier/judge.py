@@ -448,6 +448,10 @@ class _Case:
             # Whoever vouches for it is yet to be seen: everything there is should be found.
             while await search.widen():
                 pass
+            attested = any(each.envelope.sigstore for each in search.evidence)
+            if search.found.unreachable and not attested:
+                # An outage does not say that nobody vouches, and nothing is to be forgotten for it.
+                raise _not_fetched(search.found.unreachable)
 
     def _subject(self) -> Subject:
         """Say what evidence must be about. Raises EvidenceError."""
@@ -518,14 +522,7 @@ class _Case:
         if not search.found.missing:
             asked = "no place to look: none of the sources has an address for it"
         if unreachable:
-            return SourceUnreachable(
-                "the evidence could not be fetched",
-                expected="an answer from every place that may have it",
-                found="; ".join(unreachable),
-                advice=_CURE_OF_OFFLINE
-                if all(each.endswith(OFFLINE) for each in unreachable)
-                else "",
-            )
+            return _not_fetched(unreachable)
         if error is not None:
             return LinkMissing(error.message, expected=error.expected, found=asked)
         if trust.own_layout is not None:
@@ -632,6 +629,15 @@ def _asked_for(own: OwnLayout) -> str:
     claims = [each for step in own.layout.steps for each in step.expected_predicates]
     types = " and ".join(dict.fromkeys(each.predicate_type for each in claims))
     return f"{types}, as {own.origin} asks" if types else f"what {own.origin} asks for"
+
+
+def _not_fetched(unreachable: Sequence[str]) -> SourceUnreachable:
+    return SourceUnreachable(
+        "the evidence could not be fetched",
+        expected="an answer from every place that may have it",
+        found="; ".join(unreachable),
+        advice=_CURE_OF_OFFLINE if all(each.endswith(OFFLINE) for each in unreachable) else "",
+    )
 
 
 def _has_history(trust: Trust) -> bool:

@@ -14,7 +14,7 @@ from fixtures.distributions import wheel
 from fixtures.sigstore import GOOGLE, Sigstore, provenance, statement
 from fixtures.supply_chain import SupplyChain, write_policy
 from pip_intoto.cli import BLOCKED, FAILED
-from tests.integration.loopback import Index
+from tests.integration.loopback import Index, Status
 from tests.unit.cli import shells
 
 if TYPE_CHECKING:
@@ -210,6 +210,25 @@ def test_a_change_of_publisher_is_not_written(pinned: Shell, index: Index) -> No
     assert pinned.lock(LOCK, "--first-use", "other") == 0
     assert 'repository = "evil/other"' in LOCK.read_text()
     assert PINNED not in LOCK.read_text()
+    assert "before: published by github:acme/other:release.yml" in pinned.out
+
+
+def test_an_outage_is_no_reason_to_forget_who_vouched(pinned: Shell, index: Index) -> None:
+    before = LOCK.read_bytes()
+    index.fault("/integrity/*", Status(500))
+    for words in (("--first-use", "other"), ("--first-use-all",)):
+        assert pinned.lock(LOCK, *words) == FAILED
+        assert "source-unreachable" in pinned.out
+        assert LOCK.read_bytes() == before
+
+
+def test_whoever_is_forgotten_is_named(pinned: Shell, index: Index) -> None:
+    index.name_provenance(OTHER, "")
+    index.remove(index.provenance_path(OTHER))
+    assert pinned.lock(LOCK) == BLOCKED
+    assert pinned.lock(LOCK, "--first-use", "other") == 0
+    assert PINNED not in LOCK.read_text()
+    assert "other 1.0: nothing is recorded any more: nobody attested it" in pinned.out
     assert "before: published by github:acme/other:release.yml" in pinned.out
 
 
