@@ -63,6 +63,8 @@ class Response:
     validators: Validators = UNKNOWN
     #: The server wants nobody to keep the answer.
     fleeting: bool = False
+    #: Nobody was asked now: it is what the address sent a while ago.
+    remembered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

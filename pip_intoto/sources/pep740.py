@@ -124,7 +124,7 @@ class NamedProvenance:
         """Nothing more: it came as a whole."""
         return Finding()
 
-    async def _named_on(self, page: str) -> str | Finding:
+    async def _named_on(self, page: str, *, fresh: bool = False) -> str | Finding:
         """Read on the page where its provenance is; empty where it says nothing of that."""
         # Imported here for start-up time: few rules have this source.
         from pip_intoto.sources.index import ACCEPT as ACCEPT_PAGE
@@ -132,7 +132,8 @@ class NamedProvenance:
 
         limits = self.limits
         cap = limits.provenance_page_bytes
-        (response,) = await Fetches((Fetch(page, cap, limits.fetch_seconds, ACCEPT_PAGE),))
+        fetch = Fetch(page, cap, limits.fetch_seconds, ACCEPT_PAGE, fresh=fresh)
+        (response,) = await Fetches((fetch,))
         origin = redacted(page)
         if response.too_large:
             return unreachable(origin, f"the index page is longer than {cap} bytes")
@@ -143,7 +144,11 @@ class NamedProvenance:
         except (MetadataMalformed, MetadataTooLarge) as error:
             # A page is no evidence: that it cannot be read says nothing about any.
             return unreachable(origin, f"the index page cannot be read: {error}")
-        return _address_for(self.distribution, listed)
+        address = _address_for(self.distribution, listed)
+        if not address and response.remembered:
+            # The page may be older than the file, and "nothing there" is never remembered.
+            return await self._named_on(page, fresh=True)
+        return address
 
 
 def _address_for(distribution: Distribution, listed: Sequence[Listed]) -> str:

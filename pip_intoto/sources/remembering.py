@@ -111,7 +111,7 @@ class Remembering:
             record = None if unwanted else self._record(name_of(fetch))
             body = None if record is None else self._body(record, fetch)
             if record is not None and body is not None and self._is_fresh(record, now):
-                responses[position] = _remembered(fetch, body)
+                responses[position] = replace(_remembered(fetch, body), remembered=True)
             else:
                 known = UNKNOWN if record is None or body is None else record.validators
                 asked.append((position, replace(fetch, known=known), body))

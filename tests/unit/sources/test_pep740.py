@@ -13,8 +13,9 @@ from fixtures.supply_chain import SupplyChain
 from pip_intoto.distribution import Distribution, Kind
 from pip_intoto.limits import DEFAULT
 from pip_intoto.sources import folder, pep740
-from pip_intoto.sources.fetching import Response
+from pip_intoto.sources.fetching import Response, drive
 from pip_intoto.sources.finding import Finding
+from pip_intoto.sources.remembering import Remembering
 from tests.unit.sources.repository import Repository
 
 if TYPE_CHECKING:
@@ -191,6 +192,18 @@ def test_without_an_index_nobody_is_asked_and_it_is_said(index: str | None) -> N
     assert found.trace[0].detail == "no index is known that could name it"
     assert "--index-url" in "".join(found.missing)
     assert repository.asked == []
+
+
+def test_a_page_that_is_remembered_from_before_the_release_is_asked_for_again(
+    tmp_path: Path,
+) -> None:
+    repository = Repository({PAGE: listing(provenance=None)})
+    remembering = Remembering(repository.fetch_many, tmp_path)
+    place = pep740.places(distribution(), DEFAULT)[0]
+    assert drive(place.find(), remembering.fetch_many).missing
+    assert repository.asked == [PAGE]
+    repository.files |= {PAGE: listing(), PROVENANCE: EVIDENCE}
+    assert drive(place.find(), remembering.fetch_many).documents
 
 
 def test_the_index_that_the_user_names_is_asked_where_a_lock_names_none() -> None:
