@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pip_intoto.metadata.keys import identities
 from pip_intoto.policy import placeholders
-from pip_intoto.verification.trust import OwnLayout, Trust
+from pip_intoto.verification.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pip_intoto.distribution import Distribution
     from pip_intoto.metadata.identities import Identity
     from pip_intoto.metadata.keys import PublicKey
-    from pip_intoto.verification.trust import Owner, OwnerIdentity
+    from pip_intoto.verification.trust import Owner, OwnerIdentity, OwnLayout
 
     Mode: TypeAlias = Literal["enforce", "warn"]
     Unlisted: TypeAlias = Literal["allow", "warn", "deny"]
@@ -402,10 +402,8 @@ class Policy:
             trusts.append(
                 replace(
                     own,
-                    own_layout=OwnLayout(
-                        layout=templates.compiled(rule.requirements, distribution.filename),
-                        origin=f"{self.path.name}:{line}",
-                        sha256=templates.sha256_of(rule.requirements),
+                    own_layout=templates.compiled(
+                        rule.requirements, distribution.filename, f"{self.path.name}:{line}"
                     ),
                     # These are about layouts of others: this one names its file, and no command.
                     parameters={},

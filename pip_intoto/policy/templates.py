@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -35,6 +34,8 @@ from pip_intoto.metadata.predicate_names import (
 from pip_intoto.metadata.predicates import transforms
 from pip_intoto.metadata.rules import Allow, Create, Disallow, Match, Require
 from pip_intoto.verification.patterns import escape
+from pip_intoto.verification.roots import NEVER
+from pip_intoto.verification.trust import OwnLayout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,21 +109,19 @@ TEMPLATES: Mapping[str, Template] = {
 
 #: Stands for the file's name in a layout that is written down: a parameter.
 PARAMETER = "{filename}"
-_NEVER = datetime.max.replace(tzinfo=timezone.utc)
 _README = (
     "Statements that must be there for a file. Written by `pip-intoto trust add --as-layout`;"
     " change it as you like, and check it with `pip-intoto layout lint`."
 )
 
 
-def compiled(requirements: Sequence[Requirement], filename: str) -> Layout:
-    """The layout that holds for the file of this name."""
-    return _layout(requirements, filename, escape(filename))
-
-
-def sha256_of(requirements: Sequence[Requirement]) -> str:
-    """The digest of what is required, which is the same for all files."""
-    return sha256(written(requirements).encode()).hexdigest()
+def compiled(requirements: Sequence[Requirement], filename: str, origin: str) -> OwnLayout:
+    """The layout that holds for the file of this name. Its digest is the same for all files."""
+    return OwnLayout(
+        layout=_layout(requirements, filename, escape(filename)),
+        origin=origin,
+        sha256=sha256(written(requirements).encode()).hexdigest(),
+    )
 
 
 def written(requirements: Sequence[Requirement]) -> str:
@@ -147,7 +146,7 @@ def _layout(requirements: Sequence[Requirement], name: str, pattern: str) -> Lay
     ordered = sorted(requirements, key=lambda each: not transforms(each.predicate_type))
     first = ordered[0]
     return Layout(
-        expires=_NEVER,
+        expires=NEVER,
         readme=_README,
         keys={keyid: key for each in ordered for keyid, key in each.keys.items()},
         identities={keyid: who for each in ordered for keyid, who in each.identities.items()},

@@ -13,8 +13,6 @@ A pin adds to the policy, and takes nothing from it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from pip_intoto.errors import (
@@ -26,13 +24,10 @@ from pip_intoto.errors import (
     PredicateMissing,
     SignerChanged,
 )
-from pip_intoto.metadata.identities import Identity
-from pip_intoto.metadata.layout import ExpectedPredicate, Layout, Step
+from pip_intoto.metadata.identities import Identity, with_keyid
 from pip_intoto.metadata.predicate_names import PUBLISH
-from pip_intoto.metadata.rules import Allow
-from pip_intoto.policy.model import Beside, Pep740, ProjectRule
-from pip_intoto.verification.patterns import escape
-from pip_intoto.verification.trust import OwnLayout, Trust
+from pip_intoto.policy.model import Beside, NamedIdentity, Pep740, ProjectRule, Requirement
+from pip_intoto.verification.trust import Trust
 from pip_intoto.verification.wording import publisher
 
 if TYPE_CHECKING:
@@ -46,8 +41,6 @@ if TYPE_CHECKING:
     from pip_intoto.verdict import SupplyChain
 
 _STEP = "publish"
-#: A pin does not end: the lock is written again when it should say something else.
-_NEVER = datetime.max.replace(tzinfo=timezone.utc)
 #: Where attestations of a pinned file are looked for.
 _SOURCES: tuple[Source, ...] = (Beside(), Pep740())
 #: Signers that a message names.
@@ -191,14 +184,15 @@ class Pin:
         self, distribution: Distribution, before: str, now: str, *, because: str = ""
     ) -> SignerChanged:
         since = f" at {self.recorded.version}" if self.recorded else ""
+        lock = "pylock.toml" if self.place is None else self.place.path.name
         return SignerChanged(
             f"somebody else vouches for {distribution.name} than {self.origin} pins"
             + (f": {because[:1].lower()}{because[1:]}" if because else ""),
             expected=f"{before}{since}",
             found=now,
             advice="Find out from the project whether it releases from elsewhere now. If so, accept"
-            f" it with `pip-intoto lock --first-use {distribution.name}`; if not, do not install"
-            " this file.",
+            f" it with `pip-intoto lock {lock} --first-use {distribution.name}`; if not, do not"
+            " install this file.",
         )
 
 
@@ -219,27 +213,17 @@ def pin_of(entry: Locked, *, first_use: bool = False) -> Pin | None:
 
 def trust_in(identities: Sequence[Identity], filename: str, origin: str) -> Trust:
     """Trust any of ``identities`` to have published the file of this name."""
-    keyed = {
-        f"{_STEP}-{number}": replace(identity, keyid=f"{_STEP}-{number}")
-        for number, identity in enumerate(identities, 1)
-    }
-    step = Step(
-        name=_STEP,
-        threshold=1,
-        expected_materials=(Allow(escape(filename)),),
-        expected_products=(),
-        pubkeys=(),
-        expected_command=(),
-        expected_predicates=(
-            ExpectedPredicate(predicate_type=PUBLISH, functionaries=tuple(keyed), threshold=1),
-        ),
+    # Imported here for start-up time: what knows of predicates is needed by such locks.
+    from pip_intoto.policy.templates import compiled
+
+    signers = tuple(
+        NamedIdentity(name=publisher(each), identity=with_keyid(each), principal="", line=0)
+        for each in identities
     )
-    layout = Layout(
-        expires=_NEVER, readme="", keys={}, steps=(step,), inspections=(), identities=keyed
+    published = Requirement(
+        name=_STEP, predicate_type=PUBLISH, signers=signers, threshold=1, conditions=(), line=0
     )
-    # Of values, whose representation says everything.
-    digest = sha256(repr(layout).encode("utf-8", "backslashreplace")).hexdigest()
-    own = OwnLayout(layout=layout, origin=origin, sha256=digest)
+    own = compiled((published,), filename, origin)
     return Trust(owners=(), threshold=0, own_layout=own)
 
 

@@ -198,7 +198,8 @@ def test_a_statement_may_be_about_all_files_of_a_release(consumer: Consumer) -> 
 
 
 def test_names_with_brackets_are_no_patterns(consumer: Consumer) -> None:
-    layout = compiled(consumer.policy(require("publish")).projects[0].requirements, "a[b]*.whl")
+    requirements = consumer.policy(require("publish")).projects[0].requirements
+    layout = compiled(requirements, "a[b]*.whl", "policy").layout
     assert [rule.words for rule in layout.steps[0].expected_materials] == [
         ("ALLOW", "a[[]b][*].whl")
     ]
@@ -317,8 +318,10 @@ def test_a_layout_that_is_written_down_is_the_one_that_is_compiled(consumer: Con
     layout = parse_layout(Node(json.loads(text)), DEFAULT)
     assert parameters_of(layout) == ("filename",)
     named = substitute(layout, {"filename": WHEEL})
-    assert named.steps == compiled(requirements, WHEEL).steps
-    assert named.identities == compiled(requirements, WHEEL).identities
+    held = compiled(requirements, WHEEL, "policy")
+    assert named.steps == held.layout.steps
+    assert named.identities == held.layout.identities
+    assert held.sha256 == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_a_layout_that_is_written_down_verifies_as_the_rule_does(consumer: Consumer) -> None:
