@@ -87,6 +87,15 @@ def test_what_was_noted_is_never_taken_back(records: Records) -> None:
         records.check("demo", "2.0", chain(60))
 
 
+def test_the_latest_layout_of_a_version_is_its_measure(records: Records) -> None:
+    for days in (30, 90, 89):
+        records.note("demo", "2.0", chain(days))
+    records.check("demo", "2.0", chain(89))
+    # A day less, again and again, would lead anywhere.
+    with pytest.raises(LayoutRollback):
+        records.check("demo", "2.0", chain(88))
+
+
 def test_a_record_outlives_the_process_that_wrote_it(tmp_path: Path) -> None:
     Records(tmp_path / "state").note("demo", "2.0", chain(90))
     with pytest.raises(LayoutRollback):
