@@ -40,6 +40,7 @@ from pip_intoto.errors import (
 from pip_intoto.limits import DEFAULT
 from pip_intoto.metadata import strict_json
 from pip_intoto.metadata.envelope import pre_authentication_encoding
+from pip_intoto.metadata.identities import GITHUB, GITLAB
 from pip_intoto.metadata.node import Node, shown
 
 if TYPE_CHECKING:
@@ -73,9 +74,8 @@ _CONFIG_URI = f"{_FULCIO}18"
 _ENVIRONMENT = f"{_FULCIO}23"
 _UTF8_STRING = 0x0C
 _LONG_FORM = 0x80
-_GITHUB = "https://token.actions.githubusercontent.com"
 #: Where the repositories are that these vouch for. Who they are is compared, and not where.
-_HOSTS = {_GITHUB: "github.com", "https://gitlab.com": "gitlab.com"}
+_HOSTS = {GITHUB: "github.com", GITLAB: "gitlab.com"}
 _WORKFLOWS = ".github/workflows/"
 _TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]{1,9})?Z", re.ASCII
@@ -538,7 +538,7 @@ def _repository(said: dict[str, str], issuer: str) -> tuple[str, str]:
         return host, repository
     # Certificates before 2023 have no URIs.
     old = said.get(_REPOSITORY_AS_TEXT, "")
-    return ("github.com", old) if old and issuer == _GITHUB else ("", "")
+    return ("github.com", old) if old and issuer == GITHUB else ("", "")
 
 
 def _path(uri: str, ref: str, host: str, repository: str) -> str:
