@@ -14,8 +14,8 @@ A statement names no step, only what it is about. So claims of one step are held
 - transformational ones must report the same artifacts: "if two attestations do not share the input
   and output artifacts, they must belong to different steps";
 - an informational one must be *tied*: at least one of its subjects is an artifact of the step's
-  transformational claims, or is consumed by a MATCH, or is the file in hand. Else it is about
-  something else, such as another release.
+  transformational claims, or is consumed by a MATCH from a step that made something or comes
+  earlier, or is the file in hand. Else it is about something else, such as another release.
 """
 
 from __future__ import annotations
@@ -57,12 +57,13 @@ class Claim(Step):
     """One expected predicate of a step, with whatever evidence for it is held against.
 
     ``makers`` are the names of the step's transformational claims, this one among them when it is
-    one itself.
+    one itself. ``anchors`` are those whose records a MATCH may tie it to.
     """
 
     step: Step
     predicate: ExpectedPredicate
     makers: tuple[str, ...]
+    anchors: frozenset[str] = frozenset()
 
     @property
     def transforms(self) -> bool:
@@ -100,7 +101,14 @@ def spread(layout: Layout) -> Layout:
     """
     if not any(step.expected_predicates for step in layout.steps):
         return layout
-    return replace(layout, steps=tuple(claim for step in layout.steps for claim in _spread(step)))
+    made = {step.name for step in layout.steps if not only_informs(step)}
+    claims: list[Step] = []
+    for step in layout.steps:
+        # Steps that make nothing, and refer to each other in a circle, are tied to nothing: of
+        # these, only earlier ones hold a later one.
+        anchors = frozenset({*made, *(claim.name for claim in claims)} - {step.name})
+        claims += _spread(step, anchors)
+    return replace(layout, steps=tuple(claims))
 
 
 def by_step(layout: Layout) -> Mapping[str, tuple[Step, ...]]:
@@ -120,7 +128,7 @@ def _transforming(step: Step) -> Iterator[bool]:
     return (transforms(each.predicate_type) for each in step.expected_predicates)
 
 
-def _spread(step: Step) -> Iterator[Step]:
+def _spread(step: Step, anchors: frozenset[str] = frozenset()) -> Iterator[Step]:
     if not step.expected_predicates:
         yield step
         return
@@ -152,6 +160,7 @@ def _spread(step: Step) -> Iterator[Step]:
             step=step,
             predicate=expected,
             makers=makers,
+            anchors=anchors,
         )
 
 
@@ -214,10 +223,8 @@ def _is_tied(
     if not any(isinstance(rule, Match) for rule in claim.expected_materials):
         return False
     consumed = consumers(claim, "materials", frozenset(subjects), records, budget)
-    # One that refers to the step itself ties it to nothing.
     return any(
-        isinstance(rule, Match) and rule.step.partition("/")[0] != claim.step.name
-        for rule in consumed.values()
+        isinstance(rule, Match) and rule.step in claim.anchors for rule in consumed.values()
     )
 
 

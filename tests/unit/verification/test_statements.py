@@ -541,6 +541,30 @@ def test_what_ties_a_statement() -> None:
         )
 
 
+def test_statements_that_refer_to_each_other_in_a_circle_are_not_tied() -> None:
+    def reviewing(name: str, origin: str) -> JsonObject:
+        return step(
+            name,
+            expected(TESTED, VENDOR),
+            expected_materials=[
+                ["MATCH", "*", "WITH", "MATERIALS", "FROM", origin],
+                ["DISALLOW", "*"],
+            ],
+        )
+
+    made = document(provenance(), BUILDER)
+    about_the_old = document(of_tests(subjects=OLD_FILE), VENDOR)
+    circle = (reviewing("one", "two"), reviewing("two", "one"))
+    bound = trust(binds="build")
+    with pytest.raises(ArtifactNotBound):
+        check(release(*circle, build(), evidence=[made, about_the_old]), trusted=bound)
+    # One after the other, of which the first is tied.
+    first = checking(expected_materials=[["MATCH", WHEEL, "WITH", "PRODUCTS", "FROM", "build"]])
+    second = reviewing("again", str(first["name"]))
+    tested = document(of_tests(), VENDOR)
+    assert passes(release(build(), first, second, evidence=[made, tested]), trusted=bound)
+
+
 def test_one_subject_of_several_ties_a_statement() -> None:
     more = {"demo-1.0.tar.gz": digests("the sdist of demo 1.0")}
     everything = [["ALLOW", "*"]]
