@@ -223,9 +223,7 @@ def _is_tied(
     if not any(isinstance(rule, Match) for rule in claim.expected_materials):
         return False
     consumed = consumers(claim, "materials", frozenset(subjects), records, budget)
-    return any(
-        isinstance(rule, Match) and rule.step in claim.anchors for rule in consumed.values()
-    )
+    return any(isinstance(rule, Match) and rule.step in claim.anchors for rule in consumed.values())
 
 
 def _share(some: Mapping[str, Digests], others: Mapping[str, Digests]) -> bool:
