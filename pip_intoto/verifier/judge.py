@@ -380,7 +380,9 @@ class _Case:
             trust = self._completed(each, rule)
             one = await self._satisfying(search, trust, subject)
             if self.records is not None and _has_history(trust):
-                self.records.check(distribution.name, distribution.version, one.chain)
+                self.records.check(
+                    distribution.name, distribution.version, one.chain, _whose(trust)
+                )
             verified.append((trust, one))
             self._trace += one.trace
         self._chain = chain = _joined([each.chain for _, each in verified])
@@ -395,7 +397,7 @@ class _Case:
             return self._exempt(may_build, "although it is built from source; all else is verified")
         for trust, one in verified:
             if self.records is not None and _has_history(trust):
-                self.records.note(distribution.name, distribution.version, one.chain)
+                self.records.note(distribution.name, distribution.version, one.chain, _whose(trust))
         return self._make(
             Status.VERIFIED,
             "verified",
@@ -645,6 +647,13 @@ def _has_history(trust: Trust) -> bool:
     from pip_intoto.verifier.records import is_judged
 
     return is_judged(trust)
+
+
+def _whose(trust: Trust) -> str:
+    # Imported here for start-up time, as above.
+    from pip_intoto.verifier.records import whose
+
+    return whose(trust)
 
 
 def _check_index(rule: ProjectRule, distribution: Distribution) -> list[TraceEntry]:

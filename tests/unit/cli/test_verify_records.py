@@ -60,6 +60,19 @@ def test_what_was_refused_is_no_measure(shell: Shell) -> None:
     assert shell.verdict(NEWER, OLD) == "verified"
 
 
+def test_another_policys_owners_have_a_record_of_their_own(shell: Shell, tmp_path: Path) -> None:
+    # Another project that is called the same, or whoever makes somebody try out a policy.
+    theirs = SupplyChain(project="demo", owners=(key("stranger"),), expires=FAR_FUTURE)
+    theirs.policy(tmp_path / "theirs")
+    OLD.policy(tmp_path / "policy")
+    assert shell.verdict(DEMO, theirs, "--policy", "theirs/policy.toml") == "verified"
+    assert shell.verdict(DEMO, OLD) == "verified"
+    assert shell.verdict(DEMO, NEW) == "verified"
+    assert shell.verdict(DEMO, OLD) == "layout-rollback"
+    # And back again: neither has taken anything from the other.
+    assert shell.verdict(NEWER, theirs, "--policy", "theirs/policy.toml") == "verified"
+
+
 def test_a_layout_that_the_policy_pins_is_not_judged(shell: Shell, tmp_path: Path) -> None:
     assert shell.verdict(DEMO, NEW) == "verified"
     assert shell.verdict(NEWER, OLD) == "layout-rollback"

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 import pytest
 
+from fixtures.keys import key
 from pip_intoto.errors import LayoutRollback
 from pip_intoto.limits import DEFAULT, Limits
+from pip_intoto.metadata.identities import GITHUB, Identity
 from pip_intoto.verdict import SupplyChain
-from pip_intoto.verification.trust import OwnLayout, Trust
+from pip_intoto.verification.trust import Owner, OwnerIdentity, OwnLayout, Trust
 from pip_intoto.verifier.pins import trust_in
-from pip_intoto.verifier.records import Records, is_judged, open_records
+from pip_intoto.verifier.records import Records, is_judged, open_records, whose
 from tests.unit.disks import disk, make_read_only
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+ALICE, BOB = (Owner(key(name).public_key, name) for name in ("alice", "bob"))
 NOW = datetime(2026, 11, 22, tzinfo=timezone.utc)
 
 
@@ -211,6 +215,53 @@ def test_many_processes_leave_the_latest(tmp_path: Path) -> None:
     records.check("demo", "1.59", chain(59))
     with pytest.raises(LayoutRollback):
         records.check("demo", "1.59", chain(57))
+
+
+# --- whose layouts -------------------------------------------------------------------------------
+
+
+def test_each_set_of_owners_has_a_record_of_its_own(records: Records) -> None:
+    ours, theirs = whose(Trust(owners=(ALICE,), threshold=1)), whose(_known_as("acme/demo"))
+    records.note("demo", "2.0", chain(90), ours)
+    records.check("demo", "2.0", chain(30), theirs)
+    records.note("demo", "2.0", chain(30), theirs)
+    records.check("demo", "2.0", chain(30), theirs)
+    with pytest.raises(LayoutRollback):
+        records.check("demo", "2.0", chain(30), ours)
+
+
+def test_a_set_of_owners_is_who_they_are() -> None:
+    both = whose(Trust(owners=(ALICE, BOB), threshold=1))
+    # Not what the policy calls them, nor in which order it lists them, nor who of them signs.
+    renamed = Owner(replace(ALICE.key, keyid="0" * 64), "somebody")
+    assert whose(Trust(owners=(BOB, renamed, ALICE), threshold=2)) == both
+    # What it no longer believes was believed before: that forgets nothing.
+    assert whose(Trust(owners=(ALICE, BOB), threshold=1, revoked=frozenset({"a" * 64}))) == both
+    others = [
+        Trust(owners=(ALICE,), threshold=1),
+        Trust(owners=(), threshold=1),
+        replace(_known_as("acme/demo"), owners=(ALICE, BOB)),
+        _known_as("acme/demo"),
+        _known_as("evil/demo"),
+    ]
+    assert len({both, *map(whose, others)}) == 1 + len(others)
+
+
+def test_one_sets_record_does_not_serve_for_another(tmp_path: Path) -> None:
+    records = Records(tmp_path / "state")
+    records.note("demo", "2.0", chain(90), whose(_known_as("acme/demo")))
+    (written,) = (path for path in (tmp_path / "state" / "layouts").rglob("*") if path.is_file())
+    content = written.read_bytes()
+    records.note("demo", "2.0", chain(10), whose(_known_as("evil/demo")))
+    for path in (tmp_path / "state" / "layouts").rglob("*"):
+        if path.is_file():
+            path.write_bytes(content)
+    records.check("demo", "2.0", chain(10), whose(_known_as("evil/demo")))
+
+
+def _known_as(repository: str) -> Trust:
+    identity = Identity(keyid="", issuer=GITHUB, repository=repository)
+    return Trust(owners=(), threshold=1, owner_identities=(OwnerIdentity(identity, "acme"),))
 
 
 # --- which layouts -------------------------------------------------------------------------------
