@@ -134,10 +134,9 @@ class Pin:
     def explained(self, error: EvidenceError, distribution: Distribution) -> EvidenceError:
         """Say of an error under one of :meth:`trusts` what it means for the pin."""
         if isinstance(error, IdentityMismatch):
-            wanted = self.attested_by or (self.recorded.identities if self.recorded else ())
             return self._changed(
                 distribution,
-                _listed(map(publisher, wanted), " or "),
+                _listed(map(publisher, self._wanted), " or "),
                 error.found,
                 because=error.message,
             )
@@ -286,7 +285,7 @@ def is_older(version: str, other: str) -> bool:
 def _replaced(before: Iterable[str], now: Iterable[str]) -> bool:
     """Whether somebody vouches who did not, and somebody who did does not any more."""
     was, is_now = set(before), set(now)
-    return bool(was) and not was <= is_now and not is_now <= was
+    return not was <= is_now and not is_now <= was
 
 
 def _short(keys: Iterable[str]) -> list[str]:

@@ -101,13 +101,15 @@ def vouched(
     statuses = {verdict.status for verdict in verdicts}
     if not verdicts or not statuses <= {Status.VERIFIED, Status.UNLISTED}:
         return before
+    if entry.recorded is not None and is_older(entry.version, entry.recorded.version):
+        return before
     chains = [verdict.chain for verdict in verdicts if verdict.chain is not None]
     signers = tuple(
         dict.fromkeys(each for chain in chains for each in identities_of(chain.credentials))
     )
     keys = tuple(dict.fromkeys(key for chain in chains for key in chain.owner_keys))
     recorded = () if entry.recorded is None else entry.recorded.identities
-    believed = {*signers, *_bare(entry.attested_by), *_bare(recorded)}
+    believed = {*signers, *entry.attested_by, *recorded}
     # Of a package, whoever published every one of its files.
     by = tuple(
         identity
@@ -116,8 +118,6 @@ def vouched(
     )
     if Status.UNLISTED in statuses:
         signers, keys = by, ()
-        if entry.recorded is not None and is_older(entry.version, entry.recorded.version):
-            return before
     if not signers and not keys:
         return before
     return Vouched(
@@ -160,10 +160,6 @@ def _in_all(found: Sequence[Sequence[Identity]]) -> tuple[Identity, ...]:
     return tuple(
         identity for identity in (found[0] if found else ()) if all(identity in f for f in found)
     )
-
-
-def _bare(identities: Iterable[Identity]) -> tuple[Identity, ...]:
-    return tuple(replace(each, keyid="") for each in identities)
 
 
 def _file(distribution: Distribution) -> tuple[str, str, str | None]:

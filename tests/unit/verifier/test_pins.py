@@ -15,6 +15,7 @@ from pip_intoto.errors import (
     EvidenceDowngrade,
     EvidenceMissing,
     LayoutExpired,
+    LinkMissing,
     PredicateMissing,
     RepositoryMismatch,
     SignerChanged,
@@ -93,6 +94,14 @@ def test_a_pin_is_a_layout_of_one_step_for_this_very_file() -> None:
     assert trust.own_layout.layout.expires.year == 9999
 
 
+def test_one_of_those_who_are_pinned_is_enough() -> None:
+    (trust,) = replace(PIN, attested_by=(WORKFLOW, OTHER)).trusts(distribution(), listed=True)
+    assert trust.own_layout is not None
+    (step,) = trust.own_layout.layout.steps
+    (predicate,) = step.expected_predicates
+    assert (len(predicate.functionaries), predicate.threshold, step.threshold) == (2, 1, 1)
+
+
 def test_who_was_recorded_stands_for_who_is_pinned_where_no_rule_asks() -> None:
     pin = Pin(recorded=RECORDED)
     assert pin.trusts(distribution(), listed=True) == ()
@@ -101,6 +110,31 @@ def test_who_was_recorded_stands_for_who_is_pinned_where_no_rule_asks() -> None:
     assert pin.trusts(distribution("0.9"), listed=False) == ()
     # What the lock itself pins counts for whatever version it has.
     assert len(PIN.trusts(distribution("0.9"), listed=False)) == 1
+
+
+def test_who_is_pinned_counts_and_not_who_was_recorded_where_both_are_said() -> None:
+    pin = replace(PIN, attested_by=(OTHER,))
+    for listed in (True, False):
+        (trust,) = pin.trusts(distribution(), listed=listed)
+        assert trust.own_layout is not None
+        assert list(trust.own_layout.layout.identities.values()) == [OTHER]
+
+
+@pytest.mark.parametrize(
+    ("pin", "version", "bound"),
+    [
+        (Pin(attested_by=(WORKFLOW,)), "0.9", True),
+        (recorded(ALICE), "1.0", True),
+        (recorded(identities=(WORKFLOW,)), "1.1", True),
+        (recorded(ALICE), "0.9", False),
+        (recorded(), "1.0", False),
+        (Pin(first_use=True), "1.0", False),
+    ],
+)
+def test_a_checkout_is_bound_by_whoever_must_have_vouched(
+    pin: Pin, version: str, bound: bool
+) -> None:
+    assert pin.binds(distribution(version)) is bound
 
 
 def test_attestations_are_looked_for_where_publishers_put_them() -> None:
@@ -156,6 +190,20 @@ def test_a_key_in_the_place_of_an_identity_is_a_change() -> None:
         recorded(ALICE).check(distribution(), chain(credentials=(RUN,)))
 
 
+def test_keys_are_not_missed_where_no_rule_asks_for_a_layout() -> None:
+    pin = recorded(ALICE, identities=(WORKFLOW,))
+    pin.check(distribution(), chain(BOB, credentials=(RUN,)), listed=False)
+    stranger = replace(RUN, repository="evil/demo")
+    with pytest.raises(SignerChanged):
+        pin.check(distribution(), chain(credentials=(stranger,)), listed=False)
+
+
+def test_a_repository_alone_names_nobody() -> None:
+    # As an identity it would be every workflow of the repository.
+    nameless = identity_of(replace(RUN, workflow=""))
+    assert nameless == Identity(keyid="", issuer=GITHUB, subject=RUN.subject)
+
+
 def test_somebody_without_a_workflow_is_known_by_their_subject() -> None:
     person = replace(RUN, issuer="https://id.example", subject="a@a.example", repository="")
     assert identity_of(person) == Identity(
@@ -179,7 +227,7 @@ def test_somebody_elses_attestation_is_a_change_of_signer_with_both_shown() -> N
     assert "--first-use demo" in error.advice
 
 
-@pytest.mark.parametrize("missing", [EvidenceMissing, PredicateMissing])
+@pytest.mark.parametrize("missing", [EvidenceMissing, LinkMissing, PredicateMissing])
 def test_a_missing_attestation_is_one_or_a_downgrade(missing: type[EvidenceMissing]) -> None:
     only_pinned = replace(PIN, recorded=None)
     error = only_pinned.explained(missing("none", found="nothing"), distribution())
