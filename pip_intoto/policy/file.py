@@ -438,6 +438,7 @@ class _Reader:
 
             requirements = read_requirements(table, self._keys, self._identities)
         is_signed = bool(owners or owners_from)
+        held = self._layout(table.get("layout"))
         if not is_signed:
             for key in ("threshold", "layout-sha256"):
                 value = table.get(key)
@@ -447,7 +448,15 @@ class _Reader:
                         " who signs one",
                         advice=f"Name them in `layout-keys`, or remove `{key}`.",
                     )
-        held = self._layout(table.get("layout"))
+        if not is_signed and held is None:
+            # What is required names its file by itself, and runs nothing.
+            for key in ("binds", "parameters", "parameters-in-sublayouts", "inspections"):
+                value = table.get(key)
+                if value is not None:
+                    raise value.error(
+                        f"`{key}` is about a layout, and {table.name} asks for none",
+                        advice=f"Ask for one with `layout-keys` or `layout`, or remove `{key}`.",
+                    )
         own = None
         if held is not None and not is_signed:
             from pip_intoto.policy.required import read_held_layout

@@ -400,6 +400,15 @@ MISTAKES = [
         "is about layouts that others sign",
         "",
     ),
+    *(
+        (RELEASE + REQUIRED + said, 12, "is about a layout, and [[project]] demo asks for none", "")
+        for said in (
+            'binds = "publish"',
+            'parameters = { VERSION = "{version}" }',
+            "parameters-in-sublayouts = true",
+            'inspections = [["true"]]',
+        )
+    ),
     (DEMO + 'layout = "keys/alice.pub"', 8, "cannot be used as a layout", "layout lint"),
     ("[sigstore]\n", 6, "[sigstore] lacks `trust-root`", "trusted_root.json"),
     ('[sigstore]\ntrust-rot = "x"', 7, "unknown key `trust-rot`", "`trust-root`"),
