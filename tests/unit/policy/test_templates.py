@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fixtures.keys import key
 from fixtures.sigstore import Sigstore, statement
 from pip_intoto.distribution import Distribution, Kind
 from pip_intoto.errors import (
     ArtifactDigestMismatch,
     EvidenceError,
+    LayoutSignatureMissing,
     PolicyInvalid,
     PredicateMissing,
     PredicateNegative,
@@ -28,6 +30,7 @@ from pip_intoto.metadata.bundle import documents_in
 from pip_intoto.metadata.layout import parse_layout
 from pip_intoto.metadata.node import Node
 from pip_intoto.policy.file import load_policy
+from pip_intoto.policy.model import NamedKey
 from pip_intoto.policy.templates import TEMPLATES, compiled, written
 from pip_intoto.verification.binding import Subject
 from pip_intoto.verification.chain import verify
@@ -259,6 +262,38 @@ def test_every_requirement_is_about_the_file_and_not_only_the_one_that_binds(
         ):
             with pytest.raises(EvidenceError):
                 consumer.verify(both, changed, signed(other))
+
+
+@pytest.mark.parametrize("middle", ["slsa-build-v0.2", "vsa"])
+def test_what_stands_between_the_first_and_the_last_is_about_the_file_as_well(
+    consumer: Consumer, middle: str
+) -> None:
+    three = ("slsa-build", middle, "publish")
+    first, last = signed("slsa-build"), signed("publish")
+    assert consumer.verify(require(*three), first, signed(middle), last)
+    for changed in (
+        signed(middle, content=b"malware"),
+        signed(middle, name="demo-0.9-py3-none-any.whl", content=b"the last release"),
+    ):
+        with pytest.raises(EvidenceError):
+            consumer.verify(require(*three), first, changed, last)
+
+
+def test_identities_that_sign_layouts_are_asked_for_beside_what_is_required(
+    consumer: Consumer,
+) -> None:
+    rule = 'layout-keys = ["ci"]\n' + require("publish")
+    with pytest.raises(LayoutSignatureMissing):
+        consumer.verify(rule, signed("publish"))
+
+
+def test_keys_may_sign_what_is_required(consumer: Consumer) -> None:
+    (required,) = consumer.policy(require("publish")).projects[0].requirements
+    public = key("alice").public_key
+    alice = NamedKey(name="alice", key=public, identity="", principal="alice", path=None, line=1)
+    layout = compiled((replace(required, signers=(alice,)),), WHEEL, "policy").layout
+    assert layout.keys == {public.keyid: public}
+    assert layout.steps[0].expected_predicates[0].functionaries == (public.keyid,)
 
 
 def test_each_requirement_can_have_signers_a_threshold_and_conditions_of_its_own(
