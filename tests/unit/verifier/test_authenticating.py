@@ -46,6 +46,8 @@ from pip_intoto.verifier.authenticating import authenticator_with
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from cryptography.hazmat.primitives.asymmetric import ec
+
     from fixtures.sigstore import Window
     from pip_intoto.errors import (
         EvidenceInvalid,
@@ -250,6 +252,29 @@ def test_who_did_not_count_at_the_time_vouches_for_nothing(part: str) -> None:
         authenticate(data, after)
     during = rooted(part, (SIGNED, SIGNED))
     assert authenticate(data, during).repository == "acme/demo"
+
+
+class Twin(Sigstore):
+    """Its authority has the name of another one's, and a key of its own."""
+
+    def _key(self, role: str) -> ec.EllipticCurvePrivateKey:
+        return Sigstore("twin.example")._key(role)
+
+
+def test_an_authority_does_not_count_for_another_of_its_name() -> None:
+    root = json.loads(rooted("authority", (STARTED, SIGNED - timedelta(seconds=1))))
+    root["certificateAuthorities"] += json.loads(Twin().trusted_root())["certificateAuthorities"]
+    with pytest.raises(SigstoreInvalid):
+        authenticate(signed(SAID, **WORKFLOW), json.dumps(root).encode())
+
+
+@pytest.mark.parametrize("part", ["tlogs", "ctlogs", "certificateAuthorities"])
+def test_nobody_counts_for_ever(part: str) -> None:
+    root = json.loads(TRUSTED)
+    (one,) = root[part]
+    del one.get("publicKey", one)["validFor"]
+    with pytest.raises(SigstoreInvalid, match="trust root cannot be read"):
+        authenticate(signed(SAID, **WORKFLOW), json.dumps(root).encode())
 
 
 def test_a_log_that_is_not_named_is_not_guessed() -> None:
