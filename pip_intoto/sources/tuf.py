@@ -160,13 +160,17 @@ class TufPlace:
             self._state.keep(session.kept, newer)
 
     def _notes(self) -> Finding:
-        if not self._state.trouble:
-            return Finding()
-        detail = (
-            "what it shows is not kept, so that an older state would not be noticed at the next"
-            f" run: {self._state.trouble}"
-        )
-        return Finding(trace=(TraceEntry(self.origin, Outcome.NOTE, detail),))
+        notes = []
+        if self._state.is_lost:
+            notes.append(
+                "what it showed before cannot be read, so that an older state would not be noticed"
+            )
+        if self._state.trouble:
+            notes.append(
+                "what it shows is not kept, so that an older state would not be noticed at the next"
+                f" run: {self._state.trouble}"
+            )
+        return Finding(trace=tuple(TraceEntry(self.origin, Outcome.NOTE, each) for each in notes))
 
     def _check_amount(self, session: Session) -> None:
         size = sum(len(answer.body) for answer in session.answers.values())

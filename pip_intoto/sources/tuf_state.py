@@ -58,6 +58,8 @@ class State:
         )
         self._too_much = ""
         self._held_up = ""
+        #: Something was kept, and nobody can make anything of it.
+        self.is_lost = False
 
     @property
     def trouble(self) -> str:
@@ -69,6 +71,11 @@ class State:
         data = self._shelf.get(self._name, self._limits.tuf_state_bytes)
         if data is None:
             return {}
+        kept = self._parsed(data)
+        self.is_lost = self.is_lost or not kept
+        return kept
+
+    def _parsed(self, data: bytes) -> dict[str, bytes]:
         try:
             node = Node(
                 strict_json.parse(data, limits=self._limits, max_bytes=self._limits.tuf_state_bytes)

@@ -545,8 +545,11 @@ def test_what_is_kept_may_be_damaged(content: bytes, tmp_path: Path) -> None:
     (kept,) = [path for path in state.rglob("*") if path.is_file() and path.name != "lock"]
     assert kept.stat().st_mode & 0o077 == 0
     kept.write_bytes(content)
-    assert len(find(repository).documents) == 3
+    found = find(repository)
+    assert len(found.documents) == 3
+    assert "cannot be read" in str(found.trace)
     assert kept.read_bytes() != content
+    assert "cannot be read" not in str(find(repository).trace)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes of folders")
