@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     )
     from pip_intoto.maintainer.authoring import JsonObject
     from pip_intoto.metadata.bundle import Document
+    from pip_intoto.metadata.envelope import Envelope
     from pip_intoto.verification.trust import Trust
 
 SIGSTORE = Sigstore()
@@ -502,12 +503,36 @@ def test_one_owner_is_one_however_they_sign() -> None:
         check(both, trusted=owned(owners=trust().owners, threshold=2))
 
 
-def test_a_revoked_owner_is_none() -> None:
+@pytest.mark.parametrize("threshold", [1, 0])
+def test_a_revoked_owner_is_none(threshold: int) -> None:
     with pytest.raises(KeyRevoked):
         check(
             [attested(layout()), *links()],
-            trusted=owned(revoked_identities=(OWNER_IDENTITY.identity,)),
+            trusted=owned(threshold=threshold, revoked_identities=(OWNER_IDENTITY.identity,)),
         )
+
+
+class Counting:
+    """Counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def authenticate(self, envelope: Envelope) -> Credential:
+        self.asked += 1
+        return authenticator_with(SIGSTORE.trusted_root()).authenticate(envelope)
+
+
+def test_so_many_layouts_are_authenticated_and_no_more() -> None:
+    strangers = [attested(layout(), repository=f"evil/{number}") for number in range(3)]
+    counting = Counting()
+    with pytest.raises(RepositoryMismatch):
+        check(
+            [*strangers, *links()],
+            trusted=owned(authenticator=counting),
+            limits=replace(DEFAULT, attestations=2),
+        )
+    assert counting.asked == 2
 
 
 def test_statements_of_owners_are_no_layouts() -> None:
