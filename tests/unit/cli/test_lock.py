@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -129,6 +130,13 @@ def test_locking_twice_changes_nothing(shell: Shell, index: Index) -> None:
         assert shell.lock(LOCK, *words) == 0
         assert LOCK.read_bytes() == once
         assert "says so already" in shell.out
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names")
+def test_a_pipe_is_not_waited_for(shell: Shell) -> None:
+    os.mkfifo(LOCK)
+    assert shell.lock(LOCK) == FAILED
+    assert f"{LOCK} is not a file" in shell.err
 
 
 def test_check_writes_nothing(shell: Shell, index: Index) -> None:
@@ -386,6 +394,25 @@ def test_a_listed_project_whose_evidence_is_gone_is_a_downgrade(shell: Shell, in
     assert shell.lock(LOCK) == 0
     index.remove(f"/files/{DEMO.filename}.intoto.jsonl")
     assert shell.verify(LOCK) == {DEMO.filename: "evidence-downgrade"}
+
+
+def test_a_rule_that_asks_for_a_layout_and_for_an_attestation_asks_for_both(
+    shell: Shell, index: Index
+) -> None:
+    policy = Path("policy/policy.toml")
+    text = policy.read_text()
+    rule = 'require = ["publish"]\nidentities = ["release"]\n'
+    text = text.replace("layout-keys", rule + "layout-keys", 1)
+    policy.write_text(text + '[identities.release]\npublisher = "github:acme/other:release.yml"\n')
+    lock(index, DEMO)
+    assert shell.verify(LOCK) != {DEMO.filename: "verified"}
+    attest(index, DEMO)
+    assert shell.verify(LOCK) == {DEMO.filename: "verified"}
+    attest(index, DEMO, **EVIL)
+    assert shell.verify(LOCK) == {DEMO.filename: "identity-repository-mismatch"}
+    attest(index, DEMO)
+    index.remove(f"/files/{DEMO.filename}.intoto.jsonl")
+    assert shell.verify(LOCK) == {DEMO.filename: "layout-signature-missing"}
 
 
 # --- refusals ---------------------------------------------------------------------------------
