@@ -335,6 +335,9 @@ def _pylock(path: Path) -> Path:
 
     name = reader_for(path.name)
     if name == "pylock":
+        # Nobody may ever write to a pipe; and nothing could be put in its place.
+        if path.exists() and not path.is_file():
+            raise CommandError(f"{path} is not a file", expected="a file that can be written anew")
         return path
     raise CommandError(
         f"{path.name} has no place for who vouches for a project"
