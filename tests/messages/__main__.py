@@ -10,20 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).absolute().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "hooks")]
 
-# The path is set above; these register what they tell.
-from tests.messages import (  # noqa: E402, F401
-    commanded,
-    conditioned,
-    identified,
-    judged,
-    locked,
-    pinned,
-    piped,
-    repositories,
-    stated,
-    surveyed,
-    vouched,
-)
+# The path is set above; the tellers register what they tell.
+from tests.messages import tellers  # noqa: E402, F401
 from tests.messages.situations import SITUATIONS, kept, snapshot  # noqa: E402
 
 

@@ -15,38 +15,15 @@ import pytest
 
 from tests.integration.interpreters import Unavailable
 from tests.messages import (
-    commanded,
-    conditioned,
-    identified,
     judged,
-    locked,
-    pinned,
     piped,
-    repositories,
-    stated,
-    surveyed,
-    vouched,
+    tellers,  # noqa: F401 - they register what they tell
 )
 from tests.messages.situations import FOLDER, LATER, SITUATIONS, code_of, kept, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from pathlib import Path
-
-#: They register what they tell.
-MODULES = (
-    commanded,
-    conditioned,
-    identified,
-    judged,
-    locked,
-    pinned,
-    piped,
-    repositories,
-    stated,
-    surveyed,
-    vouched,
-)
 
 
 def reason_codes() -> AbstractSet[str]:
