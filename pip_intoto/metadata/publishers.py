@@ -4,7 +4,7 @@ A publisher is a table with a ``kind``, and members that depend on it::
 
     {kind = "GitHub", repository = "acme/demo", workflow = "release.yml"}
 
-Certificates of Sigstore say most of that, and only what they say can be compared. They do not name
+Certificates of Sigstore say most of that, and only what they say can be compared. Few of them name
 the deployment environment, which is a setting of the index: it is read, and asked of nobody.
 """
 
