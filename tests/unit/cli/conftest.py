@@ -1,20 +1,27 @@
-"""Real environments for the commands that arm, disarm and report."""
+"""Real environments for the commands that arm, disarm and report; homes for `trust`."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from pip_intoto.cli import main
 from tests.integration import environments, interpreters
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.integration.environments import Environment
+
+    Trust = Callable[..., int]
 
 
 class MakeVenv(Protocol):
@@ -81,3 +88,48 @@ def packages(venv: Path) -> Path:
     """Give the site-packages of an environment."""
     (found,) = venv.glob("lib/python*/site-packages")
     return found
+
+
+# --- trust ----------------------------------------------------------------------------------
+
+
+def public(name: str, encoding: Encoding = Encoding.PEM) -> bytes:
+    """Give the public key of somebody, the same each time."""
+    private = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest())
+    return private.public_key().public_bytes(encoding, PublicFormat.SubjectPublicKeyInfo)
+
+
+def fingerprint(name: str) -> str:
+    """Give the fingerprint of that key, as ``trust`` shows it."""
+    return "sha256:" + hashlib.sha256(public(name, Encoding.DER)).hexdigest()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of its own, in which nothing is; the working directory holds keys."""
+    home = tmp_path / "home"
+    keys = tmp_path / "keys"
+    for directory in (home, keys):
+        directory.mkdir()
+    for name in ("alice", "bob", "carol"):
+        (keys / f"{name}.pub").write_bytes(public(name))
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.delenv("INTOTO_POLICY", raising=False)
+    monkeypatch.setattr("sys.prefix", str(tmp_path / "venv"))
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.chdir(keys)
+    return home
+
+
+@pytest.fixture
+def policy(home: Path) -> Path:
+    """Give the place of the policy in that home."""
+    return home / ".config/pip-intoto/policy.toml"
+
+
+@pytest.fixture
+def trust(home: Path) -> Trust:
+    """Run ``pip-intoto trust`` in that home."""
+    assert home.is_dir()
+    return lambda *words: main(["trust", *words])

@@ -8,57 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from fixtures.distributions import wheel
 from fixtures.supply_chain import SupplyChain
-from pip_intoto.cli import main
 from pip_intoto.policy.file import load_policy
 from tests.integration.loopback import Index, Status
+from tests.unit.cli.conftest import fingerprint, public
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    Trust = Callable[..., int]
-
-
-def public(name: str, encoding: Encoding = Encoding.PEM) -> bytes:
-    private = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest())
-    return private.public_key().public_bytes(encoding, PublicFormat.SubjectPublicKeyInfo)
-
-
-def fingerprint(name: str) -> str:
-    return "sha256:" + hashlib.sha256(public(name, Encoding.DER)).hexdigest()
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home of its own, in which nothing is; the working directory holds keys."""
-    home = tmp_path / "home"
-    keys = tmp_path / "keys"
-    for directory in (home, keys):
-        directory.mkdir()
-    for name in ("alice", "bob", "carol"):
-        (keys / f"{name}.pub").write_bytes(public(name))
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    monkeypatch.delenv("INTOTO_POLICY", raising=False)
-    monkeypatch.setattr("sys.prefix", str(tmp_path / "venv"))
-    monkeypatch.setattr("sys.platform", "linux")
-    monkeypatch.chdir(keys)
-    return home
-
-
-@pytest.fixture
-def policy(home: Path) -> Path:
-    return home / ".config/pip-intoto/policy.toml"
-
-
-@pytest.fixture
-def trust(home: Path) -> Trust:
-    assert home.is_dir()
-    return lambda *words: main(["trust", *words])
+    from tests.unit.cli.conftest import Trust
 
 
 # --- add ------------------------------------------------------------------------------------

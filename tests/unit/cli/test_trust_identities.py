@@ -18,42 +18,20 @@ from pip_intoto.policy.editing import STARTING_POLICY
 from pip_intoto.policy.file import load_policy
 from pip_intoto.policy.model import NamedIdentity
 from tests.integration.loopback import Index
-from tests.unit.cli.test_trust import public
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    Trust = Callable[..., int]
+    from tests.unit.cli.conftest import Trust
 
 RELEASE = "github:acme/demo:release.yml"
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home of its own, in which nothing is; the working directory has a key."""
-    home = tmp_path / "home"
-    work = tmp_path / "work"
-    for directory in (home, work):
-        directory.mkdir()
-    (work / "tester.pub").write_bytes(public("alice"))
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    monkeypatch.delenv("INTOTO_POLICY", raising=False)
-    monkeypatch.setattr("sys.prefix", str(tmp_path / "venv"))
-    monkeypatch.setattr("sys.platform", "linux")
-    monkeypatch.chdir(work)
+def home(home: Path) -> Path:
+    """Have somebody's key in the working directory who tests."""
+    Path("tester.pub").write_bytes(Path("alice.pub").read_bytes())
     return home
-
-
-@pytest.fixture
-def policy(home: Path) -> Path:
-    return home / ".config/pip-intoto/policy.toml"
-
-
-@pytest.fixture
-def trust(home: Path) -> Trust:
-    assert home.is_dir()
-    return lambda *words: main(["trust", *words])
 
 
 # --- add ------------------------------------------------------------------------------------
